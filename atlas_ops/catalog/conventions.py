@@ -1,0 +1,61 @@
+"""Every prefix, label and severity name, spelled once.
+
+Used by the catalog, the exporter, the renderers and the pager; nothing else may spell them.
+"""
+
+from __future__ import annotations
+
+PREFIX = "atlas_"
+EXPORTER_JOB = "atlas-exporter"
+PAGER_JOB = "atlas-pager"
+DASHBOARD_UID_PREFIX = "atlas-"
+
+# Labels of signals. The Kubernetes and host names are OpenTelemetry's resource attributes with dots replaced: they
+# cannot clash with the labels (`pod`, `namespace`, ...) that Prometheus attaches to the scrape target.
+RUNTIME = "runtime"
+SERVER = "server"
+MODEL = "model"
+HOST_NAME = "host_name"
+K8S_NAMESPACE = "k8s_namespace_name"
+K8S_POD = "k8s_pod_name"
+K8S_CONTAINER = "k8s_container_name"
+GPU = "gpu"
+UUID = "uuid"
+MIG = "mig"
+
+SERVER_IDENTITY = (RUNTIME, SERVER, HOST_NAME, K8S_NAMESPACE, K8S_POD, K8S_CONTAINER)
+SERVER_LABELS = (RUNTIME, SERVER, MODEL, HOST_NAME, K8S_NAMESPACE, K8S_POD, K8S_CONTAINER)
+GPU_LABELS = (GPU, UUID, HOST_NAME, MIG)
+
+# Labels of alerts, the words that people use: {label of the alert: label of the signal}.
+ALERT_LABELS = {
+    "namespace": K8S_NAMESPACE,
+    "pod": K8S_POD,
+    "container": K8S_CONTAINER,
+    "node": HOST_NAME,
+    "model": MODEL,
+    "server": SERVER,
+    "runtime": RUNTIME,
+    "gpu": GPU,
+    "uuid": UUID,
+    "mig": MIG,
+    "job": "job",
+    "instance": "instance",
+}
+
+SEVERITY = "severity"
+FAMILY = "family"
+VARIANT = "variant"
+HEARTBEAT = "Watchdog"
+"""The alert that always fires; its absence tells that the way to the pager is broken."""
+
+OUTCOMES = ("ok", "error", "rejected", "cancelled", "timeout")
+SCRAPE_STATES = (
+    "ok", "starting", "empty", "unauthorized", "disabled", "unreachable", "unparsable", "timeout",
+)  # fmt: skip
+THROTTLE_REASONS = (
+    "sw_power_cap", "hw_slowdown", "hw_thermal", "hw_power_brake", "sw_thermal",
+    "sync_boost", "display_clocks", "applications_clocks", "gpu_idle",
+)  # fmt: skip
+OVERFLOW = "other"
+"""The label value that takes what a cap on distinct values leaves over."""

@@ -1,0 +1,103 @@
+"""Faults of availability: a model does not answer at all."""
+
+from __future__ import annotations
+
+from atlas_ops import promql
+from atlas_ops.catalog import conventions as c
+from atlas_ops.catalog import signals as s
+from atlas_ops.catalog.model import Family, Fault, Inhibition, Panel, Recording, Rule, Severity
+from atlas_ops.catalog.parameters import Parameters
+
+PRESENT = "server:atlas_requests_present:sum"
+PROGRESS = "server:atlas_progress:rate"
+
+
+def faults(parameters: Parameters) -> tuple[Fault, ...]:
+    """Return the faults of this family."""
+    return (_engine_stalled(parameters), _model_server_down(parameters))
+
+
+def _engine_stalled(parameters: Parameters) -> Fault:
+    timing, by_server = parameters.timing, c.SERVER_LABELS
+    window = timing.window(parameters.limits.stall_seconds)
+    running = promql.sum_by(by_server, str(s.REQUESTS_RUNNING))
+    waiting = promql.sum_by(by_server, str(s.REQUESTS_WAITING))
+    tokens = promql.sum_by(by_server, promql.rate(s.GENERATION_TOKENS, window))
+    finished = promql.sum_by(by_server, promql.rate(s.REQUESTS, window, 'outcome!="rejected"'))
+    return Fault(
+        name="EngineStalled",
+        family=Family.AVAILABILITY,
+        meaning="The server holds requests, and nothing comes out of it: its engine hangs.",
+        impact="Users of this server see answers freeze or never begin. Latency charts show nothing, for nothing finishes.",
+        recordings=(
+            # Some runtimes tell only one of the two: Triton has no running requests, BentoML no waiting ones.
+            Recording(name=PRESENT, expr=f"({running} + {waiting})\nor {running}\nor {waiting}"),
+            # Tokens where the runtime counts them, finished requests elsewhere.
+            Recording(name=PROGRESS, expr=f"{tokens}\nor {finished}"),
+        ),
+        rules=(
+            Rule(
+                expr=f"{PRESENT} > 0 and {PROGRESS} == 0",
+                labels=by_server,
+                severity=Severity.PAGE,
+                summary=(
+                    "{{ $labels.server }} holds {{ $value | humanize }} requests to {{ $labels.model }} and has produced nothing for "
+                    f"{promql.duration(timing.hold(parameters.limits.stall_seconds))}."
+                ),
+                for_seconds=timing.hold(60),
+                keep_firing_seconds=timing.hold(60),
+            ),
+        ),
+        panel=Panel(
+            title="Progress: tokens (or finished requests) per second",
+            description="Zero while requests are present means that the engine hangs.",
+            queries=(
+                (promql.select(PROGRESS, 'model=~"$model"'), "progress {{model}} {{server}}"),
+                (promql.select(PRESENT, 'model=~"$model"'), "requests present {{model}} {{server}}"),
+            ),
+            unit="short",
+        ),
+        why=(
+            "Latency histograms are filled when a request finishes, so a hung engine is silent in every percentile. "
+            "Requests present without any progress is the signature that remains."
+        ),
+        look_alike="An idle server (no requests, no tokens), and one long request that keeps producing tokens.",
+        inhibits=(
+            Inhibition(targets=("QueueBacklog", "KvCachePressure"), equal=("server", "model")),
+            Inhibition(targets=("TimeToFirstTokenSloBurn",), equal=("namespace", "model")),
+        ),
+        scenario="engine_stalled",
+    )
+
+
+def _model_server_down(parameters: Parameters) -> Fault:
+    timing, identity = parameters.timing, c.SERVER_IDENTITY
+    gone = promql.select(s.SERVER_SCRAPE_STATE, 'state=~"unreachable|timeout|unparsable"')
+    return Fault(
+        name="ModelServerDown",
+        family=Family.AVAILABILITY,
+        meaning="The server does not answer the exporter: it refuses, hangs, or sends something that is no metrics page.",
+        impact="Requests to this server fail; the replicas that are left carry its load.",
+        rules=(
+            Rule(
+                expr=f"max by ({', '.join(identity)}) ({gone}) == 1",
+                labels=identity,
+                severity=Severity.PAGE,
+                summary="Model server {{ $labels.server }} ({{ $labels.runtime }}) has not answered for a minute or more.",
+                for_seconds=timing.hold(60),
+                keep_firing_seconds=timing.hold(60),
+            ),
+        ),
+        panel=Panel(
+            title="Servers that answer",
+            description="1: the last scrape worked. The state says why one did not.",
+            queries=((str(s.SERVER_UP), "{{server}}"),),
+            unit="short",
+        ),
+        why=(
+            "Four scrapes in a row have to fail, so a lost packet or a clean restart inside the start-up grace wakes "
+            "nobody. Pages that are switched off or locked are a ticket, not an outage."
+        ),
+        look_alike="One lost scrape, and a server that is known to be starting.",
+        inhibits=(Inhibition(targets=("QueueBacklog", "KvCachePressure", "EngineStalled"), equal=("server",)),),
+    )

@@ -1,0 +1,76 @@
+"""Faults of sight: the watchers themselves do not see. They never hide another page."""
+
+from __future__ import annotations
+
+from atlas_ops.catalog import conventions as c
+from atlas_ops.catalog import signals as s
+from atlas_ops.catalog.model import Family, Fault, Panel, Rule, Severity
+from atlas_ops.catalog.parameters import Parameters
+
+_JOB = f'job="{c.EXPORTER_JOB}"'
+
+
+def faults(parameters: Parameters) -> tuple[Fault, ...]:
+    """Return the faults of this family."""
+    return (_exporter_down(parameters), _watchdog())
+
+
+def _exporter_down(parameters: Parameters) -> Fault:
+    hold = parameters.timing.hold(120)
+    return Fault(
+        name="ExporterDown",
+        family=Family.BLINDNESS,
+        meaning="Prometheus cannot scrape an atlas-ops exporter, so nothing is known of its node.",
+        impact="Users may be fine, but no fault of the GPUs and model servers on this node can be seen or paged.",
+        rules=(
+            Rule(
+                expr=f"up{{{_JOB}}} == 0",
+                labels=("job", "instance"),
+                severity=Severity.PAGE,
+                summary="The exporter {{ $labels.instance }} does not answer Prometheus.",
+                for_seconds=hold,
+                variant="down",
+            ),
+            Rule(
+                expr=f"absent(up{{{_JOB}}})",
+                labels=("job",),
+                severity=Severity.PAGE,
+                summary="Prometheus knows no atlas-ops exporter: the scrape job {{ $labels.job }} has no target.",
+                for_seconds=hold,
+                variant="absent",
+            ),
+        ),
+        panel=Panel(
+            title="Exporters that answer",
+            description="1: Prometheus's last scrape of the exporter worked.",
+            queries=((f"up{{{_JOB}}}", "{{instance}}"), (str(s.EXPORTER_SNAPSHOT_AGE), "age of {{collector}}")),
+            unit="short",
+        ),
+        why="A node that cannot be seen is as bad as its worst fault; two minutes outlast a restart of the exporter.",
+        look_alike="One lost scrape, and a rolling update of the exporter.",
+    )
+
+
+def _watchdog() -> Fault:
+    return Fault(
+        name=c.HEARTBEAT,
+        family=Family.BLINDNESS,
+        meaning="Always fires. While it arrives, the way from Prometheus through Alertmanager to the pager works.",
+        impact="None. When it stops arriving, no other page can be trusted to arrive.",
+        rules=(
+            Rule(
+                expr="vector(1)",
+                labels=(),
+                severity=Severity.INFO,
+                summary="Heartbeat of the way from Prometheus to the pager.",
+            ),
+        ),
+        panel=Panel(
+            title="Age of the last heartbeat",
+            description="Time since the heartbeat last reached the pager.",
+            queries=((f"time() - {s.PAGER_LAST_HEARTBEAT}", "{{instance}}"),),
+            unit="s",
+        ),
+        why="Silence looks the same whether all is well or the alerting is broken; a signal that never stops tells them apart.",
+        look_alike="None: it has to fire always.",
+    )

@@ -1,0 +1,75 @@
+"""The command line: the only place that prints, exits, reads the environment and wires objects together.
+
+One module for each command, with `add` (its arguments and its help) and `run`. Only the module of the command that was
+asked for is imported: the exporter must not pay for the pager's libraries.
+"""
+
+from __future__ import annotations
+
+import argparse
+import importlib
+import os
+import sys
+from collections.abc import Sequence
+
+from atlas_ops import __version__
+from atlas_ops.errors import AtlasError
+
+COMMANDS = (
+    ("exporter", "measure GPUs and model servers, serve /metrics for Prometheus"),
+    ("build", "write rules, dashboards, Alertmanager configuration and runbook facts"),
+    ("check", "prove that rules, dashboards, runbooks and links belong together"),
+    ("pager", "turn Alertmanager's webhooks into Slack pages with a filled-in runbook"),
+    ("demo", "run the whole way from a fault to a page on this machine"),
+    ("simulate", "run a fleet of model servers and GPUs that does not exist"),
+    ("unpack", "copy the shipped rules, dashboards, runbooks and dialects into a folder"),
+)
+
+_EPILOG = """\
+Start with `atlas-ops demo`. Each command explains itself: atlas-ops COMMAND --help
+
+exit codes:
+  0  done, nothing found
+  1  a check found something, or a demo did not get its page
+  2  the command line is wrong
+  3  a settings, dialect or runbook file is wrong (every mistake is listed)
+  4  the machine lacks something: a free port, a program, a permission
+  130  stopped by Ctrl-C
+"""
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run one command and return its exit code."""
+    words = list(sys.argv[1:] if argv is None else argv)
+    wanted = next((word for word in words if not word.startswith("-")), None)
+    parser = _parser(wanted)
+    args = parser.parse_args(words)
+    command = importlib.import_module(f"atlas_ops.cli.{args.command}")
+    try:
+        return int(command.run(args))
+    except AtlasError as error:
+        print(f"atlas-ops {args.command}: {error}", file=sys.stderr)
+        return error.exit_code
+    except KeyboardInterrupt:
+        return 130
+    except BrokenPipeError:
+        # The reader of our output has gone; point stdout elsewhere, or Python complains when it flushes at exit.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 1
+
+
+def _parser(wanted: str | None) -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="atlas-ops",
+        description="Observability and on-call kit for model servers on GPUs.",
+        epilog=_EPILOG,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument("--version", action="version", version=f"atlas-ops {__version__}")
+    commands = parser.add_subparsers(dest="command", metavar="COMMAND", required=True)
+    for name, text in COMMANDS:
+        if name == wanted:
+            importlib.import_module(f"atlas_ops.cli.{name}").add(commands)
+        else:
+            commands.add_parser(name, help=text)
+    return parser

@@ -1,0 +1,80 @@
+"""A few typed functions that return PromQL text, all within what Prometheus 2.42 and 3.x share.
+
+Called by the catalog's faults and by the renderers.
+"""
+
+from __future__ import annotations
+
+import fnmatch
+import re
+from collections.abc import Iterable, Sequence
+
+
+def duration(seconds: float) -> str:
+    """Return a Prometheus duration: whole units where they fit, milliseconds below a second."""
+    milliseconds = round(seconds * 1000)
+    if milliseconds <= 0:
+        return "0s"
+    for unit, size in (("d", 86_400_000), ("h", 3_600_000), ("m", 60_000), ("s", 1_000)):
+        if milliseconds % size == 0:
+            return f"{milliseconds // size}{unit}"
+    return f"{milliseconds}ms"
+
+
+def number(value: float) -> str:
+    """Return a number as PromQL writes it, without a trailing `.0`."""
+    return f"{value:g}" if float(f"{value:g}") == value else repr(value)
+
+
+def quote(text: str) -> str:
+    """Return a PromQL string literal for any text."""
+    escaped = text.replace("\\", "\\\\").replace('"', '\\"').replace("\n", "\\n")
+    return f'"{escaped}"'
+
+
+def select(metric: object, *matchers: str) -> str:
+    """Return `metric{matchers}`; empty matchers are left out."""
+    given = ", ".join(matcher for matcher in matchers if matcher)
+    return f"{metric}{{{given}}}" if given else str(metric)
+
+
+def bound(le: float) -> str:
+    """Return a matcher for one bucket bound.
+
+    Prometheus 2.x keeps the text of `le` as exposed (`1` or `1.0`), 3.x writes floats: both must match.
+    """
+    text = f"{le:g}" if float(f"{le:g}") == le else repr(le)
+    pattern = re.escape(text).replace("\\", "\\\\")
+    optional = "" if "." in text or "e" in text else "(\\\\.0)?"
+    return f'le=~"{pattern}{optional}"'
+
+
+def sum_by(labels: Iterable[str], expr: str) -> str:
+    """Return the sum of `expr` by labels."""
+    return f"sum by ({', '.join(labels)}) ({expr})"
+
+
+def rate(metric: object, window: str, *matchers: str) -> str:
+    """Return the per-second rate of a counter over a window."""
+    return f"rate({select(metric, *matchers)}[{window}])"
+
+
+def increase(metric: object, window: str, *matchers: str) -> str:
+    """Return the growth of a counter over a window."""
+    return f"increase({select(metric, *matchers)}[{window}])"
+
+
+def glob_matcher(label: str, pattern: str, *, excluding: Sequence[str] = ()) -> str:
+    """Return matchers for a label against a glob pattern, without what earlier patterns took.
+
+    `*` alone needs no matcher. Prometheus anchors regular expressions at both ends.
+    """
+    matchers = [] if pattern == "*" else [f"{label}=~{quote(_regex(pattern))}"]
+    matchers += [f"{label}!~{quote(_regex(earlier))}" for earlier in excluding]
+    return ", ".join(matchers)
+
+
+def _regex(pattern: str) -> str:
+    # fnmatch.translate wraps the pattern in flags and anchors that RE2 in PromQL neither needs nor takes.
+    translated = fnmatch.translate(pattern)
+    return re.sub(r"^\(\?s:(.*)\)\\[zZ]$", r"\1", translated)

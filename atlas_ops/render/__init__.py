@@ -1,0 +1,26 @@
+"""Prints the catalog: `render(catalog, settings)` returns every generated file, as a pure function.
+
+`atlas-ops build` writes the result, `atlas-ops check` compares it with what is on disk, the wheel ships it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+
+from atlas_ops.catalog.model import Catalog
+from atlas_ops.render import alertmanager, dashboards, prometheus, rules, runbooks
+from atlas_ops.settings import Settings
+
+Renderer = Callable[[Catalog, Settings], Mapping[str, str]]
+
+RENDERERS: tuple[Renderer, ...] = (rules.render, alertmanager.render, prometheus.render, dashboards.render)
+
+
+def render(catalog: Catalog, settings: Settings) -> dict[str, str]:
+    """Return `{path from the top of the repository: text}` for every file that is generated as a whole."""
+    return {path: text for renderer in RENDERERS for path, text in renderer(catalog, settings).items()}
+
+
+def facts(catalog: Catalog) -> dict[str, str]:
+    """Return `{path of a runbook: its facts block}`: the generated part of a file that is written by hand."""
+    return {fault.runbook: runbooks.facts(fault) for fault in catalog.faults}

@@ -1,0 +1,28 @@
+"""Where the links of an alert lead; the one place that knows these addresses. Used by the other renderers and `check`."""
+
+from __future__ import annotations
+
+from atlas_ops.catalog import conventions
+from atlas_ops.catalog.model import Catalog, Fault
+from atlas_ops.settings import Settings
+
+OVERVIEW = f"{conventions.DASHBOARD_UID_PREFIX}overview"
+"""The uid of the overview dashboard, which has one panel for each fault."""
+
+
+def runbook(fault: Fault, settings: Settings) -> str:
+    """Return the address of the runbook of a fault, at the section that says what to do."""
+    return f"{settings.links.pager}/runbooks/{fault.name}#mitigation"
+
+
+def panel_id(fault: Fault, catalog: Catalog) -> int:
+    """Return the id of the panel of a fault on the overview dashboard: stable while the catalog's order is."""
+    return 100 + [known.name for known in catalog.faults].index(fault.name)
+
+
+def dashboard(fault: Fault, catalog: Catalog, settings: Settings) -> str:
+    """Return the address of the panel of a fault, with a template that selects the alert's model."""
+    address = f"{settings.links.grafana}/d/{OVERVIEW}/atlas-overview?viewPanel={panel_id(fault, catalog)}"
+    if conventions.MODEL in fault.alert_labels:
+        address += "&var-model={{ $labels.model | urlquery }}"
+    return address

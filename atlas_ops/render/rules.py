@@ -1,0 +1,61 @@
+"""Prints `alerts/<family>.yaml`: the recording and alert rules of each family, as Prometheus 2.42 and later load them."""
+
+from __future__ import annotations
+
+from atlas_ops import promql
+from atlas_ops.catalog import conventions
+from atlas_ops.catalog.model import Catalog, Family, Fault, Recording, Rule
+from atlas_ops.render import links, yamltext
+from atlas_ops.settings import Settings
+
+
+def render(catalog: Catalog, settings: Settings) -> dict[str, str]:
+    """Return one rule file for each family that has faults."""
+    families = [family for family in Family if catalog.of_family(family)]
+    return {f"alerts/{family.value}.yaml": _file(family, catalog, settings) for family in families}
+
+
+def _file(family: Family, catalog: Catalog, settings: Settings) -> str:
+    # Recordings and alerts share a group: Prometheus evaluates a group in order, so an alert sees this round's values.
+    rules: list[yamltext.Value] = []
+    for fault in catalog.of_family(family):
+        rules += [_recording(recording) for recording in fault.recordings]
+        rules += [_alert(rule, fault, catalog, settings) for rule in fault.rules]
+    interval = promql.duration(settings.parameters.timing.evaluation_seconds)
+    group: yamltext.Value = {"name": f"atlas-{family.value}", "interval": interval, "rules": rules}
+    return yamltext.dump({"groups": [group]})
+
+
+def _recording(recording: Recording) -> yamltext.Value:
+    return {"record": recording.name, "expr": recording.expr}
+
+
+def _alert(rule: Rule, fault: Fault, catalog: Catalog, settings: Settings) -> yamltext.Value:
+    alert: dict[str, yamltext.Value] = {"alert": fault.name, "expr": rule.expr}
+    if rule.for_seconds:
+        alert["for"] = promql.duration(rule.for_seconds)
+    if rule.keep_firing_seconds:
+        alert["keep_firing_for"] = promql.duration(rule.keep_firing_seconds)
+    alert["labels"] = _labels(rule, fault)
+    alert["annotations"] = {
+        "summary": rule.summary,
+        "description": fault.meaning,
+        "impact": fault.impact,
+        "runbook_url": links.runbook(fault, settings),
+        "dashboard_url": links.dashboard(fault, catalog, settings),
+    }
+    return alert
+
+
+def _labels(rule: Rule, fault: Fault) -> dict[str, yamltext.Value]:
+    labels: dict[str, yamltext.Value] = {
+        conventions.SEVERITY: rule.severity.value,
+        conventions.FAMILY: fault.family.value,
+    }
+    if rule.variant:
+        labels[conventions.VARIANT] = rule.variant
+    for word, label in conventions.ALERT_LABELS.items():
+        if word != label and label in rule.labels:
+            # A label that turns out empty is dropped by Prometheus, so a bare host gets no `pod`.
+            labels[word] = f"{{{{ $labels.{label} }}}}"
+    return labels

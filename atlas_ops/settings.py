@@ -1,0 +1,244 @@
+"""The user's `atlas-ops.yaml`, read once at the edge into one frozen record.
+
+Called by `atlas_ops.cli`. Every mistake of the file is reported together, with its line. No secret is ever in this
+file: a token is the path of a file that holds it.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from dataclasses import dataclass, field
+from pathlib import Path
+from urllib.parse import urlsplit
+
+from atlas_ops.catalog.parameters import LimitInfo, Limits, Objective, Parameters, Timing
+from atlas_ops.document import Document, Section
+from atlas_ops.errors import UsageError
+
+DEFAULT_EXPORTER = "127.0.0.1:9464"
+DEFAULT_PAGER = "127.0.0.1:9465"
+PROFILES = {
+    "standard": Timing(),
+    "demo": Timing(scrape_seconds=1.0, evaluation_seconds=1.0, scale=0.05),
+}
+"""`demo` shortens every window to a twentieth, so that a fault can be watched from injection to resolve in a minute.
+It is for trying things out: with windows this short, ordinary bursts page."""
+
+
+MINIMUM_TARGET = 0.931
+"""Below it the page for a burn rate of 14.4 would need more than all requests to be bad."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Server:
+    """One model server to scrape."""
+
+    url: str
+    """Address of its metrics page; without a path, the dialect's own path is used."""
+    runtime: str = ""
+    """Runtime id of a dialect; empty: recognised from the scraped names."""
+    namespace: str = ""
+    pod: str = ""
+    container: str = ""
+    bearer_token_file: str = ""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Exporter:
+    """How the exporter collects."""
+
+    listen: str = DEFAULT_EXPORTER
+    interval_seconds: float = 5.0
+    """Time between two collections of a source. Below Prometheus's 15 s, so that no scrape repeats old data."""
+    timeout_seconds: float = 4.0
+    """A server that has not answered to the end by then counts as hung. Whole time, not time between bytes."""
+    max_page_bytes: int = 16 * 1024 * 1024
+    """A larger page is refused: real ones are below 2 MB."""
+    max_models: int = 64
+    """Distinct model names per server; further ones are counted together as `other`."""
+    gpus: bool = True
+    """Whether to look for GPUs through NVML."""
+    expected_gpus: int | None = None
+    """How many GPUs the node should have; None: not known."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Links:
+    """Where the links of a page lead."""
+
+    grafana: str = "http://127.0.0.1:3000"
+    alertmanager: str = "http://127.0.0.1:9093"
+    pager: str = f"http://{DEFAULT_PAGER}"
+    """Public address of the pager: runbooks and incidents live there, and Alertmanager posts to its /webhook."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Settings:
+    """Everything that a user can set."""
+
+    exporter: Exporter = field(default_factory=Exporter)
+    servers: tuple[Server, ...] = ()
+    parameters: Parameters = field(default_factory=Parameters)
+    links: Links = field(default_factory=Links)
+
+
+def read(path: Path) -> Settings:
+    """Read a settings file; ConfigError with every mistake in it."""
+    return _settings(Document.read(path))
+
+
+def parse(text: str, file: str = "atlas-ops.yaml") -> Settings:
+    """Read settings from text; ConfigError with every mistake in it."""
+    return _settings(Document(text, file))
+
+
+def demo() -> Settings:
+    """Return the settings of the demo profile."""
+    return parse("profile: demo", "demo profile")
+
+
+def _settings(document: Document) -> Settings:
+    root = document.root
+    profile = root.string("profile", "standard", choices=tuple(PROFILES))
+    settings = Settings(
+        exporter=_exporter(root.section("exporter")),
+        servers=tuple(_server(section) for section in root.sections("servers")),
+        parameters=Parameters(
+            limits=_limits(root.section("limits")),
+            objectives=_objectives(root),
+            timing=_timing(root.section("timing"), PROFILES[profile]),
+        ),
+        links=_links(root.section("links")),
+    )
+    root.finish()
+    document.close(next_step="mend these lines; README.md, section Settings, lists every key")
+    return settings
+
+
+def _exporter(section: Section) -> Exporter:
+    default = Exporter()
+    expected = section.integer("expected_gpus", -1, above=-1, below=1024)
+    exporter = Exporter(
+        listen=_address(section, "listen", default.listen),
+        interval_seconds=section.number("interval_seconds", default.interval_seconds, above=0, below=3600),
+        timeout_seconds=section.number("timeout_seconds", default.timeout_seconds, above=0, below=600),
+        max_page_bytes=section.integer("max_page_bytes", default.max_page_bytes, above=1023, below=1 << 30),
+        max_models=section.integer("max_models", default.max_models, above=0, below=100_000),
+        gpus=section.flag("gpus", default.gpus),
+        expected_gpus=None if expected < 0 else expected,
+    )
+    section.finish()
+    return exporter
+
+
+def _server(section: Section) -> Server:
+    server = Server(
+        url=_url(section, "url", "", required=True),
+        runtime=section.string("runtime"),
+        namespace=section.string("namespace"),
+        pod=section.string("pod"),
+        container=section.string("container"),
+        bearer_token_file=section.string("bearer_token_file"),
+    )
+    section.finish()
+    return server
+
+
+def _limits(section: Section) -> Limits:
+    values: dict[str, float] = {}
+    for entry in dataclasses.fields(Limits):
+        info: LimitInfo = entry.metadata["limit"]
+        values[entry.name] = section.number(entry.name, float(entry.default), above=info.above, below=info.below)  # type: ignore[arg-type]
+    section.finish()
+    return Limits(**values)
+
+
+def _objectives(root: Section) -> tuple[Objective, ...]:
+    objectives = [_objective(section) for section in root.sections("objectives")]
+    seen: set[str] = set()
+    for objective in objectives:
+        if objective.model in seen:
+            root.mistake("objectives", f"two objectives for the pattern {objective.model!r}; the second never counts")
+        seen.add(objective.model)
+    if "*" not in seen:
+        objectives.append(Objective())
+    return tuple(objectives)
+
+
+def _objective(section: Section) -> Objective:
+    default = Objective()
+    objective = Objective(
+        model=section.string("model", required=True) or default.model,
+        time_to_first_token_seconds=section.number(
+            "time_to_first_token_seconds", default.time_to_first_token_seconds, above=0
+        ),
+        time_to_first_token_target=section.number(
+            "time_to_first_token_target", default.time_to_first_token_target, above=MINIMUM_TARGET, below=1
+        ),
+        queue_wait_seconds=section.number("queue_wait_seconds", default.queue_wait_seconds, above=0),
+    )
+    section.finish()
+    return objective
+
+
+def _timing(section: Section, default: Timing) -> Timing:
+    timing = Timing(
+        scrape_seconds=section.number("scrape_seconds", default.scrape_seconds, above=0, below=300),
+        evaluation_seconds=section.number("evaluation_seconds", default.evaluation_seconds, above=0, below=300),
+        scale=section.number("scale", default.scale, above=0, below=100),
+    )
+    section.finish()
+    return timing
+
+
+def _links(section: Section) -> Links:
+    default = Links()
+    links = Links(
+        grafana=_url(section, "grafana", default.grafana).rstrip("/"),
+        alertmanager=_url(section, "alertmanager", default.alertmanager).rstrip("/"),
+        pager=_url(section, "pager", default.pager).rstrip("/"),
+    )
+    section.finish()
+    return links
+
+
+def _url(section: Section, key: str, default: str, *, required: bool = False) -> str:
+    value = section.string(key, default, required=required)
+    problem = url_problem(value) if section.has(key) and value else ""
+    if problem:
+        section.mistake(key, problem)
+        return default
+    return value
+
+
+def _address(section: Section, key: str, default: str) -> str:
+    value = section.string(key, default)
+    try:
+        address(value)
+    except UsageError as error:
+        section.mistake(key, error.message)
+        return default
+    return value
+
+
+def url_problem(url: str) -> str:
+    """Say what is wrong with an address of a server, or return an empty text."""
+    try:
+        parts = urlsplit(url)
+        port = parts.port
+    except ValueError as error:
+        return f"expected an address such as http://127.0.0.1:8000, found {url!r} ({error})"
+    if parts.scheme not in ("http", "https") or not parts.hostname or port == 0:
+        return f"expected an address such as http://127.0.0.1:8000, found {url!r}"
+    if parts.username is not None or parts.password is not None:
+        return "holds a user name or password; give bearer_token_file instead, secrets do not belong in this file"
+    return ""
+
+
+def address(text: str) -> tuple[str, int]:
+    """Split `HOST:PORT` (or `[IPv6]:PORT`); UsageError when it is neither."""
+    host, _, port = text.rpartition(":")
+    host = host.removeprefix("[").removesuffix("]")
+    if not host or not port.isdecimal() or not port.isascii() or int(port) > 65535:
+        raise UsageError(f"expected HOST:PORT such as {DEFAULT_EXPORTER}, found {text!r}", next_step="give both parts")
+    return host, int(port)
