@@ -1,0 +1,69 @@
+# Everything this project does, one target each. `make` alone explains itself.
+# Works on a fresh Debian machine with Python 3.11 and root; what is missing is installed.
+
+SHELL := /bin/bash
+.SHELLFLAGS := -eu -o pipefail -c
+.DEFAULT_GOAL := help
+
+PYTHON ?= $(shell command -v python3.11 || command -v python3)
+VENV ?= .venv
+BIN := $(VENV)/bin
+APT_INSTALL := DEBIAN_FRONTEND=noninteractive apt-get install --yes --no-install-recommends -qq
+PIP_INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check
+
+.PHONY: help setup setup-dev system demo test check build wheel clean
+
+help: ## Show this help
+	@echo "usage: make TARGET"; echo
+	@sed -nE 's/^([a-z-]+):[^#]*## (.*)/\1|\2/p' $(MAKEFILE_LIST) | while IFS='|' read -r name text; do printf '  %-10s %s\n' "$$name" "$$text"; done
+
+demo: setup ## Show a fault become a page on this machine (ARGS="--scenario NAME --once" for more)
+	$(BIN)/atlas-ops demo $(ARGS)
+
+test: setup-dev ## Run every test: unit, promtool, and end to end on real servers (ARGS goes to pytest)
+	$(BIN)/python -m pytest $(ARGS)
+
+check: setup-dev ## Lint, types, layers, and that rules, dashboards, runbooks and links belong together
+	$(BIN)/ruff check
+	$(BIN)/ruff format --check
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+	$(BIN)/atlas-ops check
+
+build: setup ## Write the generated files: alerts/, dashboards/, facts of the runbooks
+	$(BIN)/atlas-ops build
+
+wheel: setup-dev ## Build dist/*.whl, from the source distribution
+	$(BIN)/python -m build --outdir dist
+
+setup: system $(VENV)/.ready ## Install what running needs: Debian packages and a virtual environment
+
+setup-dev: setup $(VENV)/.ready-dev ## Install what testing needs as well, real model servers included
+
+clean: ## Remove the virtual environment and everything that was built
+	rm -rf $(VENV) dist build .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
+
+$(VENV)/bin/python:
+	$(PYTHON) -m venv $(VENV)
+
+$(VENV)/.ready: pyproject.toml | system $(VENV)/bin/python
+	@echo "installing atlas-ops into $(VENV)"
+	$(PIP_INSTALL) --editable .
+	touch $@
+
+$(VENV)/.ready-dev: pyproject.toml $(VENV)/.ready
+	@echo "installing the test and check tools into $(VENV) (a real Triton server among them: about 400 MB)"
+	$(PIP_INSTALL) --editable '.[test,check]'
+	touch $@
+
+# Debian's own names; the version of Prometheus there (2.42) is the oldest that the rules support.
+system:
+	@missing=""; \
+	command -v prometheus >/dev/null && command -v promtool >/dev/null || missing="$$missing prometheus"; \
+	command -v prometheus-alertmanager >/dev/null && command -v amtool >/dev/null || missing="$$missing prometheus-alertmanager"; \
+	$(PYTHON) -c 'import ensurepip' 2>/dev/null || missing="$$missing python3-venv"; \
+	if [ -n "$$missing" ]; then \
+	  echo "installing Debian packages:$$missing"; \
+	  if [ "$$(id -u)" != 0 ]; then echo "this needs root: sudo apt-get install$$missing"; exit 1; fi; \
+	  apt-get update -qq && $(APT_INSTALL) $$missing >/dev/null; \
+	fi

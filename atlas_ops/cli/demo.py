@@ -1,0 +1,98 @@
+"""`atlas-ops demo`: the whole way from a fault to a page, on this machine."""
+
+from __future__ import annotations
+
+import argparse
+import contextlib
+import signal
+import tempfile
+import time
+from pathlib import Path
+from types import FrameType
+
+from atlas_ops.cli.exporter import servers_from_flags
+from atlas_ops.simulator import SCENARIOS, scenario_by_name
+from atlas_ops.stage.demo import CALM_SECONDS, Demo, Result, running
+from atlas_ops.stage.observer import Step
+
+_EPILOG = """\
+What runs: a simulated fleet of two vLLM servers and two GPUs, and for real: the exporter, Prometheus, Alertmanager, the
+pager, and a stand-in for Slack that enforces Slack's limits. All on loopback ports that are free. The settings profile
+`demo` shortens every window to a twentieth, so that minutes become seconds; do not use it in production.
+
+examples:
+  atlas-ops demo                                     one fault, then look around until Ctrl-C
+  atlas-ops demo --once --scenario queue_backlog     inject, page, mend, resolve; prints the timeline
+  atlas-ops demo --server http://127.0.0.1:8000      watch a real server as well
+
+exit codes:
+  0  the page came and was resolved (calm: nothing paged); or stopped by Ctrl-C without --once
+  1  it did not
+  4  a program is missing, or a part did not start
+"""
+
+
+def add(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    """Add the command and its arguments."""
+    parser = commands.add_parser(
+        "demo",
+        help="run the whole way from a fault to a page on this machine",
+        description="Run the whole way from a fault to a Slack page on this machine, and tell every step.",
+        epilog=_EPILOG,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    names = [scenario.name for scenario in SCENARIOS]
+    parser.add_argument("--scenario", default="kv_pressure", metavar="NAME", help=f"one of {', '.join(names)}")
+    parser.add_argument("--once", action="store_true", help="play the scenario once, print the timeline, and end")
+    parser.add_argument("--server", action="append", default=[], metavar="URL[=RUNTIME]", help="watch this server too")
+    parser.add_argument("--folder", type=Path, help="keep configuration, logs and data here (default: a temporary folder)")
+    parser.add_argument(
+        "--calm-seconds", type=float, default=CALM_SECONDS, metavar="S", help="how long to watch the scenario calm"
+    )
+
+
+def run(args: argparse.Namespace) -> int:
+    """Play the demo; see the exit codes in the help."""
+    signal.signal(signal.SIGTERM, _interrupt)  # so that a plain `kill` takes everything down as Ctrl-C does
+    scenario = scenario_by_name(args.scenario)
+    servers = servers_from_flags(args.server)
+    with contextlib.ExitStack() as cleanup:
+        folder = args.folder or Path(cleanup.enter_context(tempfile.TemporaryDirectory(prefix="atlas-ops-demo-")))
+        folder.mkdir(parents=True, exist_ok=True)
+        print(f"starting: simulator, exporter, Prometheus, Alertmanager, pager ({folder})", flush=True)
+        with running(folder, scenario, servers=servers, tell=_tell) as demo:
+            _introduce(demo)
+            result = demo.run(calm_seconds=args.calm_seconds)
+            _report(result)
+            if not args.once:
+                _stay()
+    return 0 if result.passed else 1
+
+
+def _introduce(demo: Demo) -> None:
+    addresses = demo.stack.addresses
+    print("settings profile: demo (every window a twentieth of production's; not for production)")
+    print(f"  exporter      {addresses.exporter}/metrics")
+    print(f"  Prometheus    {addresses.prometheus}/alerts")
+    print(f"  Alertmanager  {addresses.alertmanager}")
+    print(f"  pager         {addresses.pager}/   (incidents and runbooks)")
+    print(f"scenario: {demo.scenario.name}: {demo.scenario.description}", flush=True)
+
+
+def _tell(step: Step) -> None:
+    print(f"{step.seconds:7.1f} s  {step.text}", flush=True)
+
+
+def _report(result: Result) -> None:
+    print(f"{'PASSED' if result.passed else 'FAILED'}: {result.verdict}", flush=True)
+
+
+def _interrupt(number: int, frame: FrameType | None) -> None:
+    raise KeyboardInterrupt
+
+
+def _stay() -> None:
+    print("still running; look around, Ctrl-C stops everything", flush=True)
+    with contextlib.suppress(KeyboardInterrupt):
+        while True:
+            time.sleep(3600)
