@@ -88,6 +88,7 @@ def _report(result: Result) -> None:
 
 
 def _interrupt(number: int, frame: FrameType | None) -> None:
+    del number, frame
     raise KeyboardInterrupt
 
 
