@@ -9,9 +9,15 @@ PYTHON ?= $(shell command -v python3.11 || command -v python3)
 VENV ?= .venv
 BIN := $(VENV)/bin
 APT_INSTALL := DEBIAN_FRONTEND=noninteractive apt-get install --yes --no-install-recommends -qq
+# Installs the Debian packages named in the shell variable `missing`, or says what root has to do.
+INSTALL_MISSING := if [ -n "$$missing" ]; then \
+	  echo "installing Debian packages: $$missing"; \
+	  if [ "$$(id -u)" != 0 ]; then echo "this needs root: sudo apt-get install $$missing"; exit 1; fi; \
+	  apt-get update -qq && $(APT_INSTALL) $$missing >/dev/null; \
+	fi
 PIP_INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check
 
-.PHONY: help setup setup-dev system demo test check build wheel clean
+.PHONY: help setup setup-dev system system-dev demo test check build wheel clean
 
 help: ## Show this help
 	@echo "usage: make TARGET"; echo
@@ -38,7 +44,7 @@ wheel: setup-dev ## Build dist/*.whl, from the source distribution
 
 setup: system $(VENV)/.ready ## Install what running needs: Debian packages and a virtual environment
 
-setup-dev: setup $(VENV)/.ready-dev ## Install what testing needs as well, real model servers included
+setup-dev: setup system-dev $(VENV)/.ready-dev ## Install what testing needs as well, real model servers included
 
 clean: ## Remove the virtual environment and everything that was built
 	rm -rf $(VENV) dist build .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
@@ -62,8 +68,12 @@ system:
 	command -v prometheus >/dev/null && command -v promtool >/dev/null || missing="$$missing prometheus"; \
 	command -v prometheus-alertmanager >/dev/null && command -v amtool >/dev/null || missing="$$missing prometheus-alertmanager"; \
 	$(PYTHON) -c 'import ensurepip' 2>/dev/null || missing="$$missing python3-venv"; \
-	if [ -n "$$missing" ]; then \
-	  echo "installing Debian packages:$$missing"; \
-	  if [ "$$(id -u)" != 0 ]; then echo "this needs root: sudo apt-get install$$missing"; exit 1; fi; \
-	  apt-get update -qq && $(APT_INSTALL) $$missing >/dev/null; \
-	fi
+	$(INSTALL_MISSING)
+
+# Triton's Python backend embeds the interpreter as a library; Debian's python3.11 is linked statically.
+system-dev:
+	@missing=""; \
+	library="libpython$$($(PYTHON) -c 'import sysconfig; print(sysconfig.get_python_version())')"; \
+	ls $$($(PYTHON) -c 'import sysconfig; print(sysconfig.get_config_var("LIBDIR"))')/$$library.so* >/dev/null 2>&1 \
+	  || ls /usr/lib/*/$$library.so.1* >/dev/null 2>&1 || missing="$$library"; \
+	$(INSTALL_MISSING)

@@ -1,0 +1,1 @@
+"""Real model servers that tests start on loopback, overload, read and stop."""
