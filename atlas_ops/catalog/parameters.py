@@ -36,6 +36,11 @@ class Limits:
         "a busy vLLM runs at 0.9 and above in good health, so usage alone never pages: it counts only together with "
         "preemptions and waiting requests, which show that the cache, not the traffic, sets the pace",
     )  # fmt: skip
+    preempted_requests_ratio: float = _limit(
+        0.05, "preemptions for each finished request", 0, 100,
+        "the odd preemption is how a full cache is meant to work; one request in twenty computed again is time that the "
+        "waiting ones feel (a guess: public rule sets page on the first preemption, and are silenced for it)",
+    )  # fmt: skip
     throttled_time_ratio: float = _limit(
         0.1, "ratio of time", 0, 1,
         "a tenth of the time held down by heat costs tokens that users notice; single short events do not",
@@ -49,9 +54,9 @@ class Limits:
         "must be longer than the longest healthy pause between two tokens, or two finished requests where a runtime "
         "counts no tokens; a prefill of 100k tokens takes tens of seconds",
     )  # fmt: skip
-    slo_minimum_requests: float = _limit(
-        20, "requests in the long window", 0, 1e9,
-        "with fewer requests one slow answer is a burn rate of its own; the probe covers idle models",
+    slo_minimum_slow_requests: float = _limit(
+        10, "slow requests in the long window", 0, 1e9,
+        "on a quiet model a few slow answers are a burn rate of their own, and the first ones after a cold start are slow",
     )  # fmt: skip
 
 

@@ -8,6 +8,8 @@ from atlas_ops.settings import Settings
 
 OVERVIEW = f"{conventions.DASHBOARD_UID_PREFIX}overview"
 """The uid of the overview dashboard, which has one panel for each fault."""
+FIRST_FAULT_PANEL = 100
+"""Ids below it belong to the rows and the general panels of the dashboard."""
 
 
 def runbook(fault: Fault, settings: Settings) -> str:
@@ -17,7 +19,7 @@ def runbook(fault: Fault, settings: Settings) -> str:
 
 def panel_id(fault: Fault, catalog: Catalog) -> int:
     """Return the id of the panel of a fault on the overview dashboard: stable while the catalog's order is."""
-    return 100 + [known.name for known in catalog.faults].index(fault.name)
+    return FIRST_FAULT_PANEL + [known.name for known in catalog.faults].index(fault.name)
 
 
 def dashboard(fault: Fault, catalog: Catalog, settings: Settings) -> str:

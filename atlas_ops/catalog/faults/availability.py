@@ -23,7 +23,8 @@ def _engine_stalled(parameters: Parameters) -> Fault:
     running = promql.sum_by(by_server, str(s.REQUESTS_RUNNING))
     waiting = promql.sum_by(by_server, str(s.REQUESTS_WAITING))
     tokens = promql.sum_by(by_server, promql.rate(s.GENERATION_TOKENS, window))
-    finished = promql.sum_by(by_server, promql.rate(s.REQUESTS, window, 'outcome!="rejected"'))
+    # Neither a rejection nor a client that gives up is progress.
+    finished = promql.sum_by(by_server, promql.rate(s.REQUESTS, window, 'outcome=~"ok|error"'))
     return Fault(
         name="EngineStalled",
         family=Family.AVAILABILITY,
@@ -32,12 +33,13 @@ def _engine_stalled(parameters: Parameters) -> Fault:
         recordings=(
             # Some runtimes tell only one of the two: Triton has no running requests, BentoML no waiting ones.
             Recording(name=PRESENT, expr=f"({running} + {waiting})\nor {running}\nor {waiting}"),
-            # Tokens where the runtime counts them, finished requests elsewhere.
-            Recording(name=PROGRESS, expr=f"{tokens}\nor {finished}"),
+            # Both where both are told: a server of embeddings has a token counter that never moves.
+            Recording(name=PROGRESS, expr=f"({tokens} + {finished})\nor {tokens}\nor {finished}"),
         ),
         rules=(
             Rule(
-                expr=f"{PRESENT} > 0 and {PROGRESS} == 0",
+                # Present for the whole window: progress is 0 on an idle server, and the first request may be a long one.
+                expr=f"min_over_time({PRESENT}[{window}]) > 0 and {PROGRESS} == 0",
                 labels=by_server,
                 severity=Severity.PAGE,
                 summary=(
@@ -49,7 +51,7 @@ def _engine_stalled(parameters: Parameters) -> Fault:
             ),
         ),
         panel=Panel(
-            title="Progress: tokens (or finished requests) per second",
+            title="Progress: tokens and finished requests per second",
             description="Zero while requests are present means that the engine hangs.",
             queries=(
                 (promql.select(PROGRESS, 'model=~"$model"'), "progress {{model}} {{server}}"),
@@ -61,7 +63,7 @@ def _engine_stalled(parameters: Parameters) -> Fault:
             "Latency histograms are filled when a request finishes, so a hung engine is silent in every percentile. "
             "Requests present without any progress is the signature that remains."
         ),
-        look_alike="An idle server (no requests, no tokens), and one long request that keeps producing tokens.",
+        look_alike="An idle server, its first request after that, and one long request that keeps producing tokens.",
         inhibits=(
             Inhibition(targets=("QueueBacklog", "KvCachePressure"), equal=("server", "model")),
             Inhibition(targets=("TimeToFirstTokenSloBurn",), equal=("namespace", "model")),
@@ -95,9 +97,9 @@ def _model_server_down(parameters: Parameters) -> Fault:
             unit="short",
         ),
         why=(
-            "Four scrapes in a row have to fail, so a lost packet or a clean restart inside the start-up grace wakes "
-            "nobody. Pages that are switched off or locked are a ticket, not an outage."
+            "A minute of failed scrapes outlasts a lost packet and a quick restart. A server that has never answered yet "
+            "is starting, not down; a page that is switched off or locked is a ticket, not an outage."
         ),
-        look_alike="One lost scrape, and a server that is known to be starting.",
+        look_alike="One lost scrape, and a new server that is still loading its model.",
         inhibits=(Inhibition(targets=("QueueBacklog", "KvCachePressure", "EngineStalled"), equal=("server",)),),
     )

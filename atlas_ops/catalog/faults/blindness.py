@@ -24,7 +24,7 @@ def _exporter_down(parameters: Parameters) -> Fault:
         impact="Users may be fine, but no fault of the GPUs and model servers on this node can be seen or paged.",
         rules=(
             Rule(
-                expr=f"up{{{_JOB}}} == 0",
+                expr=f"max by (job, instance) (up{{{_JOB}}}) == 0",
                 labels=("job", "instance"),
                 severity=Severity.PAGE,
                 summary="The exporter {{ $labels.instance }} does not answer Prometheus.",

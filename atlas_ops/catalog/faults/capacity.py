@@ -27,8 +27,9 @@ def _queue_backlog(parameters: Parameters) -> Fault:
             labels=by_server,
             severity=Severity.PAGE,
             summary=(
-                "A new request to {{ $labels.model }} would wait {{ $value | humanizeDuration }} in the queue of "
-                f"{{{{ $labels.server }}}}; the objective is {promql.number(objective.queue_wait_seconds)} s."
+                "A new request to {{ $labels.model }} would wait "
+                "{{ if gt $value 86400.0 }}for ever (nothing finishes){{ else }}{{ $value | humanizeDuration }}{{ end }} "
+                f"in the queue of {{{{ $labels.server }}}}; the objective is {promql.number(objective.queue_wait_seconds)} s."
             ),
             for_seconds=timing.hold(60),
             keep_firing_seconds=timing.hold(120),
@@ -69,7 +70,8 @@ def _kv_cache_pressure(parameters: Parameters) -> Fault:
     # Preemption frees blocks, so a single reading in the middle of thrashing can show 0.45 (measured on vLLM 0.32):
     # the highest reading of the window is what the cache was really at.
     usage = f"max by ({', '.join(by_server)}) (max_over_time({s.KV_CACHE_USAGE}[{window}]))"
-    preempted = promql.sum_by(by_server, promql.increase(s.PREEMPTIONS, window))
+    preempted = promql.sum_by(by_server, promql.rate(s.PREEMPTIONS, window))
+    share = promql.number(parameters.limits.preempted_requests_ratio)
     waiting = promql.sum_by(by_server, f"avg_over_time({s.REQUESTS_WAITING}[{window}])")
     return Fault(
         name="KvCachePressure",
@@ -78,7 +80,7 @@ def _kv_cache_pressure(parameters: Parameters) -> Fault:
         impact="Answers stall in the middle and start late; the GPU spends its time on work it has done before.",
         rules=(
             Rule(
-                expr=f"{usage} > {limit}\nand\n{preempted} > 0\nand\n{waiting} >= 1",
+                expr=f"{usage} > {limit}\nand\n{preempted} > {share} * {COMPLETED_RATE}\nand\n{waiting} >= 1",
                 labels=by_server,
                 severity=Severity.PAGE,
                 summary=(
@@ -98,10 +100,10 @@ def _kv_cache_pressure(parameters: Parameters) -> Fault:
             limit=parameters.limits.kv_cache_usage_ratio,
         ),
         why=(
-            "A busy server keeps its cache full in good health. Only usage above the limit together with preemptions and "
-            "requests that wait shows that the cache sets the pace."
+            "A busy server keeps its cache full in good health. Only usage above the limit together with requests that "
+            "wait and more than the odd preemption shows that the cache sets the pace."
         ),
-        look_alike="A full cache with nobody waiting and nothing preempted, as under steady heavy load.",
+        look_alike="A full cache with nobody waiting or hardly anything preempted, as under steady heavy load.",
         inhibits=(
             Inhibition(targets=("QueueBacklog",), equal=("server", "model")),
             Inhibition(targets=("TimeToFirstTokenSloBurn",), equal=("namespace", "model")),

@@ -114,5 +114,5 @@ def _burning(parameters: Parameters, burn: Burn, budget: float, models: str) -> 
     span = parameters.timing.window(burn.long)
     requests = promql.sum_by(BY_MODEL, promql.increase(f"{s.TIME_TO_FIRST_TOKEN}_count", span, models))
     short, long = (promql.select(_name(window), models) for window in (burn.short, burn.long))
-    enough = f"{requests} >= {promql.number(parameters.limits.slo_minimum_requests)}"
+    enough = f"{long} * {requests} >= {promql.number(parameters.limits.slo_minimum_slow_requests)}"
     return f"(\n  {long} > {allowed}\n  and {short} > {allowed}\n  and {enough}\n)"

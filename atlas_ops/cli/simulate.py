@@ -1,0 +1,66 @@
+"""`atlas-ops simulate`: a fleet of model servers and GPUs that does not exist, for demos, tests and trying out rules."""
+
+from __future__ import annotations
+
+import argparse
+import signal
+import sys
+import threading
+import time
+
+from atlas_ops import settings
+from atlas_ops.errors import UsageError
+from atlas_ops.simulator import SCENARIOS, Fleet, SimulatorServer, scenario_by_name
+
+DEFAULT_LISTEN = "127.0.0.1:9466"
+
+_EPILOG = """\
+Each model server answers /metrics in vLLM's own dialect on a port of its own; the control address steers the fleet:
+  curl http://127.0.0.1:9466/state                                what runs where
+  curl -X POST 'http://127.0.0.1:9466/-/fault?active=true'        switch the scenario's fault on (or =false: off)
+  curl -X POST 'http://127.0.0.1:9466/-/scenario?name=calm'       another scenario
+The simulated GPUs are seen by `atlas-ops exporter --simulated-gpus http://127.0.0.1:9466`.
+
+exit codes:
+  0  stopped by Ctrl-C or SIGTERM
+  2  the command line is wrong
+  4  a port is in use
+"""
+
+
+def add(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    """Add the command and its arguments."""
+    parser = commands.add_parser(
+        "simulate",
+        help="run a fleet of model servers and GPUs that does not exist",
+        description="Run a fleet of model servers and GPUs that does not exist. The same seed gives the same course.",
+        epilog=_EPILOG,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    names = ", ".join(scenario.name for scenario in SCENARIOS)
+    parser.add_argument("--listen", default=DEFAULT_LISTEN, metavar="HOST:PORT", help="control address (%(default)s)")
+    parser.add_argument("--scenario", default="calm", metavar="NAME", help=f"one of {names} (default: %(default)s)")
+    parser.add_argument("--fault", action="store_true", help="begin with the scenario's fault switched on")
+    parser.add_argument("--replicas", type=int, default=2, metavar="N", help="model servers, one GPU each (%(default)s)")
+    parser.add_argument("--seed", type=int, default=0, metavar="N", help="seed of everything random (%(default)s)")
+    parser.add_argument("--speed", type=float, default=1.0, metavar="X", help="simulated seconds a second (%(default)s)")
+
+
+def run(args: argparse.Namespace) -> int:
+    """Run until Ctrl-C or SIGTERM."""
+    host, port = settings.address(args.listen)
+    if args.replicas < 1 or args.speed < 0:
+        raise UsageError("--replicas has to be at least 1 and --speed at least 0", next_step="give other numbers")
+    fleet = Fleet(
+        scenario=scenario_by_name(args.scenario), seed=args.seed, replicas=args.replicas, started_at=time.time()
+    )
+    fleet.set_fault(active=args.fault)
+    stop = threading.Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, lambda _number, _frame: stop.set())
+    with SimulatorServer(fleet, host=host, control_port=port, speed=args.speed) as server:
+        for url in server.server_urls:
+            print(f"model server  {url}/metrics", file=sys.stderr)
+        print(f"control       {server.control_url}/state", file=sys.stderr, flush=True)
+        stop.wait()
+    return 0

@@ -1,0 +1,80 @@
+"""A fleet that does not exist: model servers, their GPUs, and the fault that a scenario brings.
+
+Called by `simulator.server`, and by tests and benchmarks that want simulated time without HTTP.
+"""
+
+from __future__ import annotations
+
+from atlas_ops.simulator.engine import EngineConfig
+from atlas_ops.simulator.gpu import GpuState
+from atlas_ops.simulator.replica import Replica
+from atlas_ops.simulator.scenarios import SCENARIOS, Scenario
+from atlas_ops.simulator.vllm_page import vllm_page
+
+TICK_SECONDS = 0.1
+"""The fleet moves in whole ticks, so that its course does not depend on how a span is cut into calls of `advance`."""
+DEFAULT_START = 1_767_225_600.0
+"""2026-01-01 00:00 UTC: a start time for runs that have to be the same every time."""
+
+
+class Fleet:
+    """`replicas` servers of one model, each with its GPU. The same seed and the same calls give the same pages.
+
+    `started_at` is when the servers say that their processes started, in Unix seconds. Not safe for threads: whoever
+    shares it holds a lock.
+    """
+
+    def __init__(
+        self,
+        *,
+        scenario: Scenario = SCENARIOS[0],
+        seed: int = 0,
+        replicas: int = 2,
+        config: EngineConfig | None = None,
+        started_at: float = DEFAULT_START,
+    ) -> None:
+        self.config = config or EngineConfig()
+        self.scenario = scenario
+        self.fault_since: float | None = None
+        """Simulated second at which the fault was switched on; None while it is off."""
+        self.replicas = tuple(Replica(index, config=self.config, seed=seed) for index in range(replicas))
+        self._started_at = started_at
+        self._ticks = 0
+        self._unspent = 0.0
+
+    @property
+    def now(self) -> float:
+        """Simulated seconds since the start."""
+        return self._ticks * TICK_SECONDS
+
+    def set_fault(self, *, active: bool) -> None:
+        """Switch the scenario's fault on or off."""
+        if not active:
+            self.fault_since = None
+        elif self.fault_since is None:
+            self.fault_since = self.now
+
+    def choose(self, scenario: Scenario) -> None:
+        """Change the scenario. Its fault is off."""
+        self.scenario = scenario
+        self.fault_since = None
+
+    def advance(self, seconds: float) -> None:
+        """Let simulated time pass; less than a tick is kept for the next call."""
+        self._unspent += seconds
+        effect = self.scenario.effect(active=self.fault_since is not None)
+        # A millionth of a tick of tolerance: ten times 0.01 must be one tick in floating point, too.
+        while self._unspent >= TICK_SECONDS * (1 - 1e-6):
+            self._unspent -= TICK_SECONDS
+            start = self.now
+            self._ticks += 1
+            for replica in self.replicas:
+                replica.advance(start, self.now, effect)
+
+    def page(self, index: int) -> str:
+        """Return what `/metrics` of server `index` says now."""
+        return vllm_page(self.replicas[index].engine, started_at=self._started_at)
+
+    def gpus(self) -> tuple[GpuState, ...]:
+        """Return what the driver says of every GPU now."""
+        return tuple(replica.gpu.state() for replica in self.replicas)
