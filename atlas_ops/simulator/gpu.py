@@ -20,7 +20,7 @@ POWER_LIMIT_WATTS = 700.0
 SLOWDOWN_CELSIUS = 87.0
 SHUTDOWN_CELSIUS = 93.0
 MAX_OPERATING_CELSIUS = 85.0
-RELEASE_CELSIUS = 82.0
+RELEASE_CELSIUS = 80.0
 """A hardware slowdown ends only below this, or the clock would flap."""
 
 REASON_IDLE = 0x1
@@ -39,10 +39,10 @@ _DECODE_WATTS = 350.0
 _INLET_CELSIUS = 30.0
 _COOLED_KELVIN_PER_WATT = 0.0625
 """A good heat sink: 56 degrees at 420 W."""
-_UNCOOLED_KELVIN_PER_WATT = 0.45
+_UNCOOLED_KELVIN_PER_WATT = 0.38
 """Fans or pump gone: half the clock is still too hot, so the slowdown stays and does not flap."""
 _HEAT_CAPACITY = 70.0
-"""Joule per kelvin of die and cold plate: 4 s to settle when cooled, slowdown about 8 s after the cooling fails."""
+"""Joule per kelvin of die and cold plate: 4 s to settle when cooled, slowdown about 6 s after the cooling fails."""
 _SLOWDOWN_RATIO = 0.5
 _SLOWDOWN_PER_KELVIN = 0.03
 _SLOWDOWN_FLOOR = 0.3

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 
-from atlas_ops.errors import AtlasError
+from atlas_ops.errors import UsageError
 from atlas_ops.simulator.arrivals import Lengths, Traffic
 
 
@@ -96,9 +96,9 @@ SCENARIOS = (
 
 
 def scenario_by_name(name: str) -> Scenario:
-    """Return a scenario; AtlasError naming the known ones when there is none of that name."""
+    """Return a scenario; UsageError naming the known ones when there is none of that name."""
     for scenario in SCENARIOS:
         if scenario.name == name:
             return scenario
     known = ", ".join(scenario.name for scenario in SCENARIOS)
-    raise AtlasError(f"there is no scenario {name!r}", next_step=f"choose one of: {known}")
+    raise UsageError(f"there is no scenario {name!r}", next_step=f"choose one of: {known}")

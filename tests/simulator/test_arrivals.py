@@ -1,0 +1,70 @@
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+
+from atlas_ops.simulator.arrivals import Arrivals, Lengths, Traffic
+
+TRAFFIC = Traffic(
+    requests_per_second=20.0,
+    prompt_tokens=Lengths(median=500, sigma=1.0, maximum=2000),
+    output_tokens=Lengths(median=100, sigma=1.0, maximum=4000),
+    max_tokens=300,
+    patience_seconds=10.0,
+    shared_prefix_tokens=64,
+)
+
+
+def test_the_same_seed_gives_the_same_requests_and_another_seed_others() -> None:
+    first, again, other = (Arrivals(seed).between(0, 60, TRAFFIC) for seed in ("1/0", "1/0", "1/1"))
+    assert first == again
+    assert first != other
+
+
+def test_requests_come_in_order_inside_the_span_and_at_the_rate_that_was_asked_for() -> None:
+    requests = Arrivals("rate").between(100, 1100, TRAFFIC)
+    times = [request.arrived for request in requests]
+    assert times == sorted(times)
+    assert times[0] >= 100
+    assert times[-1] < 1100
+    assert len(requests) == pytest.approx(20_000, rel=0.03)
+
+
+def test_cutting_a_span_into_pieces_changes_nothing() -> None:
+    whole = Arrivals("cut").between(0, 10, TRAFFIC)
+    arrivals = Arrivals("cut")
+    pieces = [request for piece in range(100) for request in arrivals.between(piece / 10, (piece + 1) / 10, TRAFFIC)]
+    assert [request.arrived for request in pieces] == pytest.approx([request.arrived for request in whole])
+
+
+def test_a_new_rate_counts_from_the_moment_it_is_set() -> None:
+    rare = replace(TRAFFIC, requests_per_second=0.001)
+    arrivals = Arrivals("change")
+    assert len(arrivals.between(0, 10, rare)) == 0
+    assert len(arrivals.between(10, 11, replace(TRAFFIC, requests_per_second=1000))) > 800
+
+
+def test_no_rate_means_no_requests() -> None:
+    assert Arrivals("none").between(0, 1000, replace(TRAFFIC, requests_per_second=0)) == []
+
+
+def test_lengths_keep_to_their_median_and_their_limits() -> None:
+    requests = Arrivals("lengths").between(0, 200, TRAFFIC)
+    prompts = sorted(request.prompt_tokens for request in requests)
+    assert prompts[len(prompts) // 2] == pytest.approx(500, rel=0.1)
+    assert prompts[-1] == 2000
+    assert max(request.output_tokens for request in requests) == TRAFFIC.max_tokens
+
+
+def test_an_answer_that_reaches_the_clients_limit_ends_for_its_length() -> None:
+    reasons = {
+        (request.output_tokens == request.max_tokens, request.finished_reason)
+        for request in Arrivals("reasons").between(0, 100, TRAFFIC)
+    }
+    assert reasons == {(True, "length"), (False, "stop")}
+
+
+def test_only_a_prompt_longer_than_the_shared_prefix_finds_it_in_the_cache() -> None:
+    for request in Arrivals("prefix").between(0, 200, TRAFFIC):
+        assert request.cached_tokens == (64 if request.prompt_tokens > 64 else 0)

@@ -1,0 +1,78 @@
+from __future__ import annotations
+
+import pytest
+
+from atlas_ops.simulator import gpu as h100
+from atlas_ops.simulator.gpu import Gpu
+
+THERMAL = h100.REASON_HW_THERMAL | h100.REASON_SW_THERMAL | h100.REASON_HW_SLOWDOWN
+
+
+def work(gpu: Gpu, seconds: float, *, prefill: float = 0.2, decode: float = 0.8) -> list[int]:
+    """Keep the GPU at work and return the reasons for its clock, ten times a second."""
+    reasons = []
+    for _ in range(round(10 * seconds)):
+        gpu.advance(0.1, prefill=prefill, decode=decode)
+        reasons.append(gpu.state().reasons)
+    return reasons
+
+
+@pytest.fixture
+def gpu() -> Gpu:
+    return Gpu(index=0, uuid="GPU-0", memory_used_bytes=2**35)
+
+
+def test_a_cooled_gpu_works_at_full_clock_far_from_its_limits(gpu: Gpu) -> None:
+    assert not any(work(gpu, 120))
+    state = gpu.state()
+    assert state.sm_clock_mhz == h100.SM_CLOCK_MAX_MHZ
+    assert 50 < state.temperature_celsius < 75
+    assert state.power_watts < h100.POWER_LIMIT_WATTS
+
+
+def test_without_cooling_it_gets_too_hot_within_ten_seconds_and_halves_its_clock(gpu: Gpu) -> None:
+    work(gpu, 60)
+    gpu.cooled = False
+    reasons = work(gpu, 10)
+    assert reasons[0] & THERMAL == 0
+    assert reasons[-1] & THERMAL == THERMAL
+    assert all(reason & h100.REASON_HW_THERMAL for reason in work(gpu, 120))
+    assert 0.35 < gpu.clock_ratio < 0.55
+    assert gpu.state().temperature_celsius < h100.SHUTDOWN_CELSIUS
+
+
+@pytest.mark.parametrize("decode", [0.7, 1.0])
+def test_a_slowdown_does_not_flap_under_any_usual_load(gpu: Gpu, decode: float) -> None:
+    gpu.cooled = False
+    work(gpu, 30, prefill=0.3, decode=0.7)
+    assert all(reason & h100.REASON_HW_THERMAL for reason in work(gpu, 60, prefill=0.0, decode=decode))
+    assert gpu.state().temperature_celsius < h100.SHUTDOWN_CELSIUS
+
+
+def test_it_recovers_within_seconds_when_the_cooling_is_back(gpu: Gpu) -> None:
+    gpu.cooled = False
+    work(gpu, 60)
+    gpu.cooled = True
+    work(gpu, 5)
+    assert not any(work(gpu, 60))
+    assert gpu.clock_ratio == 1.0
+
+
+def test_a_burst_of_prompts_meets_the_power_limit_and_costs_a_little_clock(gpu: Gpu) -> None:
+    assert set(work(gpu, 5, prefill=1.0, decode=0.0)) == {h100.REASON_SW_POWER_CAP}
+    assert gpu.state().power_watts == pytest.approx(h100.POWER_LIMIT_WATTS)
+    assert 0.9 < gpu.clock_ratio < 1.0
+
+
+def test_an_idle_gpu_says_so_and_keeps_its_clock(gpu: Gpu) -> None:
+    assert set(work(gpu, 5, prefill=0, decode=0)) == {h100.REASON_IDLE}
+    state = gpu.state()
+    assert state.utilization_ratio == 0
+    assert state.sm_clock_mhz == h100.SM_CLOCK_MAX_MHZ
+
+
+def test_energy_is_power_over_time(gpu: Gpu) -> None:
+    work(gpu, 10)
+    before = gpu.state().energy_joules
+    work(gpu, 10)
+    assert gpu.state().energy_joules - before == pytest.approx(10 * gpu.state().power_watts)
