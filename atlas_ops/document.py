@@ -63,6 +63,7 @@ class Section:
         self.path = path
         self._asked: set[str] = set()
         self._items: dict[str, yaml.Node] = {}
+        self._keys: dict[str, yaml.Node] = {}
         if isinstance(node, yaml.MappingNode):
             self._read(node)
         else:
@@ -74,6 +75,7 @@ class Section:
             if key in self._items:
                 self.document.note(key_node, f"{self.where(key)}: given twice")
             self._items[key] = value
+            self._keys[key] = key_node
 
     def where(self, key: str) -> str:
         """Return the full name of a key, such as `exporter.listen`."""
@@ -89,11 +91,11 @@ class Section:
 
     def mistake(self, key: str, text: str) -> None:
         """Note a mistake about a key (about the section itself when the key is not there)."""
-        self.document.note(self._items.get(key, self.node), f"{self.where(key)}: {text}")
+        self.document.note(self._keys.get(key, self.node), f"{self.where(key)}: {text}")
 
     def finish(self) -> None:
         """Note every key that nobody asked for, with the nearest known one."""
-        for key, node in self._items.items():
+        for key, node in self._keys.items():
             if key not in self._asked:
                 near = difflib.get_close_matches(key, self._asked, n=1)
                 hint = f"did you mean {near[0]!r}?" if near else f"known keys: {', '.join(sorted(self._asked))}"

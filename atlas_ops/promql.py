@@ -5,7 +5,6 @@ Called by the catalog's faults and by the renderers.
 
 from __future__ import annotations
 
-import fnmatch
 import re
 from collections.abc import Iterable, Sequence
 
@@ -75,6 +74,18 @@ def glob_matcher(label: str, pattern: str, *, excluding: Sequence[str] = ()) -> 
 
 
 def _regex(pattern: str) -> str:
-    # fnmatch.translate wraps the pattern in flags and anchors that RE2 in PromQL neither needs nor takes.
-    translated = fnmatch.translate(pattern)
-    return re.sub(r"^\(\?s:(.*)\)\\[zZ]$", r"\1", translated)
+    # Not fnmatch.translate: from two stars on it writes atomic groups, which RE2 in Prometheus does not know.
+    return "".join(_glob_part(part) for part in re.findall(r"\[!?[^\]]+\]|.", pattern, re.DOTALL))
+
+
+def _glob_part(part: str) -> str:
+    if part in ("*", "?"):
+        return {"*": ".*", "?": "."}[part]
+    if len(part) > 1:
+        negated = part.startswith("[!")
+        letters = re.escape(part[2 if negated else 1 : -1]).replace("\\-", "-")
+        try:
+            return re.compile(f"[{'^' if negated else ''}{letters}]").pattern
+        except re.error:
+            pass  # such as [z-a]: then the brackets stand for themselves
+    return re.escape(part)

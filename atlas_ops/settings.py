@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from urllib.parse import urlsplit
 
+from atlas_ops.catalog.dialects import runtime_ids
 from atlas_ops.catalog.parameters import LimitInfo, Limits, Objective, Parameters, Timing
 from atlas_ops.document import Document, Section
 from atlas_ops.errors import UsageError
@@ -134,7 +135,7 @@ def _exporter(section: Section) -> Exporter:
 def _server(section: Section) -> Server:
     server = Server(
         url=_url(section, "url", "", required=True),
-        runtime=section.string("runtime"),
+        runtime=section.string("runtime", choices=runtime_ids()),
         namespace=section.string("namespace"),
         pod=section.string("pod"),
         container=section.string("container"),
@@ -182,10 +183,11 @@ def _objective(section: Section) -> Objective:
 
 
 def _timing(section: Section, default: Timing) -> Timing:
+    # A scale of 2 would stretch the longest `for`, two minutes, to the four after which Alertmanager resolves.
     timing = Timing(
-        scrape_seconds=section.number("scrape_seconds", default.scrape_seconds, above=0, below=300),
-        evaluation_seconds=section.number("evaluation_seconds", default.evaluation_seconds, above=0, below=300),
-        scale=section.number("scale", default.scale, above=0, below=100),
+        scrape_seconds=section.number("scrape_seconds", default.scrape_seconds, above=0.01, below=300),
+        evaluation_seconds=section.number("evaluation_seconds", default.evaluation_seconds, above=0.01, below=300),
+        scale=section.number("scale", default.scale, above=0, below=2),
     )
     section.finish()
     return timing

@@ -1,0 +1,34 @@
+"""Which tree and which settings a command works on. Shared by `cli.build` and `cli.check`."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+
+from atlas_ops import settings
+from atlas_ops.errors import UsageError
+from atlas_ops.settings import Settings
+
+
+def add_config(parser: argparse.ArgumentParser) -> None:
+    """Add `--config FILE`."""
+    parser.add_argument(
+        "--config", type=Path, metavar="FILE", help="your atlas-ops.yaml (default: the built-in settings)"
+    )
+
+
+def read_config(args: argparse.Namespace) -> Settings:
+    """Return the settings that `--config` names; the built-in ones without it."""
+    return settings.read(args.config) if args.config else Settings()
+
+
+def is_tree(folder: Path) -> bool:
+    """Say whether a folder holds what atlas-ops generates, or is a checkout of atlas-ops."""
+    return (folder / "alerts").is_dir() or (folder / "atlas_ops" / "catalog").is_dir()
+
+
+def existing(folder: Path) -> Path:
+    """Return the folder; UsageError when it is none."""
+    if not folder.is_dir():
+        raise UsageError(f"{folder}: no such folder", next_step="check the path")
+    return folder

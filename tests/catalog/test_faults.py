@@ -1,0 +1,152 @@
+"""The faults of the catalog hold together: their rules leave the labels that they promise, and their words are true."""
+
+from __future__ import annotations
+
+import re
+
+import promql_parser
+import pytest
+
+from atlas_ops import settings
+from atlas_ops.catalog import build_catalog, conventions
+from atlas_ops.catalog.model import Catalog, Fault, Severity
+from atlas_ops.catalog.parameters import Parameters
+
+MANY_OBJECTIVES = settings.parse("objectives: [{model: 'a*', queue_wait_seconds: 3}, {model: 'b*'}]").parameters
+CATALOG = build_catalog()
+NAMES = [fault.name for fault in CATALOG.faults]
+ATTACHED = frozenset({"job", "instance"})
+"""Labels that Prometheus attaches to everything it scrapes."""
+
+
+def fault_of(name: str) -> Fault:
+    fault = CATALOG.fault(name)
+    assert fault is not None
+    return fault
+
+
+def labels_left(expr: object, catalog: Catalog) -> frozenset[str]:
+    """The labels that an expression may leave on its result, by PromQL's rules."""
+    if isinstance(expr, str):
+        return labels_left(promql_parser.parse(expr), catalog)
+    if isinstance(expr, promql_parser.VectorSelector):
+        return _published(str(expr.name), catalog)
+    if isinstance(expr, promql_parser.MatrixSelector):
+        return labels_left(expr.vector_selector, catalog)
+    if isinstance(expr, promql_parser.ParenExpr | promql_parser.UnaryExpr):
+        return labels_left(expr.expr, catalog)
+    if isinstance(expr, promql_parser.AggregateExpr):
+        assert expr.modifier is not None
+        assert expr.modifier.type is promql_parser.AggModifierType.By
+        return frozenset(expr.modifier.labels)
+    if isinstance(expr, promql_parser.Call):
+        if expr.func.name == "absent":
+            selector = expr.args[0]
+            assert isinstance(selector, promql_parser.VectorSelector)
+            return frozenset(matcher.name for matcher in selector.matchers.matchers)
+        return frozenset[str]().union(*(labels_left(part, catalog) for part in expr.args))
+    if isinstance(expr, promql_parser.BinaryExpr):
+        left, right = labels_left(expr.lhs, catalog), labels_left(expr.rhs, catalog)
+        return left | right if str(expr.op) == "or" or not left else left
+    assert isinstance(expr, promql_parser.NumberLiteral), expr
+    return frozenset()
+
+
+def _published(metric: str, catalog: Catalog) -> frozenset[str]:
+    recorded = [
+        recording.expr for fault in catalog.faults for recording in fault.recordings if recording.name == metric
+    ]
+    if recorded:
+        return frozenset[str]().union(*(labels_left(expr, catalog) for expr in recorded))
+    if metric == "up":
+        return ATTACHED
+    (signal,) = [signal for signal in catalog.signals if metric in signal.series]
+    return frozenset(signal.labels) | ATTACHED
+
+
+@pytest.mark.parametrize("parameters", [Parameters(), MANY_OBJECTIVES, settings.demo().parameters])
+def test_every_rule_leaves_exactly_the_labels_that_it_promises(parameters: Parameters) -> None:
+    catalog = build_catalog(parameters)
+    for fault in catalog.faults:
+        for rule in fault.rules:
+            assert labels_left(rule.expr, catalog) == set(rule.labels), fault.name
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_the_summary_names_only_labels_that_the_rule_leaves(name: str) -> None:
+    for rule in fault_of(name).rules:
+        assert set(re.findall(r"\$labels\.(\w+)", rule.summary)) <= set(rule.labels)
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_the_texts_are_sentences(name: str) -> None:
+    fault = fault_of(name)
+    summaries = [rule.summary for rule in fault.rules]
+    for text in (fault.meaning, fault.impact, fault.why, fault.look_alike, fault.panel.description, *summaries):
+        assert text == text.strip()
+        assert not text[0].islower(), text
+        assert text.endswith("."), text
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_rules_of_the_same_severity_and_variant_watch_different_models(name: str) -> None:
+    fault = build_catalog(MANY_OBJECTIVES).fault(name)
+    assert fault is not None
+    keys = [(rule.severity, rule.variant, rule.expr) for rule in fault.rules]
+    assert len(keys) == len(set(keys))
+
+
+def test_every_inhibition_compares_labels_that_both_alerts_carry() -> None:
+    for fault in CATALOG.faults:
+        for inhibition in fault.inhibits:
+            for target in inhibition.targets:
+                carried = set(fault.alert_labels) & set(fault_of(target).alert_labels)
+                assert set(inhibition.equal) <= carried, f"{fault.name} hides {target}"
+
+
+def test_an_inhibition_between_rules_of_one_fault_names_variants_that_exist() -> None:
+    for fault in CATALOG.faults:
+        for inhibition in fault.inhibits:
+            assert inhibition.source_variant in {"", *(rule.variant for rule in fault.rules)}
+            for target in inhibition.targets:
+                assert inhibition.target_variant in {"", *(rule.variant for rule in fault_of(target).rules)}
+                assert target != fault.name or inhibition.source_variant != inhibition.target_variant
+
+
+def test_no_two_faults_hide_each_other() -> None:
+    hides = {
+        (fault.name, target)
+        for fault in CATALOG.faults
+        for inhibition in fault.inhibits
+        for target in inhibition.targets
+        if target != fault.name
+    }
+    assert not {(source, target) for source, target in hides if (target, source) in hides}
+
+
+def test_blindness_hides_nothing() -> None:
+    assert not [fault.name for fault in CATALOG.faults if fault.family.value == "blindness" and fault.inhibits]
+
+
+def test_the_heartbeat_wakes_nobody_and_always_fires() -> None:
+    heartbeat = fault_of(conventions.HEARTBEAT)
+    assert heartbeat.severity is Severity.INFO
+    assert [rule.expr for rule in heartbeat.rules] == ["vector(1)"]
+    assert not [rule for rule in heartbeat.rules if rule.for_seconds]
+
+
+def test_the_names_of_recordings_stay_the_same_when_windows_are_shortened() -> None:
+    def names(parameters: Parameters) -> list[str]:
+        return [recording.name for fault in build_catalog(parameters).faults for recording in fault.recordings]
+
+    assert names(settings.demo().parameters) == names(Parameters())
+
+
+def test_each_objective_has_rules_of_its_own() -> None:
+    backlog = build_catalog(MANY_OBJECTIVES).fault("QueueBacklog")
+    assert backlog is not None
+    assert [rule.expr for rule in backlog.rules] == [
+        'server:atlas_queue_wait:predicted_seconds{model=~"a.*"} > 3',
+        'server:atlas_queue_wait:predicted_seconds{model=~"b.*", model!~"a.*"} > 10',
+        'server:atlas_queue_wait:predicted_seconds{model!~"a.*", model!~"b.*"} > 10',
+    ]

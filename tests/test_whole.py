@@ -1,0 +1,79 @@
+"""The repository is whole: what belongs together is there on both sides, and no part has grown too big to read."""
+
+from __future__ import annotations
+
+import ast
+import json
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+import yaml
+
+from atlas_ops import check
+from atlas_ops.catalog import build_catalog, conventions
+from atlas_ops.catalog.model import Family
+from atlas_ops.render import links
+from atlas_ops.settings import Settings
+
+ROOT = Path(__file__).parents[1]
+CATALOG = build_catalog()
+FAULTS = {fault.name for fault in CATALOG.faults}
+MODULES = sorted(path.relative_to(ROOT) for folder in ("atlas_ops", "tests") for path in (ROOT / folder).rglob("*.py"))
+MOST_LINES_OF_A_MODULE, MOST_LINES_OF_A_FUNCTION = 400, 60
+
+
+def alerts_of(family: Family) -> set[str]:
+    path = ROOT / "alerts" / f"{family.value}.yaml"
+    groups = yaml.safe_load(path.read_text())["groups"] if path.exists() else []
+    return {rule["alert"] for group in groups for rule in group["rules"] if "alert" in rule}
+
+
+@pytest.mark.parametrize("family", Family)
+def test_every_fault_has_its_rules_in_the_file_of_its_family_and_every_rule_its_fault(family: Family) -> None:
+    assert alerts_of(family) == {fault.name for fault in CATALOG.of_family(family)}
+
+
+def test_every_fault_has_its_runbook_and_every_runbook_its_fault() -> None:
+    pages = {path.relative_to(ROOT).as_posix() for path in ROOT.glob("runbooks/*/*.md")}
+    assert pages == {fault.runbook for fault in CATALOG.faults}
+
+
+def test_every_fault_has_its_panel_and_every_panel_of_a_fault_its_fault() -> None:
+    dashboard = json.loads((ROOT / "dashboards/overview.json").read_text())
+    panels = {panel["id"]: panel["title"] for panel in dashboard["panels"] if panel["id"] >= links.FIRST_FAULT_PANEL}
+    assert panels == {links.panel_id(fault, CATALOG): fault.panel.title for fault in CATALOG.faults}
+
+
+@pytest.mark.parametrize("family", Family)
+def test_every_fault_is_tested_to_fire_and_to_stay_silent_and_every_test_has_its_fault(family: Family) -> None:
+    path = ROOT / "tests/alerts" / f"{family.value}_test.yaml"
+    tests = yaml.safe_load(path.read_text())["tests"] if path.exists() else []
+    cases = [case for test in tests for case in test.get("alert_rule_test", ())]
+    names = {fault.name for fault in CATALOG.of_family(family)}
+    assert {case["alertname"] for case in cases if case.get("exp_alerts")} == names
+    assert {case["alertname"] for case in cases if not case.get("exp_alerts")} >= names - {conventions.HEARTBEAT}
+    assert {case["alertname"] for case in cases} <= FAULTS
+
+
+def test_the_checks_find_nothing_in_this_repository() -> None:
+    assert check.run(ROOT, CATALOG, Settings()) == ()
+
+
+def functions(tree: ast.Module) -> Iterator[ast.FunctionDef | ast.AsyncFunctionDef]:
+    return (node for node in ast.walk(tree) if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef))
+
+
+@pytest.mark.parametrize("path", MODULES, ids=str)
+def test_no_module_and_no_function_is_too_long_to_be_read_at_once(path: Path) -> None:
+    text = (ROOT / path).read_text(encoding="utf-8")
+    assert text.count("\n") <= MOST_LINES_OF_A_MODULE
+    lengths = {
+        function.name: (function.end_lineno or 0) - function.lineno + 1 for function in functions(ast.parse(text))
+    }
+    assert not {name: lines for name, lines in lengths.items() if lines > MOST_LINES_OF_A_FUNCTION}
+
+
+@pytest.mark.parametrize("path", [path for path in MODULES if path.parts[0] == "atlas_ops"], ids=str)
+def test_every_module_says_why_it_exists(path: Path) -> None:
+    assert ast.get_docstring(ast.parse((ROOT / path).read_text(encoding="utf-8")))
