@@ -1,0 +1,144 @@
+"""The GPU collector: keeps a driver open, one worker per GPU at work, and the newest state ready for the page.
+
+Made by the command that runs the exporter, with the backend of a vendor; `collect` is called for every page.
+"""
+
+from __future__ import annotations
+
+import logging
+import threading
+import time
+from collections.abc import Callable, Sequence
+
+from atlas_ops.catalog import signals as s
+from atlas_ops.exporter.gpu_backend import GpuBackend, GpuDevice, GpuUnavailable
+from atlas_ops.exporter.gpu_record import GpuRoster
+from atlas_ops.exporter.gpu_worker import GpuWorker, Pace
+from atlas_ops.exporter.samples import Sample, labels
+
+CALL_LIMIT_SECONDS = 5.0
+"""A driver call in flight for longer counts as stuck: healthy ones take micro- to milliseconds."""
+_CHECK_SECONDS = 0.2
+_GOODBYE_SECONDS = 2.0
+
+_log = logging.getLogger(__name__)
+
+
+class GpuCollector:
+    """Measures the GPUs of this machine.
+
+    `expected` is how many there should be (published when given). `sample_seconds` and `read_seconds` pace the
+    throttle sampler and the full read; `retry_seconds` is the shortest time between two attempts to open the driver.
+    A GPU whose newest reading is older than 5 s (or two reads, where these are slower) is told as down: its gauges
+    vanish, its counters stay. The clock (seconds, never backwards) is a parameter for tests.
+    """
+
+    name = "gpu"
+
+    def __init__(
+        self,
+        backend: GpuBackend,
+        *,
+        host_name: str,
+        expected: int | None,
+        sample_seconds: float = 0.1,
+        read_seconds: float = 1.0,
+        retry_seconds: float = 60.0,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self._backend, self._host_name, self._expected, self._clock = backend, host_name, expected, clock
+        self._pace = Pace(sample=sample_seconds, read=read_seconds)
+        self._retry_seconds = retry_seconds
+        self._limit = max(CALL_LIMIT_SECONDS, 2 * read_seconds)
+        self._roster = GpuRoster()
+        self._stop = threading.Event()
+        self._tried = False
+        self._trouble = ""
+        # Opening a driver can take seconds and can get stuck, so that too has a thread of its own.
+        self._supervisor = threading.Thread(target=self._supervise, name="gpu-supervisor", daemon=True)
+
+    def start(self) -> None:
+        """Begin to measure; returns at once. To be called once."""
+        self._supervisor.start()
+
+    def stop(self) -> None:
+        """End all threads. One that is stuck in the driver is left behind after some seconds; it ends with its call."""
+        self._stop.set()
+        if self._supervisor.ident is None:
+            return
+        self._supervisor.join(1.5 * _GOODBYE_SECONDS)
+        if self._supervisor.is_alive():
+            _log.warning("the GPU driver does not let go; its thread is left behind")
+
+    @property
+    def ready(self) -> bool:
+        """Whether the driver was tried and every GPU has answered, failed, or had its 5 seconds."""
+        return self._tried and self._roster.all_settled(self._clock(), self._limit)
+
+    def collect(self) -> list[Sample]:
+        """Return the newest known state. Never waits for the driver."""
+        samples = []
+        if self._expected is not None:
+            samples.append(Sample(s.GPU_EXPECTED, labels(host_name=self._host_name), float(self._expected)))
+        now = self._clock()
+        for record in self._roster.settled(now, self._limit):
+            samples.extend(record.samples(self._host_name, now, self._limit))
+        samples.extend(self._roster.gap_samples(now))
+        return samples
+
+    def _supervise(self) -> None:
+        while not self._stop.is_set():
+            opened_at = self._clock()
+            devices = self._open()
+            if devices:
+                self._serve(devices)
+            self._tried = True
+            self._stop.wait(max(0.0, opened_at + self._retry_seconds - self._clock()))
+
+    def _open(self) -> Sequence[GpuDevice]:
+        try:
+            devices = self._backend.open()
+        except GpuUnavailable as trouble:
+            if trouble.message != self._trouble:
+                self._trouble = trouble.message
+                _log.info(
+                    "no GPU is measured: %s; trying again every %g s (to do: %s)",
+                    trouble.message,
+                    self._retry_seconds,
+                    trouble.next_step,
+                )
+            return ()
+        self._trouble = ""
+        _log.info("measuring %d GPU(s)", len(devices))
+        return devices
+
+    def _serve(self, devices: Sequence[GpuDevice]) -> None:
+        """Let a worker ask each GPU until the collector stops or the driver has to be opened anew."""
+        halt = threading.Event()
+        workers = [GpuWorker(device, self._roster, halt, pace=self._pace, clock=self._clock) for device in devices]
+        threads = [
+            threading.Thread(target=worker.run, name=f"gpu-{device.index}", daemon=True)
+            for worker, device in zip(workers, devices, strict=True)
+        ]
+        self._tried = True  # from here on the roster knows whom it waits for
+        for thread in threads:
+            thread.start()
+        while not (self._stop.wait(_CHECK_SECONDS) or self._driver_lost(workers)):
+            pass
+        halt.set()
+        last = time.monotonic() + _GOODBYE_SECONDS
+        for thread in threads:
+            thread.join(max(0.0, last - time.monotonic()))
+        if any(thread.is_alive() for thread in threads):
+            # Closing under a call in flight could crash or hang; the driver's library counts its users, so the next
+            # open works without.
+            _log.warning("a call to the GPU driver does not return; its thread is left behind")
+        else:
+            self._backend.close()
+
+    def _driver_lost(self, workers: Sequence[GpuWorker]) -> bool:
+        """Whether a worker says so, or not one GPU has answered for as long as an attempt is apart from the next."""
+        if any(worker.driver_gone for worker in workers):
+            return True
+        since = [worker.lost_since for worker in workers if not worker.forbidden]
+        return bool(since) and all(lost is not None and self._clock() - lost >= self._retry_seconds for lost in since)

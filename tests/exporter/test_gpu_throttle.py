@@ -1,0 +1,180 @@
+"""Throttle time from samples: driven by a script of moments, without waiting for any."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from atlas_ops.catalog import conventions
+from atlas_ops.catalog import signals as s
+from atlas_ops.exporter.gpu_record import GpuRoster
+from atlas_ops.exporter.gpu_throttle import EVERY_REASON, THROTTLE_BITS, ThrottleMeter, ThrottleTotals, TickGap
+from atlas_ops.exporter.gpu_worker import GpuWorker, Pace
+from atlas_ops.exporter.nvml import Nvml
+
+from .fake_nvml import FakeGpu, FakeNvml
+
+HW_THERMAL, SW_POWER_CAP = 0x40, 0x4
+
+
+def meter_of(*moments: tuple[float, int]) -> ThrottleMeter:
+    meter = ThrottleMeter()
+    for at, bits in moments:
+        meter.sample(bits, at)
+    return meter
+
+
+def hw_thermal(*moments: tuple[float, int]) -> ThrottleTotals:
+    (totals,) = meter_of(*moments).totals(HW_THERMAL)
+    return totals
+
+
+def test_the_bits_are_the_reasons_of_the_contract() -> None:
+    assert tuple(reason for reason, _ in THROTTLE_BITS) == conventions.THROTTLE_REASONS
+    assert EVERY_REASON == 0x1FF
+
+
+def test_every_reason_of_the_part_is_told_from_the_first_sample_on() -> None:
+    assert [totals.reason for totals in meter_of((0, 0)).totals(0x44)] == ["sw_power_cap", "hw_thermal"]
+    assert all((t.seconds, t.events, t.longest) == (0, 0, 0) for t in meter_of((0, 0)).totals(EVERY_REASON))
+
+
+def test_nothing_is_told_before_the_first_sample() -> None:
+    assert list(ThrottleMeter().totals(EVERY_REASON)) == []
+
+
+def test_a_reason_counts_from_the_sample_that_saw_it_to_the_one_that_did_not() -> None:
+    totals = hw_thermal((0, 0), (0.1, HW_THERMAL), (0.2, HW_THERMAL), (0.3, HW_THERMAL), (0.4, 0), (0.5, 0))
+    assert totals.seconds == pytest.approx(0.3)
+    assert totals.longest == pytest.approx(0.3)
+    assert totals.events == 1
+
+
+def test_reasons_are_counted_apart() -> None:
+    meter = meter_of((0, 0), (1, HW_THERMAL), (2, HW_THERMAL | SW_POWER_CAP), (3, SW_POWER_CAP), (4, 0))
+    cap, thermal = meter.totals(HW_THERMAL | SW_POWER_CAP)
+    assert (thermal.seconds, thermal.events) == (2, 1)
+    assert (cap.seconds, cap.events) == (2, 1)
+
+
+def test_longest_is_the_longest_run_and_not_the_sum() -> None:
+    on = HW_THERMAL
+    totals = hw_thermal((0, on), (0.5, 0), (1, on), (1.5, on), (2, on), (2.5, 0), (3, on), (3.5, on))
+    assert totals.seconds == pytest.approx(2.5)
+    assert totals.longest == pytest.approx(1.5)
+    assert totals.events == 2, "the first run was on before anybody looked"
+
+
+def test_a_gap_longer_than_a_second_is_credited_with_one_second_and_ends_the_run() -> None:
+    totals = hw_thermal((0, HW_THERMAL), (0.5, HW_THERMAL), (60.5, HW_THERMAL), (61, HW_THERMAL), (61.5, 0))
+    assert totals.seconds == pytest.approx(2.5)
+    assert totals.longest == pytest.approx(1.5)
+    assert totals.events == 0
+
+
+def test_throttling_that_began_in_a_gap_is_an_event() -> None:
+    assert hw_thermal((0, 0), (60, HW_THERMAL)).events == 1
+
+
+@given(st.lists(st.tuples(st.floats(0, 30, allow_nan=False), st.sampled_from((0, HW_THERMAL))), min_size=1))
+def test_totals_never_run_ahead_of_time_or_backwards(steps: list[tuple[float, int]]) -> None:
+    meter, now = ThrottleMeter(), 0.0
+    before = (0.0, 0, 0.0)
+    for elapsed, bits in steps:
+        now += elapsed
+        meter.sample(bits, now)
+        (totals,) = meter.totals(HW_THERMAL)
+        after = (totals.seconds, totals.events, totals.longest)
+        assert all(new >= old for new, old in zip(after, before, strict=True))
+        assert totals.longest <= totals.seconds + 1e-9
+        assert totals.seconds <= now + 1e-9
+        before = after
+
+
+class Script:
+    """A worker on one GPU whose clock and throttle bits the test sets. Closes the driver at the end."""
+
+    def __init__(self, bits: Callable[[float], int], *, read: float = 1.0) -> None:
+        self.now = 100.0
+        self.sampled_at: list[float] = []
+        self._bits = bits
+        self.roster, self.halt = GpuRoster(), threading.Event()
+        self._backend = Nvml(FakeNvml(FakeGpu(uuid="GPU-a", throttle=self._throttle)))
+        self.worker = GpuWorker(
+            self._backend.open()[0],
+            self.roster,
+            self.halt,
+            pace=Pace(sample=0.1, read=read),
+            clock=lambda: self.now,
+        )
+
+    def _throttle(self) -> int:
+        self.sampled_at.append(self.now)
+        return self._bits(self.now)
+
+    def __enter__(self) -> Script:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._backend.close()
+
+
+def test_the_sampler_measures_a_scripted_timeline_at_its_own_pace() -> None:
+    """Two thermal throttles, of 200 ms and of 1 s, in 5 s of a driver that says what the script says."""
+
+    def thermal(now: float) -> int:
+        return HW_THERMAL if 101.0 <= now < 101.2 or 103.0 <= now < 104.0 else 0
+
+    with Script(thermal) as script:
+        while script.now < 105:
+            script.now += script.worker.step() + 0.004  # the thread wakes up a little late
+    (record,) = script.roster.settled(script.now, 5.0)
+    found = {
+        sample.signal: sample.value
+        for sample in record.samples("node-1", script.now, 5.0)
+        if ("reason", "hw_thermal") in sample.labels
+    }
+    assert found[s.GPU_THROTTLE_SECONDS] == pytest.approx(1.2, abs=0.11)
+    assert found[s.GPU_THROTTLE_EVENTS] == 2
+    assert found[s.GPU_THROTTLE_LONGEST] == pytest.approx(1.0, abs=0.11)
+    (gap,) = script.roster.gap_samples(script.now)
+    assert gap.labels == (("gpu", "0"),)
+    assert 0.1 <= gap.value < 0.11
+
+
+def test_a_late_sampler_leaves_slots_out_instead_of_catching_up() -> None:
+    with Script(lambda _: 0, read=100.0) as script:
+        script.worker.step()
+        script.sampled_at.clear()
+        script.now = 100.1
+        for late in (0.25, 0.0, 0.0, 0.0):
+            script.now += script.worker.step() + late
+    assert script.sampled_at == pytest.approx([100.1, 100.45, 100.5, 100.6])
+
+
+def test_a_call_that_returns_after_the_worker_was_halted_changes_nothing() -> None:
+    def late(_: float) -> int:
+        script.halt.set()
+        return HW_THERMAL
+
+    with Script(late) as script:
+        script.worker.step()
+    (record,) = script.roster.settled(script.now + 6, 5.0)
+    told = list(record.samples("node-1", script.now, 5.0))
+    assert [(sample.signal, sample.value) for sample in told] == [(s.GPU_UP, 0.0)]
+
+
+def test_the_gap_between_samples_is_the_longest_of_the_last_minutes_and_the_open_one() -> None:
+    gap = TickGap()
+    assert gap.longest(0) is None
+    for at in (0.0, 0.1, 0.9, 1.0):
+        gap.tick(at)
+    assert gap.longest(1.0) == pytest.approx(0.8)
+    assert gap.longest(4.0) == pytest.approx(3.0), "a sampler that hangs says so"
+    for tenth in range(11, 1300):
+        gap.tick(tenth / 10)
+    assert gap.longest(129.9) == pytest.approx(0.1), "and what is long over is forgotten"
