@@ -75,6 +75,11 @@ class Objective:
     without an answer (Nielsen's third limit), and a queue that long does not drain by itself."""
 
 
+OUTLAST_SECONDS = 300.0
+"""How long the page of a cause goes on after its last sign. Its symptoms are held back as long, and the shortest window
+of a burn rate forgets in this time: so nobody is woken by the echo of what is over."""
+
+
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Timing:
     """How often things are measured, and by how much every window is shortened."""

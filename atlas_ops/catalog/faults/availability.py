@@ -6,7 +6,7 @@ from atlas_ops import promql
 from atlas_ops.catalog import conventions as c
 from atlas_ops.catalog import signals as s
 from atlas_ops.catalog.model import Family, Fault, Inhibition, Panel, Recording, Rule, Severity
-from atlas_ops.catalog.parameters import Parameters
+from atlas_ops.catalog.parameters import OUTLAST_SECONDS, Parameters
 
 PRESENT = "server:atlas_requests_present:sum"
 PROGRESS = "server:atlas_progress:rate"
@@ -47,7 +47,7 @@ def _engine_stalled(parameters: Parameters) -> Fault:
                     f"{promql.duration(timing.hold(parameters.limits.stall_seconds))}."
                 ),
                 for_seconds=timing.hold(60),
-                keep_firing_seconds=timing.hold(60),
+                keep_firing_seconds=timing.hold(OUTLAST_SECONDS),
             ),
         ),
         panel=Panel(

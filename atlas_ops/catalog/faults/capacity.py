@@ -6,7 +6,7 @@ from atlas_ops import promql
 from atlas_ops.catalog import conventions as c
 from atlas_ops.catalog import signals as s
 from atlas_ops.catalog.model import Family, Fault, Inhibition, Panel, Recording, Rule, Severity
-from atlas_ops.catalog.parameters import Parameters
+from atlas_ops.catalog.parameters import OUTLAST_SECONDS, Parameters
 
 COMPLETED_RATE = "server:atlas_requests_completed:rate"
 PREDICTED_WAIT = "server:atlas_queue_wait:predicted_seconds"
@@ -20,10 +20,14 @@ def faults(parameters: Parameters) -> tuple[Fault, ...]:
 def _queue_backlog(parameters: Parameters) -> Fault:
     timing = parameters.timing
     by_server = c.SERVER_LABELS
-    completed = promql.sum_by(by_server, promql.rate(s.REQUESTS, timing.window(120), 'outcome!="rejected"'))
+    window = timing.window(120)
+    completed = promql.sum_by(by_server, promql.rate(s.REQUESTS, window, 'outcome!="rejected"'))
+    # The rate of a series younger than its window is too low (Prometheus divides by the whole window), and the wait of a
+    # new server too long. A rate that was there a window ago is whole now.
+    whole = f"{COMPLETED_RATE} offset {window} >= 0"
     rules = tuple(
         Rule(
-            expr=f"{promql.select(PREDICTED_WAIT, models)} > {promql.number(objective.queue_wait_seconds)}",
+            expr=f"{promql.select(PREDICTED_WAIT, models)} > {promql.number(objective.queue_wait_seconds)}\nand\n{whole}",
             labels=by_server,
             severity=Severity.PAGE,
             summary=(
@@ -32,7 +36,7 @@ def _queue_backlog(parameters: Parameters) -> Fault:
                 f"in the queue of {{{{ $labels.server }}}}; the objective is {promql.number(objective.queue_wait_seconds)} s."
             ),
             for_seconds=timing.hold(60),
-            keep_firing_seconds=timing.hold(120),
+            keep_firing_seconds=timing.hold(OUTLAST_SECONDS),
         )
         for objective, models in parameters.by_model()
     )
@@ -89,7 +93,7 @@ def _kv_cache_pressure(parameters: Parameters) -> Fault:
                     "with requests preempted and waiting."
                 ),
                 for_seconds=timing.hold(60),
-                keep_firing_seconds=timing.hold(120),
+                keep_firing_seconds=timing.hold(OUTLAST_SECONDS),
             ),
         ),
         panel=Panel(

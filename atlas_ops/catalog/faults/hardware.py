@@ -6,7 +6,7 @@ from atlas_ops import promql
 from atlas_ops.catalog import conventions as c
 from atlas_ops.catalog import signals as s
 from atlas_ops.catalog.model import Family, Fault, Panel, Recording, Rule, Severity
-from atlas_ops.catalog.parameters import Parameters
+from atlas_ops.catalog.parameters import OUTLAST_SECONDS, Parameters
 
 THERMAL_SHARE = "gpu:atlas_gpu_thermal_throttle:ratio_rate"
 CLOCK_LOSS = "gpu:atlas_gpu_clock_loss:ratio"
@@ -45,7 +45,7 @@ def _thermal_throttling(parameters: Parameters) -> Fault:
                     "{{ $value | humanizePercentage }} of the time and has lost clock."
                 ),
                 for_seconds=timing.hold(60),
-                keep_firing_seconds=timing.hold(120),
+                keep_firing_seconds=timing.hold(OUTLAST_SECONDS),
             ),
         ),
         panel=Panel(

@@ -20,7 +20,8 @@ class Burn:
     """A pair of windows in which the error budget burns `factor` times too fast.
 
     The pairs are those of the SRE workbook, chapter 5, for a budget of 30 days: 2 % of it in an hour, 5 % in six,
-    10 % in a day, 10 % in three days. The short window is a twelfth, so that the alert ends soon after the cause.
+    10 % in a day, 10 % in three days. The short window is a twelfth, so that the alert ends soon after the cause; a page
+    has to burn in the last five minutes as well, whatever its windows.
     """
 
     factor: float
@@ -104,7 +105,6 @@ def _rule(parameters: Parameters, objective: Objective, models: str, variant: st
             f"{promql.number(objective.time_to_first_token_seconds)} s for their first token; "
             f"{promql.number(round(budget * 100, 6))} % are allowed."
         ),
-        keep_firing_seconds=parameters.timing.hold(120),
         variant=variant,
     )
 
@@ -115,4 +115,8 @@ def _burning(parameters: Parameters, burn: Burn, budget: float, models: str) -> 
     requests = promql.sum_by(BY_MODEL, promql.increase(f"{s.TIME_TO_FIRST_TOKEN}_count", span, models))
     short, long = (promql.select(_name(window), models) for window in (burn.short, burn.long))
     enough = f"{long} * {requests} >= {promql.number(parameters.limits.slo_minimum_slow_requests)}"
-    return f"(\n  {long} > {allowed}\n  and {short} > {allowed}\n  and {enough}\n)"
+    conditions = [f"{long} > {allowed}", f"{short} > {allowed}", enough]
+    if burn in PAGE_BURNS and burn.short > PAGE_BURNS[0].short:
+        # Half an hour of memory would wake people for what is over, as soon as the page of its cause is resolved.
+        conditions.append(f"{promql.select(_name(PAGE_BURNS[0].short), models)} > {allowed}")
+    return "(\n  " + "\n  and ".join(conditions) + "\n)"
