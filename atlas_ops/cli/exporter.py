@@ -17,10 +17,13 @@ from atlas_ops.catalog.dialects import runtime_ids, shipped_dialects
 from atlas_ops.cli import place
 from atlas_ops.errors import UsageError
 from atlas_ops.exporter.collector import Collector
+from atlas_ops.exporter.gpu import GpuCollector
 from atlas_ops.exporter.identity import Identity, name_servers
+from atlas_ops.exporter.nvml import Nvml
 from atlas_ops.exporter.server_collector import ServerCollector
 from atlas_ops.exporter.service import Service
 from atlas_ops.settings import DEFAULT_EXPORTER, Server, Settings, url_problem
+from atlas_ops.simulator import nvml_library
 
 FIRST_ROUND_MARGIN_SECONDS = 0.5
 """The first page waits for the first round, which a hung server stretches to the whole timeout, and this much more."""
@@ -83,6 +86,8 @@ def add(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
         metavar="NAME",
         help="label host_name (default: $NODE_NAME, else the name of this machine)",
     )
+    # For the demo alone: its GPUs are simulated in another process, and it says so.
+    parser.add_argument("--simulated-gpus", default="", metavar="URL", help=argparse.SUPPRESS)
     place.add_config(parser)
 
 
@@ -95,7 +100,8 @@ def run(args: argparse.Namespace) -> int:
         signal.signal(number, lambda _number, _frame: stop.set())
     logging.basicConfig(stream=sys.stderr, level=logging.INFO, format="%(asctime)s %(levelname)s %(message)s")
     host_name = args.node or os.environ.get("NODE_NAME", "") or socket.gethostname()
-    with Service(host, port, build_collectors(settings, None, host_name)) as service:
+    collectors = build_collectors(settings, _gpu_collector(args, settings, host_name), host_name)
+    with Service(host, port, collectors) as service:
         service.start(settings.exporter.timeout_seconds + FIRST_ROUND_MARGIN_SECONDS, stop)
         print(f"atlas-ops exporter: {service.url} ({len(settings.servers)} servers)", file=sys.stderr, flush=True)
         stop.wait()
@@ -120,6 +126,13 @@ def build_collectors(settings: Settings, gpu_collector: Collector | None, host_n
         for server, name in zip(settings.servers, name_servers(settings.servers), strict=True)
     )
     return (*((gpu_collector,) if gpu_collector else ()), *servers)
+
+
+def _gpu_collector(args: argparse.Namespace, settings: Settings, host_name: str) -> GpuCollector | None:
+    if not settings.exporter.gpus:
+        return None
+    library = nvml_library(args.simulated_gpus) if args.simulated_gpus else None
+    return GpuCollector(Nvml(library), host_name=host_name, expected=settings.exporter.expected_gpus)
 
 
 def servers_from_flags(flags: Sequence[str]) -> tuple[Server, ...]:
@@ -150,10 +163,10 @@ def _servers(flags: Sequence[str]) -> tuple[tuple[Server, ...], list[str]]:
     mistakes: list[str] = []
     for flag in flags:
         url, runtime = _split(flag)
-        problem = url_problem(url)
-        known = ", ".join(runtime_ids())
-        if not problem and "=" in url.partition("?")[0]:
-            problem = f"unknown runtime {url.rpartition('=')[2]!r}; known ones: {known}"
+        address, equals, unknown = url.partition("?")[0].rpartition("=")
+        problem = url_problem(address if equals else url)
+        if not problem and equals:
+            problem = f"unknown runtime {unknown!r}; known ones: {', '.join(runtime_ids())}"
         if problem:
             mistakes.append(f"--server: {problem}")
         else:

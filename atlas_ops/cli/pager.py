@@ -21,6 +21,7 @@ from atlas_ops import settings, shipped
 from atlas_ops.cli import place
 from atlas_ops.errors import EnvironmentProblem, UsageError
 from atlas_ops.pager.app import Pager
+from atlas_ops.pager.composer import Composer
 from atlas_ops.pager.console import Console
 from atlas_ops.pager.delivery import Delivery
 from atlas_ops.pager.metrics import Metrics
@@ -62,12 +63,18 @@ def add(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
     )
     parser.add_argument("--listen", default=settings.DEFAULT_PAGER, metavar="HOST:PORT", help="default: %(default)s")
     parser.add_argument(
-        "--database", type=Path, default=Path("atlas-pager.db"), metavar="PATH", help="SQLite file (default: %(default)s)"
+        "--database",
+        type=Path,
+        default=Path("atlas-pager.db"),
+        metavar="PATH",
+        help="SQLite file (default: %(default)s)",
     )
     parser.add_argument("--channel", default="", metavar="NAME", help="the Slack channel to post to, by name or id")
     parser.add_argument("--slack-api-url", default=SLACK_API, metavar="URL", help="default: %(default)s")
     parser.add_argument(
-        "--external-url", metavar="URL", help="the pager's address as readers reach it (default: links.pager, or --listen)"
+        "--external-url",
+        metavar="URL",
+        help="the pager's address as readers reach it (default: links.pager, or --listen)",
     )
     parser.add_argument("--runbooks", type=Path, metavar="DIR", help="folder of runbooks (default: those of atlas-ops)")
     place.add_config(parser)
@@ -75,17 +82,34 @@ def add(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Serve until a signal comes; see the exit codes in the help."""
-    logging.basicConfig(format="%(asctime)s %(levelname)s %(name)s: %(message)s", level=logging.INFO, stream=sys.stderr)
+    logging.basicConfig(format="%(asctime)s %(levelname)s %(message)s", level=logging.INFO, stream=sys.stderr)
     slack = _slack(args)
     external = _external(args)
     runbooks = place.existing(args.runbooks) if args.runbooks else shipped.folder("runbooks")
     with _listening(args.listen) as listener, contextlib.closing(Store(args.database)) as store:
+        composer = Composer(runbooks=runbooks, pager_url=external or _address(listener))
         metrics = Metrics()
-        delivery = Delivery(store, slack, Console(store, runbooks, external, None).message, metrics) if slack else None
-        console = Console(store, runbooks, external, delivery)
-        app = Pager(store=store, console=console, metrics=metrics, delivery=delivery).app()
-        config = uvicorn.Config(
-            app,
+        metrics.heartbeat(store.heartbeat())
+        delivery = Delivery(store, slack, composer, metrics) if slack else None
+        pager = Pager(store=store, console=Console(store, composer, delivery), metrics=metrics, delivery=delivery)
+        server = _server(pager)
+        if delivery:
+            delivery.start()
+        where = f"Slack: #{slack.channel}" if slack else "no token, messages are shown on the console"
+        print(f"atlas-ops pager: {_address(listener)}/ ({where})", file=sys.stderr, flush=True)
+        try:
+            server.run(sockets=[listener])
+        finally:
+            if delivery:
+                delivery.stop(STOP_SECONDS)
+    return 0
+
+
+def _server(pager: Pager) -> uvicorn.Server:
+    """Return the web server, which SIGTERM and Ctrl-C stop cleanly."""
+    server = uvicorn.Server(
+        uvicorn.Config(
+            pager.app(),
             log_config=None,
             log_level=logging.ERROR,
             access_log=False,
@@ -93,18 +117,70 @@ def run(args: argparse.Namespace) -> int:
             lifespan="off",
             timeout_graceful_shutdown=int(STOP_SECONDS),
         )
-        server = uvicorn.Server(config)
-        # uvicorn raises the signal again after it has stopped: our handler then has nothing more to do, and we end with 0.
-        for number in (signal.SIGTERM, signal.SIGINT):
-            signal.signal(number, lambda number, frame: _stop(server, number, frame))
-        if delivery:
-            delivery.start()
-        host, port = listener.getsockname()[:2]
-        where = f"Slack: #{slack.channel}" if slack else "no token, messages are shown on the console"
-        print(f"atlas-ops pager: http://{f'[{host}]' if ':' in host else host}:{port}/ ({where})", file=sys.stderr, flush=True)
+    )
+
+    def stop(number: int, frame: FrameType | None) -> None:
+        del number, frame
+        server.should_exit = True
+
+    # uvicorn takes these signals while it runs, and raises them again afterwards: then ours lets us end with 0.
+    signal.signal(signal.SIGTERM, stop)
+    signal.signal(signal.SIGINT, stop)
+    return server
+
+
+def _slack(args: argparse.Namespace) -> Slack | None:
+    token = os.environ.get(TOKEN, "").strip()
+    problem = settings.url_problem(args.slack_api_url)
+    if problem:
+        raise UsageError(f"--slack-api-url: {problem}", next_step=f"leave it out for {SLACK_API}")
+    if not token:
+        return None
+    if not re.fullmatch(r"[!-~]+", token):
+        raise UsageError(f"{TOKEN} holds characters that no token has", next_step="copy the bot token (xoxb-...) again")
+    channel = str(args.channel).strip().lstrip("#")
+    if not channel:
+        raise UsageError(f"{TOKEN} is set, but no channel is named", next_step="add --channel NAME, or unset the token")
+    return Slack(token=token, url=args.slack_api_url, channel=channel)
+
+
+def _external(args: argparse.Namespace) -> str:
+    """Return the public address, empty when none is set."""
+    configured = place.read_config(args).links.pager if args.config else ""
+    external = str(args.external_url or configured).rstrip("/")
+    problem = settings.url_problem(external) if external else ""
+    if problem:
+        raise UsageError(f"--external-url: {problem}", next_step="give the address that readers of a message can open")
+    return external
+
+
+@contextlib.contextmanager
+def _listening(listen: str) -> Iterator[socket.socket]:
+    """Take the port before anything else is started; EnvironmentProblem when that cannot be."""
+    host, port = settings.address(listen)
+    try:
+        family, kind, protocol, _, target = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
+    except OSError as error:
+        raise EnvironmentProblem(
+            f"{host} is no address of this machine: {error}", next_step="check --listen"
+        ) from error
+    with socket.socket(family, kind, protocol) as listener:
+        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
-            server.run(sockets=[listener])
-        finally:
-            if delivery:
-                delivery.stop(STOP_SECONDS)
-    return 0
+            listener.bind(target)
+            listener.listen(BACKLOG)
+        except OSError as error:
+            reason = (
+                "is in use by another program"
+                if error.errno == errno.EADDRINUSE
+                else f"cannot be used: {error.strerror}"
+            )
+            raise EnvironmentProblem(
+                f"{listen} {reason}", next_step="stop that program, or give another --listen"
+            ) from error
+        yield listener
+
+
+def _address(listener: socket.socket) -> str:
+    host, port = listener.getsockname()[:2]
+    return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"

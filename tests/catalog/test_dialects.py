@@ -78,7 +78,10 @@ def test_a_page_of_no_known_runtime_is_not_guessed() -> None:
 
 
 def test_only_readiness_on_the_port_of_the_metrics_is_asked() -> None:
-    assert [(d.runtime, d.readiness.path) for d in SHIPPED if d.readiness] == [("bentoml", "/readyz"), ("vllm", "/health")]
+    assert [(d.runtime, d.readiness.path) for d in SHIPPED if d.readiness] == [
+        ("bentoml", "/readyz"),
+        ("vllm", "/health"),
+    ]
 
 
 def test_versions_are_ordered_by_their_numbers() -> None:
@@ -130,7 +133,11 @@ def test_every_mistake_of_a_file_is_told_with_its_line() -> None:
         ("length: ok,", "length: fine,", "expected one of ok, error"),
         ("[0.3, 0.5, 0.8,", "[0.3, 0.8, 0.5,", "expected numbers that rise"),
         ("decode: label_product, labels: [kv_cache_size_tokens]", "decode: label_product", "labels: is missing"),
-        ("decode: label_product, labels: [num", "decode: histogram, labels: [num", "expected one of value, label_product"),
+        (
+            "decode: label_product, labels: [num",
+            "decode: histogram, labels: [num",
+            "expected one of value, label_product",
+        ),
         ('  - where: {server: "*"}\n', "  - where: {}\n", "would drop everything"),
         ('names: ["vllm:"]', "names: []", "fingerprint.names: is missing"),
         ("tells: readiness", "tells: all", "expected one of readiness, liveness, model"),

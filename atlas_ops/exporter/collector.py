@@ -1,0 +1,59 @@
+"""What the exporter's page asks of whoever measures: the seam between collectors and the HTTP server.
+
+Implemented by `server_collector` and by the GPU collector; used by `self_metrics` and `service`.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Protocol, runtime_checkable
+
+from atlas_ops.exporter.samples import Sample
+
+
+class Collector(Protocol):
+    """Measures one source. `collect` is called for every page and must not wait for the source."""
+
+    @property
+    def name(self) -> str:
+        """Value of the label `collector`."""
+        ...
+
+    @property
+    def ready(self) -> bool:
+        """Whether it has gone to its source once, with whatever result; a first page waits a little for that."""
+        ...
+
+    def start(self) -> None:
+        """Begin to measure."""
+        ...
+
+    def collect(self) -> list[Sample]:
+        """Return the newest measurements at once."""
+        ...
+
+    def stop(self) -> None:
+        """End every thread and give everything back."""
+        ...
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Round:
+    """The last time that a collector went to its source."""
+
+    age_seconds: float
+    """Time since it was over."""
+    duration_seconds: float
+    success: bool
+    """Whether the collector did its work; a source that is down is a finding, not a failure."""
+
+
+@runtime_checkable
+class Paced(Protocol):
+    """A collector that goes to its source at its own pace, in a thread of its own."""
+
+    interval_seconds: float
+
+    def last_round(self) -> Round | None:
+        """Return the last round; None before the first one is over."""
+        ...

@@ -1,0 +1,64 @@
+"""Who a model server is, as labels in the contract's order.
+
+Made by `atlas_ops.cli.exporter` from the settings; used by `translate` and `server_collector` for every sample.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from urllib.parse import urlsplit
+
+from atlas_ops.catalog import conventions as c
+from atlas_ops.catalog.model import Signal
+from atlas_ops.exporter.samples import Labels
+from atlas_ops.settings import Server
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Identity:
+    """Empty parts become no label."""
+
+    server: str
+    """host:port, or the name of the pod."""
+    host_name: str = ""
+    namespace: str = ""
+    pod: str = ""
+    container: str = ""
+
+    def labels(self, signal: Signal, /, **values: str) -> Labels:
+        """Return the labels of a sample of `signal`; `values` are those that are not the server's own."""
+        known = {
+            c.SERVER: self.server,
+            c.HOST_NAME: self.host_name,
+            c.K8S_NAMESPACE: self.namespace,
+            c.K8S_POD: self.pod,
+            c.K8S_CONTAINER: self.container,
+            **values,
+        }
+        return tuple((name, known[name]) for name in signal.labels if known.get(name))
+
+
+def name_servers(servers: Sequence[Server]) -> tuple[str, ...]:
+    """Return the value of the label `server` for each: its pod, else host:port, and more of it where two are alike."""
+    names = [server.pod or _address(server) for server in servers]
+    for longer in (_pod_and_port, _whole):
+        doubled = {name for name in names if names.count(name) > 1}
+        names = [longer(server) if name in doubled else name for name, server in zip(names, servers, strict=True)]
+    return tuple(names)
+
+
+def _address(server: Server) -> str:
+    parts = urlsplit(server.url)
+    host = parts.hostname or ""
+    port = parts.port or (443 if parts.scheme == "https" else 80)
+    return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
+
+
+def _pod_and_port(server: Server) -> str:
+    return f"{server.pod}:{_address(server).rpartition(':')[2]}" if server.pod else _address(server)
+
+
+def _whole(server: Server) -> str:
+    parts = urlsplit(server.url)
+    return _address(server) + parts.path + (f"?{parts.query}" if parts.query else "")

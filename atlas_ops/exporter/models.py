@@ -1,0 +1,71 @@
+"""Which models a page is about, and a cap on how many of them get a name of their own.
+
+Called by `translate`, one `Naming` for each server. Names come from requests in some runtimes, so anybody could fill
+Prometheus with series; what is over the cap is counted together.
+"""
+
+from __future__ import annotations
+
+from atlas_ops.catalog import conventions as c
+from atlas_ops.catalog.dialect import Dialect
+from atlas_ops.exporter.parse import Page
+from atlas_ops.exporter.samples import Labels
+
+MAX_LABEL_LENGTH = 256
+"""Longer values are cut. Model names are paths or repository ids, well below half of this."""
+
+
+class Models:
+    """The models of one page."""
+
+    def __init__(self, dialect: Dialect, page: Page) -> None:
+        self._labels = dialect.model_labels
+        names = [name for name in page.names if name.startswith(dialect.prefixes)]
+        told = (self._told(sample.labels) for name in names for sample in page.of(name))
+        self.found = dict.fromkeys(model for model in told if model)
+        """The names on the page, in its order."""
+        self.named: frozenset[str] = frozenset(self.found)
+        """Those that are passed on by name."""
+
+    @property
+    def labels(self) -> tuple[str, ...]:
+        """The values that the label `model` takes."""
+        return tuple(dict.fromkeys(self._label(model) for model in self.found))
+
+    def of(self, labels: Labels) -> str | None:
+        """Return the label value of the model that a sample is about, or None when nothing says so."""
+        model = self._told(labels)
+        if not model and len(self.found) == 1:
+            # Some families have no model label; on a page of one model there is no doubt.
+            model = next(iter(self.found))
+        return self._label(model) if model else None
+
+    def _label(self, model: str) -> str:
+        return model if model in self.named else c.OVERFLOW
+
+    def _told(self, labels: Labels) -> str:
+        for wanted in self._labels:
+            for name, value in labels:
+                if name == wanted and value:
+                    return value[:MAX_LABEL_LENGTH]
+        return ""
+
+
+class Naming:
+    """Remembers which models of a server have a name of their own, so that no series jumps in and out of `other`."""
+
+    def __init__(self, max_models: int) -> None:
+        self._max_models = max_models
+        self._named: tuple[str, ...] = ()
+
+    def apply(self, models: Models) -> int:
+        """Name as many models as the cap allows; return how many are left over.
+
+        A model keeps its name while it is on the page; new ones take the places that are left, in the page's order.
+        """
+        kept = [model for model in self._named if model in models.found]
+        known = frozenset(kept)
+        fresh = [model for model in models.found if model not in known]
+        self._named = tuple((kept + fresh)[: self._max_models])
+        models.named = frozenset(self._named)
+        return len(models.found) - len(self._named)

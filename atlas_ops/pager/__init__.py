@@ -1,0 +1,1 @@
+"""Turns Alertmanager's webhooks into Slack messages and incident pages with a filled-in runbook."""

@@ -1,0 +1,216 @@
+"""A message as typed blocks, always within Slack's limits.
+
+Built by `pager.message`; printed for Slack by `pager.wire` and as a preview by `pager.console`. The makers below cut
+whatever they are given, so that no text can make Slack refuse a message.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from enum import Enum
+
+HEADER_LIMIT = 150
+TEXT_LIMIT = 3000
+FIELD_LIMIT = 2000
+FIELDS_LIMIT = 10
+URL_LIMIT = 3000
+URLS_LIMIT = 3500
+"""All addresses of a message together: Slack's sum may count them, so they must leave room for the texts."""
+FALLBACK_LIMIT = 3900
+"""Slack splits a text above about 4,000 characters into two messages."""
+TOTAL_LIMIT = 12_000
+"""Sum of everything written in a message. Slack's own limit is not documented; about 13,200 was seen to be refused."""
+BLOCKS_LIMIT = 50
+
+_MENTION = re.compile(r"@(?=channel|here|everyone)", re.IGNORECASE)
+_GRAVE = "\N{MODIFIER LETTER GRAVE ACCENT}"
+_PLAIN_TEXT = str.maketrans(
+    {
+        "<": "\N{SINGLE LEFT-POINTING ANGLE QUOTATION MARK}",
+        ">": "\N{SINGLE RIGHT-POINTING ANGLE QUOTATION MARK}",
+        "&": "+",
+    }
+)
+
+
+class Style(Enum):
+    """How a span looks."""
+
+    PLAIN = "plain"
+    BOLD = "bold"
+    CODE = "code"
+    BLOCK = "block"
+    """A code block of its own lines."""
+    TIME = "time"
+    """A moment, which Slack shows in the reader's time zone."""
+
+
+@dataclass(frozen=True, slots=True)
+class Span:
+    """A piece of text in one style, not escaped. `at` is the Unix time of a moment."""
+
+    style: Style
+    text: str
+    at: float = 0.0
+
+
+Text = tuple[Span, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Header:
+    """The title."""
+
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class Section:
+    """A paragraph."""
+
+    text: Text
+
+
+@dataclass(frozen=True, slots=True)
+class Fields:
+    """Short texts in two columns."""
+
+    fields: tuple[Text, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Context:
+    """Small print."""
+
+    text: Text
+
+
+@dataclass(frozen=True, slots=True)
+class Link:
+    """A button that opens a page."""
+
+    label: str
+    url: str
+
+
+@dataclass(frozen=True, slots=True)
+class Links:
+    """A row of buttons."""
+
+    links: tuple[Link, ...]
+
+
+Block = Header | Section | Fields | Context | Links
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Message:
+    """A message for Slack. `event` is the last event of the timeline that a reply tells; 0 for the first message."""
+
+    incident: str
+    event: int
+    text: str
+    """What notifications and clients without blocks show."""
+    blocks: tuple[Block, ...]
+
+
+def escape(text: str) -> str:
+    """Return text that Slack shows as it is: no markup, no mention."""
+    safe = text.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
+    return _MENTION.sub("@\u200b", safe)
+
+
+def size(text: str) -> int:
+    """Return a text's length as Slack may count it at worst: escaped, in UTF-16 units."""
+    return len(escape(text).encode("utf-16-le", "replace")) // 2
+
+
+def cut(text: str, limit: int) -> str:
+    """Return the text, or as much of its beginning as fits into `limit` with an ellipsis."""
+    if size(text) <= limit:
+        return text
+    low, high = 0, min(len(text), limit)
+    while low < high:
+        middle = (low + high + 1) // 2
+        low, high = (middle, high) if size(text[:middle]) < limit else (low, middle - 1)
+    return text[:low].rstrip() + "…"
+
+
+def plain(text: str) -> Span:
+    """Return plain text; it cannot begin a piece of code."""
+    return Span(Style.PLAIN, text.replace("`", _GRAVE))
+
+
+def bold(text: str) -> Span:
+    """Return bold text, on one line."""
+    return Span(Style.BOLD, " ".join(text.split()).replace("*", "\N{ASTERISK OPERATOR}"))
+
+
+def code(text: str) -> Span:
+    """Return a piece of code within a line; it cannot be ended from inside."""
+    return Span(Style.CODE, " ".join(text.split()).replace("`", _GRAVE))
+
+
+def block(text: str) -> Span:
+    """Return a block of code; it cannot be ended from inside."""
+    return Span(Style.BLOCK, text.replace("```", _GRAVE * 3))
+
+
+def time(at: float, text: str) -> Span:
+    """Return a moment; `text` is shown where times cannot be converted."""
+    return Span(Style.TIME, text, at)
+
+
+def header(text: str) -> Header:
+    """Return a title within Slack's limit. Characters of markup are replaced: plain text has no escape for them."""
+    safe = _MENTION.sub("@\u200b", " ".join(text.split()).translate(_PLAIN_TEXT))
+    return Header(cut(safe, HEADER_LIMIT) or "…")
+
+
+def section(spans: Iterable[Span], limit: int = TEXT_LIMIT) -> Section:
+    """Return a paragraph within a limit."""
+    return Section(fitted(spans, min(limit, TEXT_LIMIT)))
+
+
+def fields(texts: Sequence[Iterable[Span]], limit: int = FIELD_LIMIT) -> Fields:
+    """Return up to ten fields, each within a limit."""
+    return Fields(tuple(fitted(text, min(limit, FIELD_LIMIT)) for text in texts[:FIELDS_LIMIT]))
+
+
+def links(wanted: Iterable[Link]) -> Links:
+    """Return the buttons whose address Slack accepts, the first ones where not all fit."""
+    kept: list[Link] = []
+    left = URLS_LIMIT
+    for link in wanted:
+        if _opens(link.url) and len(link.url.encode()) <= min(left, URL_LIMIT):
+            left -= len(link.url.encode())
+            kept.append(link)
+    return Links(tuple(kept))
+
+
+def fitted(spans: Iterable[Span], limit: int) -> Text:
+    """Return as many of the spans as fit, the last one cut; a code block is never left open."""
+    kept: list[Span] = []
+    left = limit
+    for span in spans:
+        marks = _MARKS[span.style]
+        if not span.text:
+            continue
+        if left < marks + 2:
+            break
+        text = span.text if span.style is Style.TIME else cut(span.text, left - marks)
+        left -= marks + size(text)
+        kept.append(Span(span.style, text, span.at))
+        if text != span.text:
+            break
+    return tuple(kept)
+
+
+# Characters that the printed form adds to a span; a moment needs `<!date^1700000000.0^{date_short_pretty} {time_secs}|>`.
+_MARKS = {Style.PLAIN: 0, Style.BOLD: 2, Style.CODE: 2, Style.BLOCK: 8, Style.TIME: 80}
+
+
+def _opens(url: str) -> bool:
+    return url.startswith(("http://", "https://")) and not re.search(r"[\s<>|]", url)

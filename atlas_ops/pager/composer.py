@@ -1,0 +1,31 @@
+"""Puts an incident and its runbook together as a message. Made by `atlas_ops.cli.pager`; asked by the worker and the pages."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from atlas_ops.pager import message, runbook
+from atlas_ops.pager.blocks import Message
+from atlas_ops.pager.incident import Incident
+from atlas_ops.pager.runbook import Runbook
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Composer:
+    """Knows where the runbooks lie, and where readers find the pager (`pager_url`, without a slash at its end)."""
+
+    runbooks: Path
+    pager_url: str
+
+    def message(self, incident: Incident) -> Message:
+        """Return the message of an incident in its present state."""
+        return message.parent(incident, self.runbook(incident.headline.fault), self.pager_url)
+
+    def runbook(self, fault: str) -> Runbook | None:
+        """Return the runbook of a fault; None when there is none."""
+        return runbook.load(self.runbooks, fault)
+
+    def names(self) -> tuple[tuple[str, str], ...]:
+        """Return (family, fault) of every runbook."""
+        return runbook.names(self.runbooks)

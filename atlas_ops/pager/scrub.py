@@ -1,0 +1,63 @@
+"""Takes secrets and e-mail addresses out of what an alert says, before it is stored, logged or shown anywhere.
+
+Called by `pager.webhook` on every label, annotation and link: nothing behind it ever sees the original. The patterns
+are the published forms of common tokens; a secret without a recognisable form stays unrecognised.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from functools import lru_cache
+
+REDACTED = "[redacted]"
+
+_PEM = re.compile(r"-----BEGIN [A-Z ]*PRIVATE KEY-----.*?(?:-----END [A-Z ]*PRIVATE KEY-----|\Z)", re.DOTALL)
+_USERINFO = re.compile(r"(?<=://)[^\s/@:?#]*:[^\s/@]+(?=@)")
+_ASSIGNED = re.compile(
+    r"""(?ix)
+    (?<![a-z0-9_-])
+    (   (?:[a-z0-9]+[_-]){0,6}(?:password|passwd|pwd|secret|api[_-]?key|access[_-]?key|private[_-]?key)\s*[=:]\s*["']?
+      | authorization\s*[=:]\s*["']?(?:bearer\s+|basic\s+)?
+      | bearer\s+(?=[^\s]{20})
+      # `token` is an everyday word here (first token, tokens: 12): only a long value with a digit counts.
+      | (?:(?:access|auth|api|bearer|bot|id|refresh|session)[_-])?token\s*[=:]\s*["']?(?=[^\s&,;"']{16})(?=[^\s&,;"']*\d)
+    )
+    (?!\[redacted\])[^\s&,;"']+
+    """
+)
+_FORMS = re.compile(
+    r"""(?x)
+    \b(?:
+        xox[a-z]-[A-Za-z0-9-]{8,} | xapp-[A-Za-z0-9-]{8,}           # Slack
+      | sk-[A-Za-z0-9_-]{20,}                                       # OpenAI, Anthropic and others
+      | hf_[A-Za-z0-9]{20,} | nvapi-[A-Za-z0-9_-]{20,}              # Hugging Face, NVIDIA
+      | gh[pousr]_[A-Za-z0-9]{30,} | github_pat_[A-Za-z0-9_]{20,} | glpat-[A-Za-z0-9_-]{20,}
+      | (?:AKIA|ASIA)[0-9A-Z]{16} | AIza[0-9A-Za-z_-]{35}           # AWS, Google
+      | eyJ[A-Za-z0-9_-]{8,1000}\.[A-Za-z0-9_-]{8,}\.[A-Za-z0-9_-]*  # JSON web token
+    )
+    """
+)
+_EMAIL = re.compile(r"\b[A-Za-z0-9._%+-]{1,64}@(?:[A-Za-z0-9-]{1,63}\.){1,8}[A-Za-z]{2,24}\b")
+_SECRET_NAME = re.compile(r"(?i)(?:^|[_-])(?:password|passwd|secret|api[_-]?key|private[_-]?key|credentials?)$")
+# Control characters break lines and terminals; the bidirectional ones make a name read as another.
+_CONTROL = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u200e\u200f\u202a-\u202e\u2066-\u2069\ud800-\udfff]")
+_ONE_LINE = str.maketrans("\n\t", "  ")
+
+
+@lru_cache(maxsize=4096)
+def scrub(text: str) -> str:
+    """Return the text with secrets replaced by `[redacted]` and control characters (but newline, tab) by U+FFFD."""
+    clean = _CONTROL.sub("\ufffd", text.replace("\r\n", "\n"))
+    clean = _PEM.sub(REDACTED, clean)
+    clean = _USERINFO.sub(REDACTED, clean)
+    clean = _ASSIGNED.sub(rf"\1{REDACTED}", clean)
+    return _EMAIL.sub(REDACTED, _FORMS.sub(REDACTED, clean))
+
+
+def scrub_labels(labels: Mapping[str, str]) -> dict[str, str]:
+    """Return labels with every value scrubbed and on one line; the value of a label called `password` goes entirely."""
+    return {
+        scrub(name): REDACTED if _SECRET_NAME.search(name) else scrub(value).translate(_ONE_LINE)
+        for name, value in labels.items()
+    }

@@ -1,0 +1,247 @@
+from __future__ import annotations
+
+import json
+import re
+import socket
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import httpx
+import pytest
+
+from atlas_ops.errors import EnvironmentProblem
+from atlas_ops.pager import webhook
+from atlas_ops.pager.app import Pager
+from atlas_ops.pager.composer import Composer
+from atlas_ops.pager.console import Console
+from atlas_ops.pager.incident import Notification
+from atlas_ops.pager.metrics import Metrics
+from atlas_ops.pager.store import Store
+from tests.pager.notes import alert, body, runbooks
+from tests.pager.rig import serving
+
+
+@pytest.fixture
+def store(tmp_path: Path) -> Iterator[Store]:
+    made = Store(tmp_path / "pager.db")
+    yield made
+    made.close()
+
+
+@pytest.fixture
+def pager(store: Store, tmp_path: Path) -> Iterator[httpx.Client]:
+    composer = Composer(runbooks=runbooks(tmp_path / "runbooks"), pager_url="https://example.org/pager")
+    console = Console(store, composer, None)
+    with serving(Pager(store=store, console=console, metrics=Metrics(), delivery=None).app()) as client:
+        yield client
+
+
+def incident(pager: httpx.Client, *alerts: dict[str, object]) -> str:
+    assert pager.post("/webhook", content=body(*alerts)).status_code == 200
+    found = re.search(r"/incidents/([0-9a-f]+)", pager.get("/").text)
+    assert found is not None
+    return found[1]
+
+
+def raw(pager: httpx.Client, headers: str) -> socket.socket:
+    """Begin a webhook by hand."""
+    sender = socket.create_connection((pager.base_url.host, pager.base_url.port or 0))
+    sender.sendall(f"POST /webhook HTTP/1.1\r\nHost: x\r\n{headers}\r\n".encode())
+    return sender
+
+
+def metric(pager: httpx.Client, line: str) -> float:
+    found = re.search(rf"^{re.escape(line)} (\S+)$", pager.get("/metrics").text, re.MULTILINE)
+    return float(found[1]) if found else -1.0
+
+
+def test_an_accepted_webhook_is_on_the_disk_before_it_is_answered(pager: httpx.Client, store: Store) -> None:
+    assert pager.post("/webhook", content=body(alert())).status_code == 200
+    assert len(store.open()) == 1
+    assert metric(pager, 'atlas_pager_received_total{result="accepted"}') == 1
+
+
+@pytest.mark.parametrize("content", [b"", b"{", b"not json", b"[]", b'{"version": "4"}', b"[" * 100_000])
+def test_a_bad_body_is_answered_400_and_the_next_good_one_works(pager: httpx.Client, content: bytes) -> None:
+    refused = pager.post("/webhook", content=content)
+    assert refused.status_code == 400
+    assert refused.text.strip()
+    assert pager.post("/webhook", content=body(alert())).status_code == 200
+    assert metric(pager, 'atlas_pager_received_total{result="refused"}') == 1
+
+
+def test_a_body_that_is_too_large_is_answered_413_and_the_next_good_one_works(pager: httpx.Client) -> None:
+    large = b"[" + b" " * webhook.MAX_BODY_BYTES + b"]"
+    assert pager.post("/webhook", content=large).status_code == 413
+    assert pager.post("/webhook", content=iter([large])).status_code == 413, "without a Content-Length"
+    assert metric(pager, 'atlas_pager_received_total{result="too_large"}') == 2
+    assert pager.post("/webhook", content=body(alert())).status_code == 200
+
+
+def test_a_sender_that_asks_first_is_told_413_before_it_sends_anything(pager: httpx.Client) -> None:
+    announced = f"Content-Length: {webhook.MAX_BODY_BYTES + 1}\r\nExpect: 100-continue\r\n"
+    with raw(pager, announced) as sender:
+        assert b" 413 " in sender.recv(4096)
+
+
+def test_a_sender_that_goes_away_in_the_middle_does_no_harm(pager: httpx.Client) -> None:
+    with raw(pager, "Content-Length: 1000\r\n") as sender:
+        sender.sendall(b"{")
+    assert pager.post("/webhook", content=body(alert())).status_code == 200
+
+
+def test_the_largest_real_webhook_is_taken(pager: httpx.Client, store: Store) -> None:
+    alerts = [alert(pod=f"p-{number}", fingerprint=str(number)) for number in range(10_000)]
+    assert pager.post("/webhook", content=body(*alerts)).status_code == 200
+    assert store.open()[0].total == 10_000
+    assert "and 9900 more" in pager.get(f"/incidents/{store.open()[0].id}").text
+
+
+def test_what_cannot_be_kept_is_answered_503_so_that_it_is_sent_again(
+    pager: httpx.Client, store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(self: Store, notification: Notification, now: float) -> bool:
+        raise EnvironmentProblem("the disk is full", next_step="make room")
+
+    with monkeypatch.context() as broken:
+        broken.setattr(Store, "accept", full)
+        answer = pager.post("/webhook", content=body(alert()))
+        assert (answer.status_code, "disk is full" in answer.text) == (503, True)
+        assert metric(pager, 'atlas_pager_received_total{result="failed"}') == 1
+    assert pager.post("/webhook", content=body(alert())).status_code == 200
+    assert len(store.open()) == 1
+
+
+def test_a_broken_database_shows_on_readiness_and_as_a_page_that_says_so(pager: httpx.Client, store: Store) -> None:
+    assert pager.get("/-/ready").status_code == 200
+    with store._engine.begin() as connection:
+        connection.exec_driver_sql("DROP TABLE heartbeats")
+        connection.exec_driver_sql("DROP TABLE incidents")
+    assert pager.get("/-/healthy").status_code == 200
+    assert pager.get("/-/ready").status_code == 503
+    page = pager.get("/")
+    assert page.status_code == 503
+    assert "The pager is not well" in page.text
+
+
+def test_a_web_page_cannot_post_alerts(pager: httpx.Client, store: Store) -> None:
+    assert pager.post("/webhook", content=body(alert()), headers={"Origin": "https://evil"}).status_code == 403
+    assert store.open() == ()
+
+
+def test_the_heartbeat_is_shown_and_measured_and_never_an_incident(pager: httpx.Client, store: Store) -> None:
+    assert metric(pager, "atlas_pager_last_heartbeat_timestamp_seconds") == -1.0
+    assert "No heartbeat has come yet" in pager.get("/").text
+    assert pager.post("/webhook", content=body(alert("Watchdog"))).status_code == 200
+    assert metric(pager, "atlas_pager_last_heartbeat_timestamp_seconds") == pytest.approx(time.time(), abs=60)
+    assert "Last heartbeat" in pager.get("/").text
+    assert store.open() == ()
+
+
+def test_a_heartbeat_that_stopped_is_warned_of(pager: httpx.Client, store: Store) -> None:
+    store.accept(webhook.parse(body(alert("Watchdog"))), time.time() - 3600)
+    assert "The heartbeat stopped" in pager.get("/").text
+
+
+def test_the_page_of_an_incident_shows_the_message_the_filled_runbook_and_the_timeline(pager: httpx.Client) -> None:
+    page = pager.get(f"/incidents/{incident(pager, alert(pod='llama-0', namespace='prod'))}")
+    assert page.status_code == 200
+    for part in (
+        "PAGE · QueueBacklog · llama-3-8b",
+        "A new request would wait 2m 13s.",
+        "prod/llama-0",
+        "kubectl -n prod logs llama-0",
+        "Mitigation",
+        "Escalation",
+        "Began: QueueBacklog (prod/llama-0)",
+        "No Slack token: this message is shown here alone.",
+        'href="http://prometheus:9090/graph?g0.expr=x"',
+    ):
+        assert part in page.text
+
+
+def test_the_runbook_can_be_filled_in_for_another_alert_of_the_group(pager: httpx.Client) -> None:
+    found = incident(
+        pager,
+        alert(pod="p-1", namespace="n", fingerprint="first"),
+        alert(pod="p-2", namespace="n", fingerprint="second"),
+    )
+    assert "kubectl -n n logs p-1" in pager.get(f"/incidents/{found}").text
+    assert "kubectl -n n logs p-2" in pager.get(f"/incidents/{found}?alert=second").text
+    assert "kubectl -n n logs p-1" in pager.get(f"/incidents/{found}?alert=nobody").text
+
+
+def test_a_fault_without_a_runbook_has_its_page_too(pager: httpx.Client) -> None:
+    page = pager.get(f"/incidents/{incident(pager, alert('Unheard'))}").text
+    assert "There is no runbook for Unheard" in page
+
+
+def test_what_alerts_say_is_shown_and_never_run(pager: httpx.Client) -> None:
+    hostile = "<script>alert(1)</script>\"'><img src=x onerror=alert(1)>{{ 7*7 }}"
+    annotations = {"summary": hostile, "impact": hostile, "dashboard_url": "javascript:alert(1)"}
+    words = ("alertname", "severity", "model", "pod", "namespace", "server", hostile)
+    found = incident(pager, alert(annotations=annotations, fingerprint=hostile, labels=dict.fromkeys(words, hostile)))
+    for page in (pager.get("/").text, pager.get(f"/incidents/{found}").text):
+        assert "<script" not in page
+        assert "<img" not in page
+        assert "javascript:" not in page
+        assert "&lt;script&gt;" in page
+        assert "{{ 7*7 }}" in page
+
+
+def test_pages_forbid_every_script_and_need_none(pager: httpx.Client) -> None:
+    found = incident(pager, alert())
+    for address in ("/", f"/incidents/{found}", "/runbooks", "/runbooks/QueueBacklog", "/nowhere"):
+        page = pager.get(address)
+        assert "default-src 'none'" in page.headers["Content-Security-Policy"]
+        assert "<script" not in page.text
+        assert 'name="viewport"' in page.text
+        assert "style=" not in page.text
+    assert pager.get("/style.css").headers["Content-Type"].startswith("text/css")
+
+
+def test_every_runbook_has_a_page_that_names_its_open_incidents(pager: httpx.Client) -> None:
+    assert "/pager/runbooks/QueueBacklog" in pager.get("/runbooks").text
+    page = pager.get("/runbooks/QueueBacklog")
+    assert page.status_code == 200
+    assert "&lt;namespace&gt;" in page.text
+    assert 'id="mitigation"' in page.text
+    assert 'href="/pager/runbooks/KvCachePressure#meaning"' in page.text
+    assert "/incidents/" not in page.text
+    found = incident(pager, alert())
+    assert f"/pager/incidents/{found}" in pager.get("/runbooks/QueueBacklog").text
+
+
+@pytest.mark.parametrize(
+    "address",
+    [
+        "/runbooks/Nothing",
+        "/runbooks/..%2f..%2fpager.db",
+        "/runbooks/%2e%2e",
+        "/runbooks/../../etc/passwd",
+        "/runbooks/capacity/QueueBacklog",
+        "/runbooks/QueueBacklog.md",
+        "/incidents/000000000000",
+        "/incidents/'%20OR%201=1--",
+        "/templates/base.html",
+        "/x",
+    ],
+)
+def test_what_is_not_there_is_answered_404_with_a_way_back(pager: httpx.Client, address: str) -> None:
+    page = pager.get(address)
+    assert page.status_code == 404
+    assert 'href="/pager/"' in page.text
+
+
+def test_links_between_pages_stay_below_the_path_of_the_public_address(pager: httpx.Client) -> None:
+    found = incident(pager, alert())
+    for address in ("/", f"/incidents/{found}", "/runbooks"):
+        inner = re.findall(r'href="(/[^"]*)"', pager.get(address).text)
+        assert inner
+        assert all(link.startswith("/pager/") for link in inner)
+
+
+def test_another_method_is_answered_plainly(pager: httpx.Client) -> None:
+    assert pager.get("/webhook").status_code == 405
+    assert pager.post("/", content=json.dumps({})).status_code == 405

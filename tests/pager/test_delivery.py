@@ -1,0 +1,357 @@
+from __future__ import annotations
+
+import dataclasses
+import logging
+import re
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from atlas_ops.pager import message
+from atlas_ops.pager.blocks import Message
+from atlas_ops.pager.incident import Incident
+from atlas_ops.pager.runbook import Runbook
+from atlas_ops.pager.store import Store
+from atlas_ops.stage.slack_standin import Answer, SlackStandIn, refusal
+from tests.pager.notes import LATER, alert, notification
+from tests.pager.rig import FAST, TOKEN, Rig, delivering, eventually, parents, replies, standing_slack
+
+
+@pytest.fixture
+def slack() -> Iterator[SlackStandIn]:
+    with standing_slack() as standing:
+        yield standing
+
+
+@pytest.fixture
+def rig(tmp_path: Path, slack: SlackStandIn) -> Iterator[Rig]:
+    with delivering(tmp_path, slack) as made:
+        yield made
+
+
+def metric(rig: Rig, name: str) -> float:
+    found = re.search(rf"^{re.escape(name)} (\S+)$", rig.metrics.page().decode(), re.MULTILINE)
+    return float(found[1]) if found else 0.0
+
+
+def test_an_incident_is_one_message_that_is_updated_and_one_thread(slack: SlackStandIn, rig: Rig) -> None:
+    rig.hear(alert(pod="a"))
+    assert rig.quiet()
+    rig.hear(alert(pod="a"), alert(pod="b"))
+    assert rig.quiet()
+    rig.hear(alert(pod="a", firing=False), alert(pod="b"))
+    assert rig.quiet()
+    rig.hear(alert(pod="b", firing=False))
+    assert rig.quiet()
+    (posted,) = parents(slack)
+    assert "RESOLVED" in posted.text
+    assert posted.edits == 3
+    texts = [reply.text for reply in replies(slack)]
+    assert [reply.thread_ts for reply in replies(slack)] == [posted.ts] * 3
+    assert "Also firing: QueueBacklog (b)" in texts[0]
+    assert "Ended: QueueBacklog (a); 1 of 2 still fire" in texts[1]
+    assert "Resolved after" in texts[2]
+    assert metric(rig, 'atlas_pager_delivered_total{kind="message"}') == 1
+    assert metric(rig, 'atlas_pager_delivered_total{kind="update"}') == 3
+    assert metric(rig, 'atlas_pager_delivered_total{kind="reply"}') == 3
+    assert metric(rig, "atlas_pager_delivery_seconds_count") == 7
+
+
+def test_what_happens_while_slack_is_down_comes_as_one_update_and_one_reply(slack: SlackStandIn, rig: Rig) -> None:
+    rig.hear(alert(pod="a"))
+    assert rig.quiet()
+    slack.fail_with(503)
+    rig.hear(alert(pod="a"), alert(pod="b"))
+    rig.hear(alert(pod="a"), alert(pod="b"), alert(pod="c"))
+    rig.hear(alert(pod="b", firing=False))
+    calls = len(slack.calls)
+    assert eventually(lambda: len(slack.calls) > calls + 1)  # the second of them knows all that was heard
+    slack.fail_with(None)
+    assert rig.quiet()
+    assert len(replies(slack)) == 1
+    assert len(replies(slack)[0].text.splitlines()) == 3
+
+
+def test_a_short_incident_that_was_over_before_slack_came_back_is_still_told(slack: SlackStandIn, rig: Rig) -> None:
+    slack.fail_with(500)
+    now = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime())
+    rig.hear(alert())
+    assert eventually(lambda: "chat.postMessage" in slack.calls)
+    rig.hear(alert(firing=False, ends=now))
+    slack.fail_with(None)
+    assert rig.quiet()
+    (posted,) = parents(slack)
+    assert "RESOLVED" in posted.text
+    assert replies(slack) == []
+
+
+@pytest.mark.parametrize("status", [500, 502, 503, 504])
+def test_a_burst_of_server_errors_costs_no_message_and_doubles_none(slack: SlackStandIn, rig: Rig, status: int) -> None:
+    slack.fail_with(status, times=4)
+    rig.hear(alert())
+    assert rig.quiet()
+    assert len(parents(slack)) == 1
+    assert metric(rig, 'atlas_pager_retried_total{reason="server_error"}') >= 1
+
+
+def test_a_rate_limit_holds_for_everything_that_is_sent(tmp_path: Path, slack: SlackStandIn) -> None:
+    with delivering(tmp_path, slack) as rig:
+        assert eventually(lambda: "auth.test" in slack.calls)
+        slack.fail_with(429, retry_after=1, times=1)
+        began = time.monotonic()
+        for number in range(5):
+            rig.hear(alert(pod=str(number)), group=str(number))
+        assert rig.quiet()
+        assert time.monotonic() - began >= 1
+        assert len(parents(slack)) == 5
+        assert slack.calls.count("chat.postMessage") == 6
+
+
+def test_a_storm_stays_below_the_rate_that_slack_allows(tmp_path: Path) -> None:
+    pace = dataclasses.replace(FAST, per_second=20, burst=3)
+    with standing_slack(per_second=20, burst=4) as slack, delivering(tmp_path, slack, pace=pace) as rig:
+        for number in range(12):
+            rig.hear(alert(pod=str(number)), group=str(number))
+        assert rig.quiet()
+        assert len(parents(slack)) == 12
+        assert metric(rig, 'atlas_pager_retried_total{reason="rate_limited"}') == 0
+
+
+def test_pages_go_before_tickets(tmp_path: Path, slack: SlackStandIn) -> None:
+    store = Store(tmp_path / "pager.db")
+    store.accept(notification(alert(severity="ticket", pod="t"), group="t"), time.time())
+    store.accept(notification(alert(severity="page", pod="p"), group="p"), time.time())
+    store.close()
+    with delivering(tmp_path, slack) as rig:
+        assert rig.quiet()
+    assert ["PAGE" in posted.text for posted in parents(slack)] == [True, False]
+
+
+def test_a_missing_scope_is_said_and_the_message_goes_once_it_is_granted(
+    slack: SlackStandIn, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    slack.revoke("chat:write")
+    with caplog.at_level(logging.INFO), delivering(tmp_path, slack) as rig:
+        rig.hear(alert())
+        assert eventually(lambda: "chat:write" in rig.delivery.problem)
+        assert eventually(lambda: "chat:write" in rig.store.open()[0].problem)
+        assert "add it to the app under OAuth & Permissions" in rig.delivery.problem
+        assert "lacks the scope chat:write" in caplog.text
+        slack.grant("chat:write")
+        assert rig.quiet()
+        assert eventually(lambda: rig.delivery.problem == "")
+        assert rig.store.open()[0].problem == ""
+    assert len(parents(slack)) == 1
+    assert TOKEN not in caplog.text
+
+
+@pytest.mark.parametrize(
+    ("code", "advice"),
+    [
+        ("not_in_channel", "/invite"),
+        ("channel_not_found", "check its name"),
+        ("is_archived", "unarchive it"),
+        ("some_new_code", "some_new_code"),
+    ],
+)
+def test_a_refusal_is_kept_told_and_tried_again(slack: SlackStandIn, rig: Rig, code: str, advice: str) -> None:
+    slack.intercept = lambda method, arguments: refusal(code) if method == "chat.postMessage" else None
+    rig.hear(alert())
+    assert eventually(lambda: advice in rig.delivery.problem)
+    assert code in rig.delivery.problem
+    slack.intercept = lambda method, arguments: None
+    assert rig.quiet()
+    assert len(parents(slack)) == 1
+
+
+def test_a_wrong_token_is_known_before_the_first_alert_and_its_end_too(tmp_path: Path, slack: SlackStandIn) -> None:
+    with delivering(tmp_path, slack, token="xoxb-other") as rig:
+        assert eventually(lambda: "does not know the token" in rig.delivery.problem)
+    slack.revoke("chat:write")
+    with delivering(tmp_path, slack) as rig:
+        assert eventually(lambda: "lacks the scope" in rig.delivery.problem)
+        slack.grant("chat:write")
+        assert eventually(lambda: rig.delivery.problem == "")
+
+
+@pytest.mark.parametrize("code", ["invalid_blocks", "msg_blocks_too_long"])
+def test_a_message_whose_blocks_slack_does_not_take_goes_as_text(slack: SlackStandIn, rig: Rig, code: str) -> None:
+    slack.intercept = lambda method, arguments: refusal(code) if arguments.get("blocks") else None
+    rig.hear(alert())
+    assert rig.quiet()
+    (posted,) = parents(slack)
+    assert posted.blocks == ()
+    assert "QueueBacklog" in posted.text
+
+
+def test_one_message_that_never_goes_holds_up_no_other(slack: SlackStandIn, rig: Rig) -> None:
+    slack.intercept = lambda method, arguments: Answer(body={}, status=500) if "poison" in str(arguments) else None
+    rig.hear(alert(pod="poison"), group="poison")
+    for number in range(5):
+        rig.hear(alert(pod=f"p{number}"), group=str(number))
+    assert eventually(lambda: len(rig.store.unsent(time.time())) == 1)
+    assert len(parents(slack)) == 5
+
+
+def test_an_incident_that_cannot_be_composed_holds_up_no_other(
+    slack: SlackStandIn, rig: Rig, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    whole = message.parent
+
+    def broken(incident: Incident, book: Runbook | None, pager_url: str) -> Message:
+        if incident.headline.place == "odd":
+            raise RuntimeError("a bug")
+        return whole(incident, book, pager_url)
+
+    monkeypatch.setattr(message, "parent", broken)
+    rig.hear(alert(pod="odd"), group="odd")
+    rig.hear(alert(pod="even"), group="even")
+    assert eventually(lambda: len(parents(slack)) == 1)
+    assert "a bug" in caplog.text
+    assert rig.delivery.alive
+
+
+def test_a_message_that_a_person_deleted_is_posted_anew_when_something_changes(slack: SlackStandIn, rig: Rig) -> None:
+    rig.hear(alert())
+    assert rig.quiet()
+    slack.forget(parents(slack)[0].ts)
+    rig.hear(alert(firing=False))
+    assert rig.quiet()
+    (posted,) = parents(slack)
+    assert "RESOLVED" in posted.text
+
+
+def test_a_group_that_fires_again_gets_a_message_of_its_own(slack: SlackStandIn, rig: Rig) -> None:
+    rig.hear(alert())
+    assert rig.quiet()
+    rig.hear(alert(firing=False))
+    assert rig.quiet()
+    rig.hear(alert(starts=LATER))
+    assert rig.quiet()
+    assert ["RESOLVED" in posted.text for posted in parents(slack)] == [True, False]
+
+
+# --- exactly once: the pager is cut off at each point of the way -------------------------------------------------------
+
+
+def crash_after_attempt(folder: Path, *, event: int = 1, ago: float = 0.0) -> None:
+    """Leave the database as a pager leaves it that is killed between its attempt and Slack's answer."""
+    store = Store(folder / "pager.db")
+    store.accept(notification(alert()), time.time())
+    store.attempt(store.open()[0].id, at=time.time() - ago, event=event)
+    store.close()
+
+
+def test_an_attempt_that_never_reached_slack_is_made_again(tmp_path: Path, slack: SlackStandIn) -> None:
+    crash_after_attempt(tmp_path)
+    with delivering(tmp_path, slack) as rig:
+        assert rig.quiet()
+    assert len(parents(slack)) == 1
+
+
+@pytest.mark.parametrize("accepted", [True, False])
+def test_a_message_that_slack_took_without_saying_so_is_found_and_not_sent_again(
+    tmp_path: Path, slack: SlackStandIn, accepted: bool
+) -> None:
+    slack.hold("chat.postMessage", accepted=accepted)
+    with delivering(tmp_path, slack, timeout=1) as rig:
+        rig.hear(alert())
+        assert slack.wait_until_held()
+        assert eventually(lambda: metric(rig, 'atlas_pager_retried_total{reason="timeout"}') == 1)
+        slack.release()
+        assert rig.quiet()
+        rig.hear(alert(firing=False))
+        assert rig.quiet()
+    (posted,) = parents(slack)
+    assert "RESOLVED" in posted.text
+
+
+def test_a_message_that_is_still_on_its_way_through_slack_after_the_restart_is_waited_for(
+    tmp_path: Path, slack: SlackStandIn
+) -> None:
+    slack.hold("chat.postMessage", accepted=False)
+    with delivering(tmp_path, slack, timeout=30) as rig:
+        rig.hear(alert())
+        assert slack.wait_until_held()
+        copy = tmp_path / "after"
+        copy.mkdir()
+        for name in ("pager.db", "pager.db-wal"):  # what a restarted pager finds on the disk
+            (copy / name).write_bytes((tmp_path / name).read_bytes())
+        pace = dataclasses.replace(FAST, settle=2.0)
+        with delivering(copy, slack, pace=pace) as restarted:
+            assert eventually(lambda: "conversations.history" in slack.calls)
+            assert parents(slack) == []
+            slack.release()
+            assert restarted.quiet()
+    assert len(parents(slack)) == 1
+
+
+def test_when_slack_does_not_let_us_look_twice_is_better_than_never(
+    tmp_path: Path, slack: SlackStandIn, caplog: pytest.LogCaptureFixture
+) -> None:
+    slack.revoke("channels:history")
+    crash_after_attempt(tmp_path)
+    with delivering(tmp_path, slack) as rig:
+        assert rig.quiet()
+    assert len(parents(slack)) == 1
+    assert "may appear twice" in caplog.text
+    assert "channels:history" in caplog.text
+
+
+def test_a_token_that_may_not_list_private_channels_still_finds_a_public_one(
+    tmp_path: Path, slack: SlackStandIn
+) -> None:
+    slack.revoke("groups:read")
+    crash_after_attempt(tmp_path, ago=60)
+    with delivering(tmp_path, slack) as rig:
+        assert rig.quiet()
+    assert slack.calls.count("conversations.list") == 2
+    assert "conversations.history" in slack.calls
+
+
+def test_a_reply_that_slack_took_without_saying_so_is_not_sent_again(tmp_path: Path, slack: SlackStandIn) -> None:
+    with delivering(tmp_path, slack, timeout=1) as rig:
+        rig.hear(alert())
+        assert rig.quiet()
+        slack.hold("chat.postMessage", accepted=True)
+        rig.hear(alert(firing=False))
+        assert slack.wait_until_held()
+        slack.release()
+        assert rig.quiet()
+    with delivering(tmp_path, slack) as rig:
+        assert rig.quiet()
+    assert len(replies(slack)) == 1
+
+
+def test_a_reply_whose_fate_was_lost_in_a_crash_is_looked_for(tmp_path: Path, slack: SlackStandIn) -> None:
+    with delivering(tmp_path, slack) as rig:
+        rig.hear(alert())
+        assert rig.quiet()
+        rig.hear(alert(firing=False))
+        assert rig.quiet()
+        incident = rig.store.recent(1)[0].id
+        work = rig.store.work(incident)
+        assert work is not None
+    store = Store(tmp_path / "pager.db")
+    last = work.events[-1].number
+    store._write(incident, sent_event=last - 1, sent_revision=1, attempt_at=time.time(), attempt_event=last)
+    store.close()
+    with delivering(tmp_path, slack) as rig:
+        assert rig.quiet()
+    assert len(replies(slack)) == 1
+
+
+def test_what_was_over_long_ago_is_not_posted_to_a_channel_that_is_new(tmp_path: Path, slack: SlackStandIn) -> None:
+    def ago(seconds: float) -> str:
+        return time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(time.time() - seconds))
+
+    store = Store(tmp_path / "pager.db")
+    store.accept(notification(alert(firing=False, ends=ago(90_000), pod="old"), group="old"), time.time())
+    store.accept(notification(alert(firing=False, ends=ago(60), pod="new"), group="new"), time.time())
+    store.close()
+    with delivering(tmp_path, slack) as rig:
+        assert rig.quiet()
+    (posted,) = parents(slack)
+    assert "at new" in posted.text

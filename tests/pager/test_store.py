@@ -1,0 +1,205 @@
+from __future__ import annotations
+
+import sqlite3
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from atlas_ops.errors import EnvironmentProblem
+from atlas_ops.pager import store as store_module
+from atlas_ops.pager.incident import LATE_SECONDS, Kind
+from atlas_ops.pager.store import LATE_NEWS_SECONDS, Store
+from tests.pager.notes import LATER, alert, notification
+
+
+@pytest.fixture
+def store(tmp_path: Path) -> Iterator[Store]:
+    made = Store(tmp_path / "pager.db")
+    yield made
+    made.close()
+
+
+def kinds(store: Store, incident: str) -> list[Kind]:
+    work = store.work(incident)
+    assert work is not None
+    return [event.kind for event in work.events]
+
+
+def test_an_incident_lasts_from_its_first_alert_to_its_last_resolve(store: Store) -> None:
+    assert store.accept(notification(alert(pod="a")), 1.0)
+    assert store.accept(notification(alert(pod="a"), alert(pod="b")), 2.0)
+    (head,) = store.open()
+    assert (head.firing, head.total, head.until) == (2, 2, None)
+    assert store.accept(notification(alert(pod="a", firing=False), alert(pod="b")), 3.0)
+    assert store.open()[0].firing == 1
+    assert store.accept(notification(alert(pod="b", firing=False)), 4.0)
+    assert store.open() == ()
+    (resolved,) = store.recent(10)
+    assert resolved.id == head.id
+    assert kinds(store, head.id) == [Kind.OPENED, Kind.JOINED, Kind.ENDED, Kind.RESOLVED]
+
+
+def test_the_same_webhook_twice_changes_nothing(store: Store) -> None:
+    assert store.accept(notification(alert()), 1.0)
+    assert not store.accept(notification(alert()), 2.0)
+    assert store.accept(notification(alert(firing=False)), 3.0)
+    assert not store.accept(notification(alert(firing=False)), 4.0)
+    assert not store.accept(notification(alert()), 5.0)
+    assert len(store.recent(10)) == 1
+    assert store.open() == ()
+    assert kinds(store, store.recent(1)[0].id) == [Kind.OPENED, Kind.RESOLVED]
+
+
+def test_a_group_that_fires_again_after_its_resolve_is_a_new_incident(store: Store) -> None:
+    store.accept(notification(alert()), 1.0)
+    store.accept(notification(alert(firing=False)), 2.0)
+    store.accept(notification(alert(starts=LATER)), 3.0)
+    assert store.open()[0].id != store.recent(1)[0].id
+    assert store.open()[0].total == 1
+
+
+def test_a_false_resolve_does_not_swallow_the_alert_for_good(store: Store) -> None:
+    store.accept(notification(alert()), 1.0)
+    store.accept(notification(alert(firing=False)), 2.0)
+    store.accept(notification(alert()), 2.0 + LATE_SECONDS + 1)
+    assert len(store.open()) == 1
+
+
+def test_groups_are_kept_apart(store: Store) -> None:
+    store.accept(notification(alert(), group="one"), 1.0)
+    store.accept(notification(alert(), group="two"), 2.0)
+    assert len({head.id for head in store.open()}) == 2
+
+
+def test_an_incident_first_heard_of_when_it_was_over_is_kept_as_resolved(store: Store) -> None:
+    assert store.accept(notification(alert(firing=False)), 1.0)
+    assert len(store.recent(1)) == 1
+    assert len(store.unsent(1795515120.0)) == 1
+
+
+def test_everything_survives_a_restart(tmp_path: Path) -> None:
+    store = Store(tmp_path / "pager.db")
+    store.accept(notification(alert(pod="a"), alert("Watchdog")), 1.0)
+    before = store.work(store.open()[0].id)
+    store.close()
+    again = Store(tmp_path / "pager.db")
+    assert before == again.work(again.open()[0].id)
+    assert again.heartbeat() == 1.0
+    again.close()
+
+
+def test_the_heartbeat_is_kept_and_makes_no_incident(store: Store) -> None:
+    assert store.heartbeat() is None
+    assert not store.accept(notification(alert("Watchdog")), 7.0)
+    assert not store.accept(notification(alert("Watchdog")), 8.0)
+    assert store.heartbeat() == 8.0
+    assert store.open() == ()
+
+
+def test_what_slack_does_not_show_yet_is_unsent(store: Store) -> None:
+    store.accept(notification(alert()), 1.0)
+    (head,) = store.unsent(1.0)
+    work = store.work(head.id)
+    assert work is not None
+    store.posted(head.id, channel="C1", ts="1.0", digest="d", event=work.events[-1].number)
+    store.done(head.id, revision=work.posting.revision)
+    assert store.unsent(1.0) == ()
+    assert store.open()[0].delivered
+    assert store.channel_id() == "C1"
+    store.accept(notification(alert(pod="b")), 2.0)
+    assert len(store.unsent(2.0)) == 1
+
+
+def test_what_changed_while_it_was_sent_stays_unsent(store: Store) -> None:
+    store.accept(notification(alert()), 1.0)
+    work = store.work(store.open()[0].id)
+    assert work is not None
+    store.accept(notification(alert(pod="b")), 2.0)
+    store.done(work.incident.id, revision=work.posting.revision)
+    assert len(store.unsent(2.0)) == 1
+
+
+def test_what_was_over_long_before_it_could_be_sent_is_not_news(store: Store) -> None:
+    store.accept(notification(alert(firing=False)), 1.0)
+    over = store.recent(1)[0].until
+    assert over is not None
+    assert len(store.unsent(over + 60)) == 1
+    assert store.unsent(over + LATE_NEWS_SECONDS + 1) == ()
+
+
+def test_webhooks_of_many_groups_at_once_are_all_kept(store: Store) -> None:
+    def send(number: int) -> None:
+        store.accept(notification(alert(pod=f"p{number}"), group=str(number % 10)), float(number))
+
+    threads = [threading.Thread(target=send, args=(number,)) for number in range(40)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert len(store.open()) == 10
+    assert sum(head.total for head in store.open()) == 40
+
+
+def test_an_alert_named_twice_in_one_webhook_does_no_harm(store: Store) -> None:
+    assert store.accept(notification(alert(fingerprint="x"), alert(fingerprint="x", firing=False)), 1.0)
+    assert store.open() == ()
+
+
+def test_no_secret_reaches_the_disk(tmp_path: Path) -> None:
+    store = Store(tmp_path / "pager.db")
+    token = "xoxb-1234567890-abcdefghij"
+    store.accept(notification(alert(owner=token), group=f'{{owner="{token}"}}'), 1.0)
+    store.close()
+    assert token.encode() not in b"".join(path.read_bytes() for path in tmp_path.iterdir())
+
+
+@pytest.mark.parametrize("content", [b"hello, this is no database at all" * 100, b"SQLite format 3\x00" + b"x" * 5000])
+def test_a_file_that_is_no_database_is_refused_and_left_alone(tmp_path: Path, content: bytes) -> None:
+    path = tmp_path / "notes.txt"
+    path.write_bytes(content)
+    with pytest.raises(EnvironmentProblem, match=r"notes\.txt"):
+        Store(path)
+    assert path.read_bytes() == content
+
+
+def test_the_database_of_another_program_is_refused_and_left_alone(tmp_path: Path) -> None:
+    path = tmp_path / "grafana.db"
+    with sqlite3.connect(path) as other:
+        other.execute("CREATE TABLE alerts (id INTEGER)")
+    with pytest.raises(EnvironmentProblem, match="of another program"):
+        Store(path)
+    with sqlite3.connect(path) as other:
+        assert other.execute("SELECT name FROM sqlite_master").fetchall() == [("alerts",)]
+
+
+def test_a_folder_that_is_not_there_is_named(tmp_path: Path) -> None:
+    with pytest.raises(EnvironmentProblem, match="nowhere"):
+        Store(tmp_path / "nowhere" / "pager.db")
+    (tmp_path / "folder").mkdir()
+    with pytest.raises(EnvironmentProblem, match="folder"):
+        Store(tmp_path / "folder")
+
+
+def test_a_second_pager_on_the_same_database_is_refused(tmp_path: Path) -> None:
+    first = Store(tmp_path / "pager.db")
+    with pytest.raises(EnvironmentProblem, match="another pager"):
+        Store(tmp_path / "pager.db")
+    first.close()
+    Store(tmp_path / "pager.db").close()
+
+
+def test_a_database_that_is_held_by_another_is_reported_and_used_again_after(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(store_module, "BUSY_SECONDS", 0.05)
+    store = Store(tmp_path / "pager.db")
+    other = sqlite3.connect(tmp_path / "pager.db", isolation_level=None)
+    other.execute("BEGIN EXCLUSIVE")
+    with pytest.raises(EnvironmentProblem, match="locked"):
+        store.accept(notification(alert()), 1.0)
+    other.execute("ROLLBACK")
+    other.close()
+    assert store.accept(notification(alert()), 2.0)
+    store.close()

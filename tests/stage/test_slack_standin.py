@@ -1,0 +1,226 @@
+"""The stand-in refuses what Slack refuses; asked through slack_sdk, as the pager asks it."""
+
+from __future__ import annotations
+
+import json
+import urllib.request
+from collections.abc import Iterator
+from urllib.parse import quote
+
+import pytest
+from slack_sdk import WebClient
+from slack_sdk.errors import SlackApiError
+
+from atlas_ops.stage import slack_limits
+from atlas_ops.stage.slack_standin import CHANNEL_ID, Answer, SlackStandIn, refusal
+
+TOKEN = "xoxb-test"
+
+
+@pytest.fixture
+def slack() -> Iterator[SlackStandIn]:
+    with SlackStandIn(token=TOKEN, channel="#ml-oncall", per_second=1000, burst=1000) as standing:
+        yield standing
+
+
+@pytest.fixture
+def client(slack: SlackStandIn) -> WebClient:
+    return WebClient(token=TOKEN, base_url=slack.url, retry_handlers=[])
+
+
+def error(call: object, **arguments: object) -> str:
+    assert callable(call)
+    with pytest.raises(SlackApiError) as caught:
+        call(**arguments)
+    return str(caught.value.response.get("error"))
+
+
+def section(text: str = "x") -> dict[str, object]:
+    return {"type": "section", "text": {"type": "mrkdwn", "text": text}}
+
+
+def header(text: str = "x") -> dict[str, object]:
+    return {"type": "header", "text": {"type": "plain_text", "text": text}}
+
+
+def fields(count: int, text: str = "x") -> dict[str, object]:
+    return {"type": "section", "fields": [{"type": "mrkdwn", "text": text}] * count}
+
+
+def buttons(count: int = 1, **values: object) -> dict[str, object]:
+    button = {"type": "button", "text": {"type": "plain_text", "text": "x"}, "url": "https://x/", **values}
+    return {"type": "actions", "elements": [button] * count}
+
+
+def context(count: int) -> dict[str, object]:
+    return {"type": "context", "elements": [{"type": "mrkdwn", "text": "x"}] * count}
+
+
+def test_a_message_is_kept_updated_and_answered_in_its_thread(slack: SlackStandIn, client: WebClient) -> None:
+    metadata = {"event_type": "incident", "event_payload": {"incident": "1"}}
+    posted = client.chat_postMessage(channel="ml-oncall", text="one", blocks=[section()], metadata=metadata)
+    reply = client.chat_postMessage(channel="#ml-oncall", text="two", thread_ts=str(posted["ts"]))
+    client.chat_update(channel=CHANNEL_ID, ts=str(posted["ts"]), text="three")
+    first, second = slack.messages
+    assert (first.text, first.edits, first.thread_ts, first.metadata) == ("three", 1, "", metadata)
+    assert first.blocks == (section(),), "without blocks in an update, Slack keeps the old ones"
+    assert (second.text, second.thread_ts, second.ts) == ("two", posted["ts"], reply["ts"])
+    assert posted["channel"] == CHANNEL_ID
+
+
+@pytest.mark.parametrize(
+    "block",
+    [
+        header("x" * 150),
+        section("x" * 3000),
+        fields(10, "x" * 1000),
+        context(10),
+        buttons(25),
+        buttons(url="https://" + "x" * 2992, action_id="x" * 255, value="x" * 2000, style="danger"),
+        {"type": "divider"},
+    ],
+)
+def test_a_block_at_its_limit_is_taken(client: WebClient, block: dict[str, object]) -> None:
+    assert client.chat_postMessage(channel="ml-oncall", text="x", blocks=[block])["ok"]
+
+
+@pytest.mark.parametrize(
+    "block",
+    [
+        header(""),
+        header("x" * 151),
+        header("😀" * 76),
+        {"type": "header", "text": {"type": "mrkdwn", "text": "x"}},
+        {"type": "header"},
+        section(""),
+        section("x" * 3001),
+        {"type": "section"},
+        {"type": "section", "text": "x"},
+        {"type": "section", "text": {"type": "mrkdwn", "text": "x", "emoji": True}},
+        {**section(), "colour": "red"},
+        {**section(), "block_id": "x" * 256},
+        fields(11),
+        fields(0),
+        fields(1, "x" * 2001),
+        context(11),
+        context(0),
+        buttons(26),
+        buttons(0),
+        buttons(url="x" * 3001),
+        buttons(url="javascript:alert(1)"),
+        buttons(url="https://" + "x" * 3000),
+        buttons(text={"type": "plain_text", "text": "x" * 76}),
+        buttons(text={"type": "mrkdwn", "text": "x"}),
+        buttons(value="x" * 2001),
+        buttons(style="green"),
+        buttons(type="checkbox"),
+        {"type": "sections"},
+        {},
+    ],
+)
+def test_a_block_beyond_its_limit_is_refused(slack: SlackStandIn, client: WebClient, block: dict[str, object]) -> None:
+    assert error(client.chat_postMessage, channel="ml-oncall", text="x", blocks=[block]) == "invalid_blocks"
+    assert slack.messages == ()
+
+
+def test_a_message_beyond_the_limits_of_a_whole_message_is_refused(client: WebClient) -> None:
+    def refused(**arguments: object) -> str:
+        return error(client.chat_postMessage, channel="ml-oncall", **arguments)
+
+    assert refused(text="x", blocks=[section()] * 51) == "invalid_blocks"
+    assert refused(text="x", blocks=[{**section(), "block_id": "a"}] * 2) == "invalid_blocks"
+    assert refused(text="x", blocks=[section("x" * 3000)] * 5) == "msg_blocks_too_long"
+    assert refused(text="x" * 4001) == "msg_too_long"
+    assert refused(text=" ", attachments=[{}]) == "no_text"
+    assert refused(text="x", metadata={"event_type": "Not A Name", "event_payload": {}}) == "invalid_metadata_format"
+    assert refused(text="x", metadata={"event_type": "a"}) == "invalid_metadata_format"
+
+
+def test_lengths_count_as_slack_may_count_them_at_worst() -> None:
+    assert slack_limits.size("a😀") == 3
+
+
+def test_only_the_token_with_its_scopes_is_served(slack: SlackStandIn) -> None:
+    stranger = WebClient(token="xoxb-other", base_url=slack.url)
+    assert error(stranger.chat_postMessage, channel="ml-oncall", text="x") == "invalid_auth"
+    assert error(WebClient(base_url=slack.url).auth_test) == "not_authed"
+    client = WebClient(token=TOKEN, base_url=slack.url)
+    assert "chat:write" in str(client.auth_test().headers)
+    slack.revoke("chat:write")
+    with pytest.raises(SlackApiError) as caught:
+        client.chat_postMessage(channel="ml-oncall", text="x")
+    assert caught.value.response["error"] == "missing_scope"
+    assert caught.value.response["needed"] == "chat:write"
+    slack.grant("chat:write")
+    assert client.chat_postMessage(channel="ml-oncall", text="x")["ok"]
+
+
+def test_what_is_not_there_is_refused(slack: SlackStandIn, client: WebClient) -> None:
+    posted = client.chat_postMessage(channel="ml-oncall", text="x")
+    reply = client.chat_postMessage(channel="ml-oncall", text="x", thread_ts=str(posted["ts"]))
+    assert error(client.chat_postMessage, channel="nowhere", text="x") == "channel_not_found"
+    assert error(client.chat_postMessage, channel="ml-oncall", text="x", thread_ts="1.2") == "thread_not_found"
+    assert error(client.chat_postMessage, channel="ml-oncall", text="x", thread_ts=reply["ts"]) == "thread_not_found"
+    assert error(client.chat_update, channel="ml-oncall", ts=posted["ts"], text="y") == "channel_not_found"
+    assert error(client.chat_update, channel=CHANNEL_ID, ts="1.2", text="y") == "message_not_found"
+    assert error(client.conversations_history, channel="ml-oncall") == "channel_not_found"
+    assert error(client.conversations_replies, channel=CHANNEL_ID, ts="1.2") == "thread_not_found"
+    assert error(client.api_call, api_method="chat.shout") == "unknown_method"
+    slack.forget(str(posted["ts"]))
+    assert error(client.chat_update, channel=CHANNEL_ID, ts=posted["ts"], text="y") == "message_not_found"
+
+
+def test_the_channel_and_its_history_can_be_read_page_by_page(slack: SlackStandIn, client: WebClient) -> None:
+    metadata = {"event_type": "incident", "event_payload": {"incident": "1"}}
+    stamps = [
+        str(client.chat_postMessage(channel="ml-oncall", text=str(number), metadata=metadata)["ts"])
+        for number in range(5)
+    ]
+    client.chat_postMessage(channel="ml-oncall", text="reply", thread_ts=stamps[0])
+    (channel,) = client.conversations_list(types="public_channel")["channels"]
+    assert (channel["id"], channel["name"]) == (CHANNEL_ID, "ml-oncall")
+    pages = client.conversations_history(channel=CHANNEL_ID, limit=2, oldest=stamps[0], include_all_metadata=True)
+    found = [message for page in pages for message in page["messages"]]
+    assert [message["text"] for message in found] == ["4", "3", "2", "1"]
+    assert found[0]["metadata"] == metadata
+    assert "metadata" not in client.conversations_history(channel=CHANNEL_ID)["messages"][0]
+    thread = client.conversations_replies(channel=CHANNEL_ID, ts=stamps[0])["messages"]
+    assert [message["text"] for message in thread] == ["0", "reply"]
+    slack.revoke("groups:read")
+    assert error(client.conversations_list, types="public_channel,private_channel") == "missing_scope"
+
+
+def test_more_than_one_message_a_second_is_answered_429_after_a_burst() -> None:
+    with SlackStandIn(token=TOKEN, channel="ml-oncall", per_second=0.5, burst=3) as slack:
+        client = WebClient(token=TOKEN, base_url=slack.url, retry_handlers=[])
+        for _ in range(3):
+            client.chat_postMessage(channel="ml-oncall", text="x")
+        with pytest.raises(SlackApiError) as caught:
+            client.chat_postMessage(channel="ml-oncall", text="x")
+        assert caught.value.response.status_code == 429
+        assert caught.value.response.headers["Retry-After"] == "2"
+        assert len(slack.messages) == 3
+
+
+def test_it_fails_and_refuses_as_it_is_told(slack: SlackStandIn, client: WebClient) -> None:
+    slack.fail_with(429, retry_after=7, times=1)
+    with pytest.raises(SlackApiError) as caught:
+        client.auth_test()
+    assert (caught.value.response.status_code, caught.value.response.headers["Retry-After"]) == (429, "7")
+    slack.fail_with(503)
+    assert error(client.auth_test) == "internal_error"
+    slack.fail_with(None)
+    slack.intercept = lambda method, arguments: refusal("is_archived") if arguments.get("text") == "x" else None
+    assert error(client.chat_postMessage, channel="ml-oncall", text="x") == "is_archived"
+    slack.intercept = lambda method, arguments: Answer(body={"ok": True, "ts": "1.0"})
+    assert client.chat_postMessage(channel="ml-oncall", text="x")["ts"] == "1.0"
+    assert slack.calls[-1] == "chat.postMessage"
+    assert slack.messages == ()
+
+
+def test_form_bodies_are_read_as_well(slack: SlackStandIn) -> None:
+    body = b"channel=ml-oncall&text=hello&blocks=" + quote(json.dumps([section()])).encode()
+    request = urllib.request.Request(slack.url + "chat.postMessage", body, {"Authorization": f"Bearer {TOKEN}"})
+    with urllib.request.urlopen(request) as answer:
+        assert json.load(answer)["ok"]
+    assert slack.messages[0].blocks == (section(),)
