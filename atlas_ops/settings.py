@@ -11,7 +11,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from urllib.parse import urlsplit
 
-from atlas_ops.catalog.dialects import runtime_ids
+from atlas_ops.catalog import signals
+from atlas_ops.catalog.dialects import bounds_of, runtime_ids
 from atlas_ops.catalog.parameters import LimitInfo, Limits, Objective, Parameters, Timing
 from atlas_ops.document import Document, Section
 from atlas_ops.errors import UsageError
@@ -178,6 +179,11 @@ def _objective(section: Section) -> Objective:
         ),
         queue_wait_seconds=section.number("queue_wait_seconds", default.queue_wait_seconds, above=0),
     )
+    known = bounds_of(signals.TIME_TO_FIRST_TOKEN)
+    if all(objective.time_to_first_token_seconds not in bounds for bounds in known.values()):
+        told = "; ".join(f"{runtime}: {', '.join(f'{bound:g}' for bound in bounds)}" for runtime, bounds in known.items())
+        found = f"{objective.time_to_first_token_seconds:g}"
+        section.mistake("time_to_first_token_seconds", f"expected a bucket bound of a runtime ({told}), found {found}")
     section.finish()
     return objective
 

@@ -61,6 +61,16 @@ def shipped_dialects() -> tuple[Dialect, ...]:
     return tuple(read(folder / f"{runtime}.yaml") for runtime in runtime_ids())
 
 
+def bounds_of(signal: Signal) -> dict[str, tuple[float, ...]]:
+    """Return the default bucket bounds of a histogram, in its unit, for each shipped runtime that has it with fixed ones."""
+    return {
+        dialect.runtime: tuple(sorted({bound for reading in entry.readings for bound in reading.bounds}))
+        for dialect in shipped_dialects()
+        for entry in dialect.entries
+        if entry.signal is signal and any(reading.bounds for reading in entry.readings)
+    }
+
+
 def read(path: Path) -> Dialect:
     """Read one dialect; ConfigError with every mistake in it."""
     return _dialect(Document.read(path), path.stem)

@@ -112,7 +112,10 @@ class ServerCollector:
     def _run(self) -> None:
         due = time.monotonic()
         while not self._stopping.is_set():
-            self._result = self._round()
+            result = self._round()
+            if self._stopping.is_set():
+                return  # cut off half-way, so it says nothing of the server
+            self._result = result
             # Rounds keep to the beat; those that a slow server has missed are skipped.
             due = max(due + self.interval_seconds, time.monotonic())
             self._stopping.wait(due - time.monotonic())

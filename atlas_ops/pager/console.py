@@ -13,7 +13,7 @@ from urllib.parse import quote, urlsplit
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 
-from atlas_ops.pager import message, times
+from atlas_ops.pager import message, placeholder, times
 from atlas_ops.pager.blocks import Block
 from atlas_ops.pager.composer import Composer
 from atlas_ops.pager.delivery import Delivery
@@ -58,7 +58,12 @@ class Console:
             lstrip_blocks=True,
         )
         self._pages.globals["root"] = self._root
-        self._pages.filters |= {"moment": times.moment, "lasting": times.length, "kind": _kind}
+        self._pages.filters |= {
+            "moment": times.moment,
+            "lasting": times.length,
+            "kind": _kind,
+            "commands": placeholder.commands,
+        }
 
     def state(self) -> State:
         """Return how the pager itself is."""

@@ -49,6 +49,7 @@ class Delivery:
         self._trouble: dict[str, _Trouble] = {}
         self._failures = 0
         self._not_before = 0.0
+        self._checked_at = 0.0
         self._wake = threading.Event()
         self._stopping = threading.Event()
         self._thread = threading.Thread(target=self._run, name="delivery", daemon=True)
@@ -86,6 +87,7 @@ class Delivery:
 
     def _check(self) -> None:
         """Ask Slack whether it would take messages, so that a wrong token is known before the first alert."""
+        self._checked_at = time.monotonic()
         match self._slack.check():
             case Refused() as refused:
                 self._stuck(refused.advice)
@@ -117,11 +119,9 @@ class Delivery:
         if due:
             self._attend(min(due, key=self._urgency))
             return 0.0
-        if self.problem and not unsent:
-            self._not_before = now + self._pace.refused
+        if self.problem and not unsent and self._checked_at + self._pace.refused <= now:
             self._check()
-            return min(self._pace.refused, _IDLE_SECONDS)
-        return min([self._of(head.id).not_before - now for head in unsent] + [_IDLE_SECONDS])
+        return min([self._of(head.id).not_before - now for head in unsent] + [_IDLE_SECONDS, self._pace.refused])
 
     def _urgency(self, head: Headline) -> tuple[int, int, bool]:
         """Sort pages before tickets; what has failed comes after what has not, so that one cannot hold up all."""

@@ -188,7 +188,7 @@ class Change:
 
 def ordered(alerts: Sequence[Alert]) -> tuple[Alert, ...]:
     """Return alerts in the order in which they should be read."""
-    return tuple(sorted(alerts, key=lambda a: (not a.firing, rank(a.severity), a.starts_at, a.fingerprint)))
+    return tuple(sorted(alerts, key=lambda a: (not a.firing, rank(a.severity), a.starts_at, a.place, a.fingerprint)))
 
 
 def rank(severity: str) -> int:

@@ -59,7 +59,7 @@ def fill_commands(code: str, values: Values) -> Commands:
     kept: list[str] = []
     comments: list[str] = []
     lacking: dict[str, None] = {}
-    for command in _commands(code):
+    for command in commands(code):
         if command.lstrip().startswith("#"):
             comments.append(fill_text(command, values))
             continue
@@ -94,7 +94,7 @@ def _alternatives(found: re.Match[str]) -> tuple[str, ...]:
     return tuple(word.strip() for word in found[1].split("|"))
 
 
-def _commands(code: str) -> Iterator[str]:
+def commands(code: str) -> Iterator[str]:
     """Split a block into commands: lines, joined while a quote is open or a backslash ends them."""
     lines: list[str] = []
     for line in code.splitlines():

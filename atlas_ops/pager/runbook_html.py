@@ -14,9 +14,10 @@ from urllib.parse import urlsplit
 from markdown_it.token import Token
 
 from atlas_ops.pager import placeholder
-from atlas_ops.pager.placeholder import Values
+from atlas_ops.pager.placeholder import Commands, Values
 from atlas_ops.pager.runbook import SHELL, Runbook, parser, source
 
+_EFFECT = re.compile(r"\((?:read|change)\b.*\)\s*\Z")
 Address = Callable[[str], str]
 """Returns the address of the page of a fault's runbook, or an empty text when there is none."""
 
@@ -45,24 +46,36 @@ def _tokens(tokens: Sequence[Token], values: Values | None, address: Address) ->
 
 def _code(token: Token, values: Values | None) -> Iterator[Token]:
     info = token.info.strip().split(" ")[0].lower() if token.info.strip() else ""
-    if values is None or info not in SHELL:
+    if info not in SHELL:
         token.content = placeholder.fill_text(token.content, values or {})
         yield token
         return
-    filled = placeholder.fill_commands(token.content, values)
+    filled = (
+        Commands(text=placeholder.fill_text(token.content, {}), lacking=())
+        if values is None
+        else placeholder.fill_commands(token.content, values)
+    )
     if filled.text:
-        token.content = filled.text + "\n"
-        yield token
+        # One element for each command: a tap selects one of them, not all.
+        parts = [f"<code>{html.escape(command)}</code>" for command in placeholder.commands(filled.text.strip("\n"))]
+        yield _html(f"<pre>{''.join(parts)}</pre>\n")
     if filled.lacking:
         lacking = html.escape(", ".join(filled.lacking))
-        note = Token("html_block", "", 0)
-        note.content = f'<p class="note">Left out here: commands that need {lacking}, which this alert does not name (or not in a form that is safe in a shell).</p>\n'
-        yield note
+        yield _html(
+            f'<p class="note">Left out here: commands that need {lacking}, which this alert does not name '
+            "(or not in a form that is safe in a shell).</p>\n"
+        )
+
+
+def _html(content: str) -> Token:
+    token = Token("html_block", "", 0)
+    token.content = content
+    return token
 
 
 def _inline(children: Sequence[Token], values: Values | None, address: Address) -> Iterator[Token]:
     dropped = False
-    for token in children:
+    for position, token in enumerate(children):
         if token.type in ("text", "code_inline"):
             command = token.type == "code_inline" and " " in token.content
             token.content = placeholder.fill_text(token.content, values or {}, quoted=command)
@@ -70,8 +83,18 @@ def _inline(children: Sequence[Token], values: Values | None, address: Address) 
             target = _target(str(token.attrGet("href") or ""), address)
             dropped = not target
             token.attrSet("href", target)
+        elif token.type == "softbreak" and _ends_title(children[:position]):
+            token.type, token.tag = "hardbreak", "br"
         if not (dropped and token.type in ("link_open", "link_close")):
             yield token
+
+
+def _ends_title(before: Sequence[Token]) -> bool:
+    """Say whether these words are the title of a step, bold and followed by `(read)` or `(change; ...)`."""
+    words = [token for token in before if token.type != "text" or token.content]
+    told = "".join(token.content for token in words)
+    title = bool(words) and words[0].type == "strong_open" and bool(_EFFECT.search(told))
+    return title and not any(token.type in ("softbreak", "hardbreak") for token in before)
 
 
 def _target(href: str, address: Address) -> str:

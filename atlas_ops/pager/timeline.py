@@ -36,13 +36,18 @@ def add_up(alerts: Sequence[Alert], now: float) -> Sum:
         fault=lead.fault,
         severity=lead.severity,
         model=lead.word("model"),
-        place=lead.place,
+        place=_places(lead, [alert for alert in alerts if alert.firing or not firing]),
         summary=lead.summary,
         since=min(alert.starts_at for alert in alerts),
         until=None if firing else max(alert.ends_at or now for alert in alerts),
         firing=firing,
         total=len(alerts),
     )
+
+
+def _places(lead: Alert, alerts: Sequence[Alert]) -> str:
+    others = len({alert.place for alert in alerts if alert.place} - {lead.place})
+    return f"{lead.place} and {others} more" if lead.place and others else lead.place
 
 
 def opening(change: Change) -> Iterator[tuple[Kind, str]]:

@@ -127,6 +127,9 @@ class Stack:
                 f"--storage.tsdb.path={self.folder / 'prometheus'}",
                 f"--web.listen-address={listen}",
                 f"--web.external-url={self.addresses.prometheus}",
+                # Alerts of the first seconds are lost: Prometheus finds its Alertmanager five seconds after the start.
+                # The heartbeat would be sent again only after a minute.
+                "--rules.alert.resend-delay=5s",
                 "--log.level=warn",
             ],
         )

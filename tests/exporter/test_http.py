@@ -152,6 +152,7 @@ def test_one_request_too_many_is_told_to_come_back(monkeypatch: pytest.MonkeyPat
 
 
 def test_clients_that_say_nothing_are_sent_away(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert http._Handler.timeout == http.SOCKET_SECONDS
     monkeypatch.setattr(http._Handler, "timeout", 0.05)
     with serving() as server, connect(server) as silent:
         assert silent.recv(1) == b""
