@@ -46,6 +46,7 @@ ALERT_LABELS = {
 SEVERITY = "severity"
 FAMILY = "family"
 VARIANT = "variant"
+OBJECTIVE = "objective"
 HEARTBEAT = "Watchdog"
 """The alert that always fires; its absence tells that the way to the pager is broken."""
 

@@ -127,6 +127,8 @@ class Rule:
     keep_firing_seconds: float = 0.0
     variant: str = ""
     """Tells two rules of one fault apart, such as the `fast` and the `slow` burn; a label of the alert."""
+    objective: str = ""
+    """The pattern of the objective that the rule is for, where there are several; a label of the alert."""
 
     def __post_init__(self) -> None:
         """Refuse a `for` that a restart of Prometheus would turn into a false resolve."""

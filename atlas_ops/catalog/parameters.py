@@ -106,6 +106,10 @@ class Parameters:
     objectives: tuple[Objective, ...] = (Objective(),)
     timing: Timing = field(default_factory=Timing)
 
+    def pattern(self, objective: Objective) -> str:
+        """Return the pattern of an objective where there are several to be told apart, else an empty text."""
+        return objective.model if len(self.objectives) > 1 else ""
+
     def by_model(self) -> tuple[tuple[Objective, str], ...]:
         """Return each objective with the PromQL matchers of the models that it, and no earlier one, is for."""
         patterns = [objective.model for objective in self.objectives]

@@ -20,7 +20,7 @@ class Identity:
     """Empty parts become no label."""
 
     server: str
-    """host:port, or the name of the pod."""
+    """host:port."""
     host_name: str = ""
     namespace: str = ""
     pod: str = ""
@@ -40,12 +40,15 @@ class Identity:
 
 
 def name_servers(servers: Sequence[Server]) -> tuple[str, ...]:
-    """Return the value of the label `server` for each: its pod, else host:port, and more of it where two are alike."""
-    names = [server.pod or _address(server) for server in servers]
-    for longer in (_pod_and_port, _whole):
-        doubled = {name for name in names if names.count(name) > 1}
-        names = [longer(server) if name in doubled else name for name, server in zip(names, servers, strict=True)]
-    return tuple(names)
+    """Return the value of the label `server` for each: host:port, and the path as well where two are alike.
+
+    Never the name of its pod, which has a label of its own: people paste this value into commands.
+    """
+    names = [_address(server) for server in servers]
+    doubled = {name for name in names if names.count(name) > 1}
+    return tuple(
+        _whole(server) if name in doubled else name for name, server in zip(names, servers, strict=True)
+    )
 
 
 def _address(server: Server) -> str:
@@ -53,10 +56,6 @@ def _address(server: Server) -> str:
     host = parts.hostname or ""
     port = parts.port or (443 if parts.scheme == "https" else 80)
     return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
-
-
-def _pod_and_port(server: Server) -> str:
-    return f"{server.pod}:{_address(server).rpartition(':')[2]}" if server.pod else _address(server)
 
 
 def _whole(server: Server) -> str:

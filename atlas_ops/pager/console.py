@@ -24,6 +24,8 @@ from atlas_ops.pager.runbook_html import to_html
 from atlas_ops.pager.store import Store
 
 RECENT = 30
+SHOWN_OPEN = 200
+"""In a storm the start page stays small enough for a phone."""
 SHOWN_ALERTS = 100
 HEARTBEAT_LATE_SECONDS = 300.0
 """The heartbeat comes every minute; five missed ones are no hiccup any more."""
@@ -77,8 +79,13 @@ class Console:
 
     def index(self) -> str:
         """Return the start page: what fires, what was resolved, and how the pager is."""
+        incidents = self._store.open()
         return self._print(
-            "index.html", state=self.state(), incidents=self._store.open(), recent=self._store.recent(RECENT)
+            "index.html",
+            state=self.state(),
+            count=len(incidents),
+            incidents=incidents[:SHOWN_OPEN],
+            recent=self._store.recent(RECENT),
         )
 
     def incident(self, incident: str, fingerprint: str = "") -> str | None:

@@ -213,12 +213,12 @@ def test_an_address_without_a_path_means_the_runtimes_own(path: str, asked: str)
         assert server.requests[0].split()[1] == asked
 
 
-def test_a_pod_names_its_server_and_its_labels_are_on_every_sample() -> None:
+def test_the_labels_of_a_pod_are_on_every_sample_and_the_server_keeps_its_address() -> None:
     with serving(answer(PAGE)) as server, watching(server.url, namespace="chat", pod="llama-0") as collector:
         page = eventually(collector, in_state("ok"))
     for sample in page.samples:
         labels = dict(sample.labels)
-        assert labels["server"] == "llama-0"
+        assert labels["server"] == server.url.removeprefix("http://")
         if "k8s_pod_name" in sample.signal.labels:
             assert (labels["k8s_pod_name"], labels["k8s_namespace_name"]) == ("llama-0", "chat")
             assert labels["host_name"] == "node-1"
@@ -236,7 +236,7 @@ def test_servers_that_would_share_a_name_get_longer_ones() -> None:
         Server(url="http://10.0.0.3:1/metrics?model=b"),
     ]
     assert name_servers(servers) == (
-        "10.0.0.1:8000", "[::1]:8000", "10.0.0.1:80", "10.0.0.1:443", "llama-0:1", "llama-0:2",
+        "10.0.0.1:8000", "[::1]:8000", "10.0.0.1:80", "10.0.0.1:443", "10.0.0.2:1", "10.0.0.2:2",
         "10.0.0.3:1/metrics?model=a", "10.0.0.3:1/metrics?model=b",
     )  # fmt: skip
 

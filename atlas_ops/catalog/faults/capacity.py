@@ -37,6 +37,7 @@ def _queue_backlog(parameters: Parameters) -> Fault:
             ),
             for_seconds=timing.hold(60),
             keep_firing_seconds=timing.hold(OUTLAST_SECONDS),
+            objective=parameters.pattern(objective),
         )
         for objective, models in parameters.by_model()
     )

@@ -42,11 +42,7 @@ def _time_to_first_token(parameters: Parameters) -> Fault:
     pages = tuple(_rule(parameters, objective, models, "fast") for objective, models in parameters.by_model())
     tickets = tuple(_rule(parameters, objective, models, "slow") for objective, models in parameters.by_model())
     windows = sorted({window for burn in PAGE_BURNS + TICKET_BURNS for window in (burn.short, burn.long)})
-    recordings = tuple(
-        _slow_share(parameters, objective, models, window)
-        for window in windows
-        for objective, models in parameters.by_model()
-    )
+    recordings = tuple(_recording(parameters, window) for window in windows)
     return Fault(
         name="TimeToFirstTokenSloBurn",
         family=Family.LATENCY,
@@ -81,13 +77,18 @@ def _name(window: float) -> str:
     return f"model:atlas_time_to_first_token_slow:ratio_rate{promql.duration(window)}"
 
 
-def _slow_share(parameters: Parameters, objective: Objective, models: str, window: float) -> Recording:
+def _recording(parameters: Parameters, window: float) -> Recording:
     # The name keeps the nominal window also where a profile shortens it, so that dashboards stay the same.
+    shares = [_slow_share(parameters, objective, models, window) for objective, models in parameters.by_model()]
+    return Recording(name=_name(window), expr="\nor\n".join(shares))
+
+
+def _slow_share(parameters: Parameters, objective: Objective, models: str, window: float) -> str:
     span = parameters.timing.window(window)
     fast = promql.bound(objective.time_to_first_token_seconds)
     within = promql.sum_by(BY_MODEL, promql.rate(f"{s.TIME_TO_FIRST_TOKEN}_bucket", span, fast, models))
     every = promql.sum_by(BY_MODEL, promql.rate(f"{s.TIME_TO_FIRST_TOKEN}_count", span, models))
-    return Recording(name=_name(window), expr=f"1 - {within} / {every}")
+    return f"1 - {within} / {every}"
 
 
 def _rule(parameters: Parameters, objective: Objective, models: str, variant: str) -> Rule:
@@ -106,6 +107,7 @@ def _rule(parameters: Parameters, objective: Objective, models: str, variant: st
             f"{promql.number(round(budget * 100, 6))} % are allowed."
         ),
         variant=variant,
+        objective=parameters.pattern(objective),
     )
 
 
