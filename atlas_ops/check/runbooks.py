@@ -14,7 +14,7 @@ from atlas_ops.render import runbooks
 
 HEADINGS = ("Meaning", "Impact", "Diagnosis", "Mitigation", "Escalation")
 """What every runbook has to say, in this order."""
-FIXED_WORDS = ("alertname", "severity", "started_at")
+FIXED_WORDS = ("alertname", "severity", "started_at", "prometheus")
 """Placeholders that the pager can fill in for every alert."""
 # `{{.Names}}` is a template of some other tool (docker, kubectl) inside a command: the pager leaves it alone.
 _PLACEHOLDER = re.compile(r"\{\{(?!\s*\.)([^{}]*)\}\}")

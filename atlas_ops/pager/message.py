@@ -17,6 +17,8 @@ from atlas_ops.pager.runbook import Runbook, Step
 
 SHOWN_ALERTS = 8
 """Alerts of a group that are listed one by one."""
+DEFAULT_PROMETHEUS = "http://127.0.0.1:9090"
+"""Stands in a command when the alert does not say which Prometheus it comes from: its own default address."""
 DIAGNOSIS_STEPS = 1
 MITIGATION_STEPS = 3
 """A page begins with how to confirm the fault, then what to do: at night one acts on a page that one believes."""
@@ -73,7 +75,14 @@ def values(alert: Alert) -> Values:
         **{name: value for name, value in alert.labels.items() if value},
         **{word: value for word, value in known.items() if value},
         "started_at": times.moment(alert.starts_at),
+        "prometheus": _prometheus(alert),
     }
+
+
+def _prometheus(alert: Alert) -> str:
+    """Return the address of the Prometheus that evaluated the rule, for commands that ask it."""
+    address, found, _ = alert.generator_url.partition("/graph?")
+    return address if found else DEFAULT_PROMETHEUS
 
 
 def common(alerts: Sequence[Alert], word: str) -> str:
@@ -93,7 +102,7 @@ def _title(incident: Incident) -> str:
 
 def _text(incident: Incident) -> str:
     head = incident.headline
-    place = f" at {head.place}" if head.place and head.place != head.model else ""
+    place = f" at {head.place}" if head.model and head.place and head.place != head.model else ""
     if head.until is not None:
         return f"{_title(incident)}{place} after {times.length(head.until - head.since)}"
     return f"{_title(incident)}{place}: {head.summary}"
