@@ -41,7 +41,9 @@ class Document:
         try:
             return cls(path.read_text(encoding="utf-8"), str(path))
         except (OSError, UnicodeDecodeError) as error:
-            raise ConfigError(str(path), [f"cannot be read: {error}"], next_step="check the path and its permissions") from error
+            raise ConfigError(
+                str(path), [f"cannot be read: {error}"], next_step="check the path and its permissions"
+            ) from error
 
     def note(self, node: yaml.Node | None, mistake: str) -> None:
         """Keep a mistake with the line of the node it is about."""
@@ -129,7 +131,9 @@ class Section:
             self.mistake(key, f"expected a number, found {_found(node)}")
         elif not above < value < below:
             bounds = " and ".join(
-                text for text, given in ((f"above {above:g}", above > -math.inf), (f"below {below:g}", below < math.inf)) if given
+                text
+                for text, given in ((f"above {above:g}", above > -math.inf), (f"below {below:g}", below < math.inf))
+                if given
             )
             self.mistake(key, f"expected a number {bounds}, found {node.value}")
         else:

@@ -71,4 +71,6 @@ class Prometheus:
         self._session.close()
 
     def _problem(self, text: str) -> EnvironmentProblem:
-        return EnvironmentProblem(f"Prometheus at {self.url}: {text}", next_step="check that it runs and answers /-/ready")
+        return EnvironmentProblem(
+            f"Prometheus at {self.url}: {text}", next_step="check that it runs and answers /-/ready"
+        )

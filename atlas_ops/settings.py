@@ -181,7 +181,9 @@ def _objective(section: Section) -> Objective:
     )
     known = bounds_of(signals.TIME_TO_FIRST_TOKEN)
     if all(objective.time_to_first_token_seconds not in bounds for bounds in known.values()):
-        told = "; ".join(f"{runtime}: {', '.join(f'{bound:g}' for bound in bounds)}" for runtime, bounds in known.items())
+        told = "; ".join(
+            f"{runtime}: {', '.join(f'{bound:g}' for bound in bounds)}" for runtime, bounds in known.items()
+        )
         found = f"{objective.time_to_first_token_seconds:g}"
         section.mistake("time_to_first_token_seconds", f"expected a bucket bound of a runtime ({told}), found {found}")
     section.finish()

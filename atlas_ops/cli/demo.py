@@ -45,7 +45,9 @@ def add(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
     parser.add_argument("--scenario", default="kv_pressure", metavar="NAME", help=f"one of {', '.join(names)}")
     parser.add_argument("--once", action="store_true", help="play the scenario once, print the timeline, and end")
     parser.add_argument("--server", action="append", default=[], metavar="URL[=RUNTIME]", help="watch this server too")
-    parser.add_argument("--folder", type=Path, help="keep configuration, logs and data here (default: a temporary folder)")
+    parser.add_argument(
+        "--folder", type=Path, help="keep configuration, logs and data here (default: a temporary folder)"
+    )
     parser.add_argument(
         "--calm-seconds", type=float, default=CALM_SECONDS, metavar="S", help="how long to watch the scenario calm"
     )

@@ -41,9 +41,13 @@ def add(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
     parser.add_argument("--listen", default=DEFAULT_LISTEN, metavar="HOST:PORT", help="control address (%(default)s)")
     parser.add_argument("--scenario", default="calm", metavar="NAME", help=f"one of {names} (default: %(default)s)")
     parser.add_argument("--fault", action="store_true", help="begin with the scenario's fault switched on")
-    parser.add_argument("--replicas", type=int, default=2, metavar="N", help="model servers, one GPU each (%(default)s)")
+    parser.add_argument(
+        "--replicas", type=int, default=2, metavar="N", help="model servers, one GPU each (%(default)s)"
+    )
     parser.add_argument("--seed", type=int, default=0, metavar="N", help="seed of everything random (%(default)s)")
-    parser.add_argument("--speed", type=float, default=1.0, metavar="X", help="simulated seconds a second (%(default)s)")
+    parser.add_argument(
+        "--speed", type=float, default=1.0, metavar="X", help="simulated seconds a second (%(default)s)"
+    )
 
 
 def run(args: argparse.Namespace) -> int:

@@ -46,9 +46,7 @@ def name_servers(servers: Sequence[Server]) -> tuple[str, ...]:
     """
     names = [_address(server) for server in servers]
     doubled = {name for name in names if names.count(name) > 1}
-    return tuple(
-        _whole(server) if name in doubled else name for name, server in zip(names, servers, strict=True)
-    )
+    return tuple(_whole(server) if name in doubled else name for name, server in zip(names, servers, strict=True))
 
 
 def _address(server: Server) -> str:

@@ -15,9 +15,7 @@ def render(catalog: Catalog, settings: Settings) -> dict[str, str]:
     """Return Alertmanager's configuration (0.25 and later)."""
     document: dict[str, yamltext.Value] = {
         "route": _route(settings),
-        "inhibit_rules": [
-            _inhibition(fault, inhibition) for fault in catalog.faults for inhibition in fault.inhibits
-        ],
+        "inhibit_rules": [_inhibition(fault, inhibition) for fault in catalog.faults for inhibition in fault.inhibits],
         "receivers": [
             {
                 "name": _PAGER,

@@ -95,7 +95,9 @@ class Demo:
     def _inject(self, *, active: bool) -> None:
         status, _ = post(f"{self._control}/-/fault?active={'true' if active else 'false'}")
         if status != 200:
-            raise EnvironmentProblem("the simulator did not take the fault", next_step="read simulate.log in the folder")
+            raise EnvironmentProblem(
+                "the simulator did not take the fault", next_step="read simulate.log in the folder"
+            )
 
     def _result(self, *, passed: bool, verdict: str) -> Result:
         return Result(passed=passed, verdict=verdict, steps=tuple(self.observer.steps))

@@ -48,7 +48,9 @@ def _queue_backlog(parameters: Parameters) -> Fault:
         impact="Every new request waits longer than the objective before it is even started; clients begin to time out.",
         recordings=(
             Recording(name=COMPLETED_RATE, expr=completed),
-            Recording(name=PREDICTED_WAIT, expr=f"{promql.sum_by(by_server, str(s.REQUESTS_WAITING))} / {COMPLETED_RATE}"),
+            Recording(
+                name=PREDICTED_WAIT, expr=f"{promql.sum_by(by_server, str(s.REQUESTS_WAITING))} / {COMPLETED_RATE}"
+            ),
         ),
         rules=rules,
         panel=Panel(

@@ -55,7 +55,9 @@ def _time_to_first_token(parameters: Parameters) -> Fault:
             description="Share of requests whose first token came later than the objective, over five minutes.",
             queries=((promql.select(_name(300), 'model=~"$model"'), "{{model}}"),),
             unit="percentunit",
-            limit=min(PAGE_BURNS[0].factor * (1 - target.time_to_first_token_target) for target in parameters.objectives),
+            limit=min(
+                PAGE_BURNS[0].factor * (1 - target.time_to_first_token_target) for target in parameters.objectives
+            ),
         ),
         why=(
             "Two windows have to agree: the long one that enough of the budget is at stake, the short one that it is "
@@ -94,9 +96,7 @@ def _slow_share(parameters: Parameters, objective: Objective, models: str, windo
 def _rule(parameters: Parameters, objective: Objective, models: str, variant: str) -> Rule:
     page = variant == "fast"
     budget = 1 - objective.time_to_first_token_target
-    conditions = [
-        _burning(parameters, burn, budget, models) for burn in (PAGE_BURNS if page else TICKET_BURNS)
-    ]
+    conditions = [_burning(parameters, burn, budget, models) for burn in (PAGE_BURNS if page else TICKET_BURNS)]
     return Rule(
         expr="\nor\n".join(conditions),
         labels=BY_MODEL,
