@@ -83,7 +83,7 @@ def _glob_part(part: str) -> str:
         return {"*": ".*", "?": "."}[part]
     if len(part) > 1:
         negated = part.startswith("[!")
-        letters = re.escape(part[2 if negated else 1 : -1]).replace("\\-", "-")
+        letters = re.escape(part[2 if negated else 1 : -1]).replace("\\-", "-").replace("--", "\\-\\-")
         try:
             return re.compile(f"[{'^' if negated else ''}{letters}]").pattern
         except re.error:

@@ -55,7 +55,8 @@ def _labels(rule: Rule, fault: Fault) -> dict[str, yamltext.Value]:
     if rule.variant:
         labels[conventions.VARIANT] = rule.variant
     if rule.objective:
-        labels[conventions.OBJECTIVE] = rule.objective
+        # Label values are Go templates; the user's pattern is plain text.
+        labels[conventions.OBJECTIVE] = rule.objective.replace("{{", '{{ "{{" }}')
     for word, label in conventions.ALERT_LABELS.items():
         if word != label and label in rule.labels:
             # A label that turns out empty is dropped by Prometheus, so a bare host gets no `pod`.

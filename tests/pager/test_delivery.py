@@ -318,10 +318,21 @@ def test_a_reply_that_slack_took_without_saying_so_is_not_sent_again(tmp_path: P
         slack.hold("chat.postMessage", accepted=True)
         rig.hear(alert(firing=False))
         assert slack.wait_until_held()
+        assert eventually(lambda: metric(rig, 'atlas_pager_retried_total{reason="timeout"}') == 1)
         slack.release()
         assert rig.quiet()
-    with delivering(tmp_path, slack) as rig:
-        assert rig.quiet()
+    assert len(replies(slack)) == 1
+
+
+def test_an_update_that_slack_has_is_not_sent_again_with_its_reply(slack: SlackStandIn, rig: Rig) -> None:
+    rig.hear(alert())
+    assert rig.quiet()
+    slack.intercept = lambda method, arguments: Answer(body={}, status=500) if arguments.get("thread_ts") else None
+    rig.hear(alert(firing=False))
+    assert eventually(lambda: slack.calls.count("conversations.replies") > 1)
+    slack.intercept = lambda method, arguments: None
+    assert rig.quiet()
+    assert parents(slack)[0].edits == 1
     assert len(replies(slack)) == 1
 
 
