@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import http.client
 import json
 import re
 import socket
@@ -77,6 +78,13 @@ def test_a_body_that_is_too_large_is_answered_413_and_the_next_good_one_works(pa
     assert pager.post("/webhook", content=iter([large])).status_code == 413, "without a Content-Length"
     assert metric(pager, 'atlas_pager_received_total{result="too_large"}') == 2
     assert pager.post("/webhook", content=body(alert())).status_code == 200
+
+
+def test_a_sender_that_does_not_listen_while_it_sends_learns_of_the_413_too(pager: httpx.Client) -> None:
+    sender = http.client.HTTPConnection(pager.base_url.host, pager.base_url.port, timeout=60)
+    sender.request("POST", "/webhook", b" " * 20_000_000)
+    assert sender.getresponse().status == 413
+    sender.close()
 
 
 def test_a_sender_that_asks_first_is_told_413_before_it_sends_anything(pager: httpx.Client) -> None:
