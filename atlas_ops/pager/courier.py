@@ -10,7 +10,7 @@ import logging
 import time
 from dataclasses import dataclass
 
-from atlas_ops.pager import message, wire
+from atlas_ops.pager import message, slack, wire
 from atlas_ops.pager.blocks import Message
 from atlas_ops.pager.composer import Composer
 from atlas_ops.pager.incident import Event, Kind, Work
@@ -116,6 +116,9 @@ class Courier:
         incident, posting = work.incident.id, work.posting
         found = self._look(work)
         match found:
+            case Later(reason=slack.NOT_SLACK):
+                _LOG.warning("incident %s may appear twice: it cannot be looked for: %s", incident, found.detail)
+                self._store.attempt(incident, at=None)
             case Later():
                 return found
             case Absent():

@@ -11,7 +11,7 @@ from atlas_ops.catalog.model import Signal
 RESULTS = ("accepted", "unchanged", "heartbeat", "refused", "too_large", "failed")
 """How a webhook was answered: 200 for the first three, then 400, 413 and 503."""
 KINDS = ("message", "update", "reply")
-REASONS = ("rate_limited", "server_error", "timeout", "unreachable", "disconnected", "refused", "database")
+REASONS = ("rate_limited", "server_error", "timeout", "unreachable", "disconnected", "not_slack", "refused", "database")
 _SECONDS = (0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 120, 300, 600, 1800, 3600)
 
 

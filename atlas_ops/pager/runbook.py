@@ -1,8 +1,8 @@
 """Finds and reads runbooks: their sections, and the steps of those that tell what to do.
 
-Called by `pager.message` (the first steps of a page), `pager.console` (the whole page, with `pager.runbook_html`) and
-`atlas_ops.check` (the placeholders). The form is in CONTRIBUTING.md: five sections, steps as a numbered list whose
-items begin with a bold title, then `(read)` or `(change; undo: ...)`.
+Called by `pager.message` (the first steps of a page) and `pager.console` (the whole page, with `pager.runbook_html`).
+Under Diagnosis and Mitigation stands a numbered list; each item begins with a bold title, followed by `(read)` or
+`(change; undo: ...)`, then prose and code blocks.
 """
 
 from __future__ import annotations

@@ -28,6 +28,8 @@ from atlas_ops.pager.blocks import Message
 TIMEOUT_SECONDS = 10
 """Slack answers within a second; who has not answered by then is asked again."""
 _CHANNEL_ID = re.compile(r"[CGD][A-Z0-9]{8,}\Z")
+NOT_SLACK = "not_slack"
+"""Something else answered: a proxy, or a stand-in that does not know the method."""
 _CODE = re.compile(r"[a-z0-9_]+\Z")
 _PAGE = 100
 _PAGES = 10
@@ -223,7 +225,7 @@ class Slack:
             return Later(reason="disconnected", detail=f"Slack broke off: {error}", accepted=Accepted.IN_FLIGHT)
         except (SlackClientError, ValueError, AttributeError):
             # AttributeError: slack_sdk takes any JSON for an object, also a list that some proxy sent.
-            return Later(reason="server_error", detail="the answer is not Slack's", accepted=Accepted.PERHAPS)
+            return Later(reason=NOT_SLACK, detail="the answer is not Slack's", accepted=Accepted.PERHAPS)
 
     def _failed(self, answer: SlackResponse) -> Outcome:
         code, status = str(answer.get("error") or ""), answer.status_code
@@ -235,7 +237,7 @@ class Slack:
             return Later(reason="server_error", detail=detail, wait=wait, accepted=Accepted.PERHAPS)
         if not _CODE.match(code):
             detail = f"the answer (HTTP {status}) is not Slack's: check --slack-api-url and the proxies on the way"
-            return Later(reason="server_error", detail=detail, accepted=Accepted.PERHAPS)
+            return Later(reason=NOT_SLACK, detail=detail, accepted=Accepted.PERHAPS)
         return self._refused(code, str(answer.get("needed") or ""))
 
     def _refused(self, code: str, scope: str) -> Refused:

@@ -94,7 +94,7 @@ def names(message: Message, fault: str) -> bool:
 
 def is_resolved(message: Message) -> bool:
     """Say whether a message has been updated to resolved."""
-    return "resolved" in message.text.lower()
+    return "RESOLVED" in message.text
 
 
 def _where(alert: Alert) -> str:

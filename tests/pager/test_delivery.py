@@ -300,6 +300,17 @@ def test_when_slack_does_not_let_us_look_twice_is_better_than_never(
     assert "channels:history" in caplog.text
 
 
+def test_when_something_else_than_slack_answers_our_search_twice_is_better_than_never(
+    tmp_path: Path, slack: SlackStandIn, caplog: pytest.LogCaptureFixture
+) -> None:
+    slack.intercept = lambda method, _: Answer(body={}, status=404) if method.startswith("conversations") else None
+    crash_after_attempt(tmp_path, ago=60)
+    with delivering(tmp_path, slack) as rig:
+        assert rig.quiet()
+    assert len(parents(slack)) == 1
+    assert "may appear twice" in caplog.text
+
+
 def test_a_token_that_may_not_list_private_channels_still_finds_a_public_one(
     tmp_path: Path, slack: SlackStandIn
 ) -> None:

@@ -90,6 +90,12 @@ def test_everything_survives_a_restart(tmp_path: Path) -> None:
     again.close()
 
 
+def test_a_commit_waits_for_the_disk(store: Store) -> None:
+    with store._engine.connect() as connection:
+        assert connection.exec_driver_sql("PRAGMA journal_mode").scalar() == "wal"
+        assert connection.exec_driver_sql("PRAGMA synchronous").scalar() == 2  # FULL
+
+
 def test_the_heartbeat_is_kept_and_makes_no_incident(store: Store) -> None:
     assert store.heartbeat() is None
     assert not store.accept(notification(alert("Watchdog")), 7.0)
