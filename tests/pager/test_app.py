@@ -82,7 +82,7 @@ def test_a_body_that_is_too_large_is_answered_413_and_the_next_good_one_works(pa
 
 def test_a_sender_that_does_not_listen_while_it_sends_learns_of_the_413_too(pager: httpx.Client) -> None:
     sender = http.client.HTTPConnection(pager.base_url.host, pager.base_url.port, timeout=60)
-    sender.request("POST", "/webhook", b" " * 20_000_000)
+    sender.request("POST", "/webhook", b" " * 50_000_000)
     assert sender.getresponse().status == 413
     sender.close()
 
