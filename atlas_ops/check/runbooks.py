@@ -10,12 +10,15 @@ from atlas_ops.check import markdown
 from atlas_ops.check.finding import Finding, did_you_mean
 from atlas_ops.check.generated import first_difference
 from atlas_ops.check.tree import Tree
+from atlas_ops.pager.runbook import Runbook
 from atlas_ops.render import runbooks
 
 HEADINGS = ("Meaning", "Impact", "Diagnosis", "Mitigation", "Escalation")
 """What every runbook has to say, in this order."""
 FIXED_WORDS = ("alertname", "severity", "started_at", "prometheus")
 """Placeholders that the pager can fill in for every alert."""
+STEP_SECTIONS = ("Diagnosis", "Mitigation")
+"""Sections whose numbered steps the pager puts into its messages."""
 # `{{.Names}}` is a template of some other tool (docker, kubectl) inside a command: the pager leaves it alone.
 _PLACEHOLDER = re.compile(r"\{\{(?!\s*\.)([^{}]*)\}\}")
 
@@ -26,6 +29,7 @@ def check(tree: Tree) -> Iterator[Finding]:
         if tree.has(fault.runbook):
             text = tree.text(fault.runbook)
             yield from _headings(fault, text)
+            yield from _steps(fault, text)
             yield from _facts(fault, text, tree.facts[fault.runbook])
             yield from _placeholders(fault, text)
         else:
@@ -52,6 +56,22 @@ def _headings(fault: Fault, text: str) -> Iterator[Finding]:
                 message=f"has no heading {heading!r}{did_you_mean(heading, found)}",
                 next_step=f"add the section `## {heading}`",
             )
+
+
+def _steps(fault: Fault, text: str) -> Iterator[Finding]:
+    book = Runbook(fault=fault.name, family=fault.family.value, text=text)
+    for section in STEP_SECTIONS:
+        steps = book.steps(section)
+        line = next((n for n, line in enumerate(text.splitlines(), 1) if line == f"## {section}"), 1)
+        form = "begin each with a number, a bold sentence, and `(read)` or `(change; undo: ...)`"
+        if not steps:
+            yield Finding(file=fault.runbook, line=line, message=f"{section} has no steps", next_step=form)
+        for step in steps:
+            if not (step.title and step.effect):
+                told = (
+                    f"{section}: a step does not say what it is or what it changes: {(step.title or step.prose)[:60]!r}"
+                )
+                yield Finding(file=fault.runbook, line=line, message=told, next_step=form)
 
 
 def _facts(fault: Fault, text: str, block: str) -> Iterator[Finding]:

@@ -28,8 +28,6 @@ from atlas_ops.pager.store import Store
 _LOG = logging.getLogger(__name__)
 BODY_SECONDS = 30.0
 """A body that has not come by then is not coming; Alertmanager itself gives up earlier."""
-_DRAIN_BYTES = 4 * webhook.MAX_BODY_BYTES
-"""How much of a body that is too large is read and thrown away, so that its sender sees our answer and not a reset."""
 _HEADERS = {
     "Content-Security-Policy": (
         "default-src 'none'; style-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
@@ -173,24 +171,19 @@ class Pager:
 
 
 async def _body(request: Request) -> bytes:
-    """Return the body; _TooLarge when it is, whatever its Content-Length says."""
+    """Return the body; _TooLarge when it is, whatever its Content-Length says.
+
+    What is left of it then is read and thrown away by uvicorn, so that its sender sees our answer and no reset.
+    """
     announced = request.headers.get("content-length", "")
-    polite = "expect" in request.headers  # such a sender waits for our word before it sends the body
-    if polite and announced.isdecimal() and int(announced) > webhook.MAX_BODY_BYTES:
+    if announced.isdecimal() and int(announced) > webhook.MAX_BODY_BYTES:
         raise _TooLarge
-    chunks: list[bytes] = []
-    size = 0
+    body = bytearray()
     async for chunk in request.stream():
-        size += len(chunk)
-        if size <= webhook.MAX_BODY_BYTES:
-            chunks.append(chunk)
-        elif size > _DRAIN_BYTES:
-            break
-        else:
-            chunks.clear()
-    if size > webhook.MAX_BODY_BYTES:
-        raise _TooLarge
-    return b"".join(chunks)
+        body += chunk
+        if len(body) > webhook.MAX_BODY_BYTES:
+            raise _TooLarge
+    return bytes(body)
 
 
 def _page(html: str, status: int = 200) -> Response:

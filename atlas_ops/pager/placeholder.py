@@ -29,11 +29,6 @@ class Commands:
     lacking: tuple[str, ...]
 
 
-def words(text: str) -> tuple[tuple[str, ...], ...]:
-    """Return the placeholders of a text in order, each as its alternatives: `{{pod|server}}` is ("pod", "server")."""
-    return tuple(_alternatives(found) for found in _PLACEHOLDER.finditer(text))
-
-
 def fill_text(text: str, values: Values, *, quoted: bool = False) -> str:
     """Fill in prose: the first alternative that is known; `<pod>` when none is.
 

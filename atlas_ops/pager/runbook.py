@@ -49,11 +49,6 @@ class Runbook:
         lists = [node for node in _section(self.text, section) if node.type == "ordered_list"]
         return tuple(_step(item) for node in lists for item in node.children)
 
-    @property
-    def placeholders(self) -> tuple[tuple[str, ...], ...]:
-        """Every placeholder that it uses, each as its alternatives."""
-        return placeholder.words(self.text)
-
 
 def names(folder: Path) -> tuple[tuple[str, str], ...]:
     """Return (family, fault) of every runbook in the folder, sorted."""

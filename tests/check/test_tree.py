@@ -34,6 +34,21 @@ def test_a_deleted_runbook_is_named_together_with_every_line_that_links_to_it(tr
     assert QUEUE in report.at(OVERVIEW)[line_of(tree / OVERVIEW, "runbooks/QueueBacklog#")]
 
 
+def test_a_step_that_does_not_say_whether_it_changes_anything_is_found(tree: Path, check: Check) -> None:
+    edit(tree / QUEUE, "(change; undo: scale back to the old number)", "")
+    report = check()
+    assert report.code == 1
+    found = report.at(QUEUE)[line_of(tree / QUEUE, "## Mitigation")]
+    assert "Mitigation: a step does not say what it is or what it changes: 'Add a replica" in found
+
+
+def test_a_section_whose_steps_are_no_numbered_list_is_found(tree: Path, check: Check) -> None:
+    text = (tree / QUEUE).read_text()
+    begin, end = text.index("## Mitigation"), text.index("## Escalation")
+    (tree / QUEUE).write_text(text[:begin] + "## Mitigation\n\nDo something.\n\n" + text[end:])
+    assert "Mitigation has no steps" in check().at(QUEUE)[line_of(tree / QUEUE, "## Mitigation")]
+
+
 def test_a_runbook_without_fault_is_stray(tree: Path, check: Check) -> None:
     shutil.copy(tree / QUEUE, tree / "runbooks/capacity/QueueBaklog.md")
     report = check()

@@ -18,6 +18,7 @@ from pathlib import Path
 import httpx
 import pytest
 
+from atlas_ops.cli import main
 from atlas_ops.stage.processes import free_port
 from atlas_ops.stage.slack_standin import SlackStandIn
 from tests.pager.notes import alert, body, runbooks
@@ -65,27 +66,13 @@ class Pager:
 
 
 @contextmanager
-def running(folder: Path, slack: SlackStandIn | None, port: int = 0) -> Iterator[Pager]:
-    pager = Pager(folder, slack, port or free_port())
+def running(folder: Path, slack: SlackStandIn | None) -> Iterator[Pager]:
+    pager = Pager(folder, slack, free_port())
     try:
         yield pager
     finally:
         if pager.process.poll() is None:
             pager.end(signal.SIGTERM)
-
-
-def refused(*arguments: str, **environment: str) -> tuple[int, str]:
-    """Run a pager that is expected not to start."""
-    ended = subprocess.run(
-        [sys.executable, "-m", "atlas_ops", "pager", *arguments],
-        capture_output=True,
-        text=True,
-        timeout=30,
-        env={**os.environ, "SLACK_BOT_TOKEN": "", **environment},
-        check=False,
-    )
-    assert "Traceback" not in ended.stderr
-    return ended.returncode, ended.stderr
 
 
 def test_killed_before_slack_could_be_reached_it_delivers_one_message_after_the_restart(
@@ -94,7 +81,7 @@ def test_killed_before_slack_could_be_reached_it_delivers_one_message_after_the_
     slack.fail_with(503)
     with running(tmp_path, slack) as pager:
         assert pager.hear(alert()) == 200
-        assert eventually(lambda: "chat.postMessage" in slack.calls)
+        assert eventually(lambda: "chat.postMessage" in slack.calls and "not in Slack" in pager.client.get("/").text)
         pager.end(signal.SIGKILL)
     slack.fail_with(None)
     with running(tmp_path, slack) as pager:
@@ -137,13 +124,12 @@ def test_killed_while_slack_is_slow_it_waits_for_what_becomes_of_the_message(
 
 
 def test_killed_at_once_after_its_answer_it_has_lost_nothing(tmp_path: Path, slack: SlackStandIn) -> None:
-    port = free_port()
     for number in range(3):
-        with running(tmp_path, slack, port) as pager:
+        with running(tmp_path, None) as pager:
             answer = pager.client.post("/webhook", content=body(alert(pod=f"p{number}"), group=str(number)))
             assert answer.status_code == 200
             pager.end(signal.SIGKILL)
-    with running(tmp_path, slack, port):
+    with running(tmp_path, slack):
         assert eventually(lambda: len(parents(slack)) == 3)
     assert sorted(re.findall(r"at (p\d)", " ".join(posted.text for posted in parents(slack)))) == ["p0", "p1", "p2"]
 
@@ -217,37 +203,39 @@ def test_without_a_token_the_same_message_is_on_the_console(tmp_path: Path) -> N
         assert "no token, messages are shown on the console" in pager.log.read_text()
 
 
-@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
-def test_it_stops_cleanly_even_while_slack_does_not_answer(
-    tmp_path: Path, slack: SlackStandIn, number: signal.Signals
-) -> None:
+def test_it_stops_cleanly_even_while_slack_does_not_answer(tmp_path: Path, slack: SlackStandIn) -> None:
     slack.hold("chat.postMessage", accepted=False)
     with running(tmp_path, slack) as pager:
         assert pager.hear(alert()) == 200
         assert slack.wait_until_held()
-        assert pager.end(number) == 0
+        assert pager.end(signal.SIGTERM) == 0
     assert "Traceback" not in pager.log.read_text()
 
 
-def test_a_port_in_use_is_said_before_anything_else_is_started(tmp_path: Path) -> None:
+def test_ctrl_c_stops_it_cleanly(tmp_path: Path) -> None:
+    with running(tmp_path, None) as pager:
+        assert pager.end(signal.SIGINT) == 0
+    assert "Traceback" not in pager.log.read_text()
+
+
+def test_a_port_in_use_is_said_before_anything_else_is_started(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    database = tmp_path / "p.db"
     with socket.socket() as other:
         other.bind(("127.0.0.1", 0))
         other.listen()
-        port = other.getsockname()[1]
-        code, text = refused(
-            "--listen", f"127.0.0.1:{port}", "--database", str(tmp_path / "p.db"), "--runbooks", str(tmp_path)
-        )
+        listen = f"127.0.0.1:{other.getsockname()[1]}"
+        code = main(["pager", "--listen", listen, "--database", str(database), "--runbooks", str(tmp_path)])
     assert code == 4
-    assert f"127.0.0.1:{port} is in use" in text
-    assert not (tmp_path / "p.db").exists()
+    assert f"{listen} is in use" in capsys.readouterr().err
+    assert not database.exists()
 
 
-def test_a_database_that_cannot_be_used_is_said(tmp_path: Path) -> None:
-    code, text = refused(
-        "--listen", "127.0.0.1:0", "--database", str(tmp_path / "no" / "p.db"), "--runbooks", str(tmp_path)
-    )
-    assert code == 4
-    assert "cannot be written" in text
+def test_a_database_that_cannot_be_used_is_said(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    database = tmp_path / "no" / "p.db"
+    assert main(["pager", "--listen", "127.0.0.1:0", "--database", str(database), "--runbooks", str(tmp_path)]) == 4
+    assert "cannot be written" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize(
@@ -262,9 +250,17 @@ def test_a_database_that_cannot_be_used_is_said(tmp_path: Path) -> None:
         (("--runbooks", "/nowhere/at/all"), "", "no such folder"),
     ],
 )
-def test_a_wrong_command_line_is_explained(tmp_path: Path, arguments: tuple[str, ...], token: str, said: str) -> None:
+def test_a_wrong_command_line_is_explained(
+    arguments: tuple[str, ...],
+    token: str,
+    said: str,
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setenv("SLACK_BOT_TOKEN", token)
     given = ("--database", str(tmp_path / "p.db"), "--runbooks", str(tmp_path), "--listen", "127.0.0.1:0", *arguments)
-    code, text = refused(*given, SLACK_BOT_TOKEN=token)
-    assert code == 2
-    assert said in text
-    assert "xoxb-1" not in text
+    assert main(["pager", *given]) == 2
+    printed = capsys.readouterr().err
+    assert said in printed
+    assert "xoxb-1" not in printed

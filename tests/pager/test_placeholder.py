@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from atlas_ops.pager.placeholder import fill_commands, fill_text, words
+from atlas_ops.pager.placeholder import fill_commands, fill_text
 
 KNOWN = {"model": "llama", "server": "10.0.0.1:8000", "namespace": "prod"}
 
@@ -23,7 +23,6 @@ def test_in_prose_an_unknown_placeholder_reads_as_its_name() -> None:
 
 def test_templates_of_other_tools_are_left_alone() -> None:
     assert fill_text("docker ps --format '{{.Names}}'", KNOWN) == "docker ps --format '{{.Names}}'"
-    assert words("{{.Names}} {{ model }} {{a|b}}") == (("model",), ("a", "b"))
 
 
 def test_a_command_that_lacks_a_value_is_left_out_with_its_comment_and_its_continuation() -> None:

@@ -107,7 +107,3 @@ def test_html_in_a_runbook_is_text() -> None:
     assert "<b" not in page
     assert "<div" not in page
     assert "<img" not in page
-
-
-def test_the_placeholders_of_a_runbook_are_listed_for_the_check() -> None:
-    assert set(BOOK.placeholders) == {("model",), ("pod", "server"), ("server",), ("namespace",), ("pod",)}
