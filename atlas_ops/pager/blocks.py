@@ -20,9 +20,6 @@ URLS_LIMIT = 3500
 """All addresses of a message together: Slack's sum may count them, so they must leave room for the texts."""
 FALLBACK_LIMIT = 3900
 """Slack splits a text above about 4,000 characters into two messages."""
-TOTAL_LIMIT = 12_000
-"""Sum of everything written in a message. Slack's own limit is not documented; about 13,200 was seen to be refused."""
-BLOCKS_LIMIT = 50
 
 _MENTION = re.compile(r"@(?=channel|here|everyone)", re.IGNORECASE)
 _GRAVE = "\N{MODIFIER LETTER GRAVE ACCENT}"

@@ -23,6 +23,7 @@ DIAGNOSIS_STEPS = 1
 MITIGATION_STEPS = 3
 """A page begins with how to confirm the fault, then what to do: at night one acts on a page that one believes."""
 
+# Together below 12,000 characters: Slack's limit on a whole message is not documented, about 13,200 were seen refused.
 _SUMMARY, _FIELD, _IMPACT, _ALERTS, _STEP, _SMALL = 1200, 150, 500, 1800, 700, 300
 _EMOJI = {"page": "\N{LARGE RED CIRCLE}", "ticket": "\N{LARGE ORANGE CIRCLE}", "info": "\N{LARGE BLUE CIRCLE}"}
 _RESOLVED = "\N{WHITE HEAVY CHECK MARK}"
