@@ -59,9 +59,22 @@ class Exporter:
     max_models: int = 64
     """Distinct model names per server; further ones are counted together as `other`."""
     gpus: bool = True
-    """Whether to look for GPUs through NVML."""
+    """Whether to look for GPUs."""
     expected_gpus: int | None = None
-    """How many GPUs the node should have; None: not known."""
+    """How many GPUs the node should have; None: what the device plugin offered, when that is known."""
+    gpu_samples_per_second: float = 10.0
+    """How often throttle reasons are sampled. At 10, every throttle of 200 ms or more is seen."""
+    host_root: str = "/"
+    """Where the host's /proc, /sys and /var/log lie; another folder in a container that has them mounted there."""
+    pod_resources_socket: str = "/var/lib/kubelet/pod-resources/kubelet.sock"
+    """The kubelet's socket that tells which pod has which GPU; nothing is asked where there is no such file."""
+    web_config_file: str = ""
+    """TLS and basic auth, in the format of Prometheus's exporter-toolkit; empty: neither."""
+    compat: str = ""
+    """`dcgm`: the names of dcgm-exporter stand on the page as well."""
+    otlp_endpoint: str = ""
+    """Where signals of GPUs are pushed by OTLP over HTTP, such as http://127.0.0.1:4318; empty: nowhere."""
+    otlp_interval_seconds: float = 15.0
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -128,6 +141,17 @@ def _exporter(section: Section) -> Exporter:
         max_models=section.integer("max_models", default.max_models, above=0, below=100_000),
         gpus=section.flag("gpus", default.gpus),
         expected_gpus=None if expected < 0 else expected,
+        gpu_samples_per_second=section.number(
+            "gpu_samples_per_second", default.gpu_samples_per_second, above=0, below=101
+        ),
+        host_root=section.string("host_root", default.host_root),
+        pod_resources_socket=section.string("pod_resources_socket", default.pod_resources_socket),
+        web_config_file=section.string("web_config_file", default.web_config_file),
+        compat=section.string("compat", default.compat, choices=("", "dcgm")),
+        otlp_endpoint=_url(section, "otlp_endpoint", default.otlp_endpoint).rstrip("/"),
+        otlp_interval_seconds=section.number(
+            "otlp_interval_seconds", default.otlp_interval_seconds, above=0, below=3600
+        ),
     )
     section.finish()
     return exporter

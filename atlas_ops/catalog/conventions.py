@@ -22,10 +22,14 @@ K8S_CONTAINER = "k8s_container_name"
 GPU = "gpu"
 UUID = "uuid"
 MIG = "mig"
+SYSTEMD_UNIT = "systemd_unit"
+CONTAINER_ID = "container_id"
 
 SERVER_IDENTITY = (RUNTIME, SERVER, HOST_NAME, K8S_NAMESPACE, K8S_POD, K8S_CONTAINER)
 SERVER_LABELS = (RUNTIME, SERVER, MODEL, HOST_NAME, K8S_NAMESPACE, K8S_POD, K8S_CONTAINER)
 GPU_LABELS = (GPU, UUID, HOST_NAME, MIG)
+WORKLOAD_LABELS = (K8S_NAMESPACE, K8S_POD, K8S_CONTAINER, SYSTEMD_UNIT, CONTAINER_ID)
+"""Whose a process or a device is: the first three in Kubernetes, one of the others elsewhere."""
 
 # Labels of alerts, the words that people use: {label of the alert: label of the signal}.
 ALERT_LABELS = {
@@ -58,5 +62,14 @@ THROTTLE_REASONS = (
     "sw_power_cap", "hw_slowdown", "hw_thermal", "hw_power_brake", "sw_thermal",
     "sync_boost", "display_clocks", "applications_clocks", "gpu_idle",
 )  # fmt: skip
+THROTTLE_SOURCES = ("hardware_counter", "sampled")
+XID_OWNERS = ("hardware", "driver", "application", "unknown")
+"""Whose fault an XID is, by NVIDIA's catalogue; unknown where the catalogue does not know the code."""
+GPU_EVENTS = (
+    "ecc_single_bit_storm", "ecc_double_bit", "dram_retirement", "dram_retirement_failure", "poison_nonfatal",
+    "poison_fatal", "gpu_unavailable", "recovery_action", "mig_config_change", "power_source_change",
+)  # fmt: skip
+SHARING = ("exclusive", "shared")
+"""Whether a device belongs to one workload, or to several by time-slicing or MPS."""
 OVERFLOW = "other"
 """The label value that takes what a cap on distinct values leaves over."""

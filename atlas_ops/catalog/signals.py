@@ -82,9 +82,15 @@ PROBE_TIME_TO_FIRST_TOKEN = _histogram("probe_time_to_first_token_seconds",
 # --- GPUs -------------------------------------------------------------------------------------------------------------
 GPU_INFO = _gauge("gpu_info", "What the GPU is; always 1.", *_G, "name", "driver_version", "pci_bus_id")
 GPU_WORKLOAD_INFO = _gauge("gpu_workload_info", "Who uses the GPU; always 1. Join on uuid.",
-                           *_G, c.K8S_NAMESPACE, c.K8S_POD, c.K8S_CONTAINER)  # fmt: skip
+                           *_G, *c.WORKLOAD_LABELS, "sharing")  # fmt: skip
 GPU_UP = _gauge("gpu_up", "1 when the driver answers for this GPU.", *_G)
 GPU_UTILIZATION = _gauge("gpu_utilization_ratio", "Share of time in which a kernel ran.", *_G, unit="ratio")
+GPU_MEMORY_UTILIZATION = _gauge("gpu_memory_utilization_ratio", "Share of time in which memory was read or written.",
+                                *_G, unit="ratio")  # fmt: skip
+GPU_ENCODER_UTILIZATION = _gauge("gpu_encoder_utilization_ratio", "Share of time the video encoder was busy.",
+                                 *_G, unit="ratio")  # fmt: skip
+GPU_DECODER_UTILIZATION = _gauge("gpu_decoder_utilization_ratio", "Share of time the video decoder was busy.",
+                                 *_G, unit="ratio")  # fmt: skip
 GPU_SM_ACTIVE = _gauge("gpu_sm_active_ratio", "Share of multiprocessors with a warp, over time.", *_G, unit="ratio")
 GPU_SM_OCCUPANCY = _gauge("gpu_sm_occupancy_ratio", "Resident warps against the maximum.", *_G, unit="ratio")
 GPU_TENSOR_ACTIVE = _gauge("gpu_tensor_active_ratio", "Share of time the tensor pipes were busy.", *_G, unit="ratio")
@@ -108,12 +114,15 @@ GPU_THROTTLE_SECONDS = _counter("gpu_throttle_seconds_total", "Time the clocks w
 GPU_THROTTLE_EVENTS = _counter("gpu_throttle_events_total", "Times that throttling began, by reason.", *_G, "reason")
 GPU_THROTTLE_LONGEST = _gauge("gpu_throttle_longest_seconds", "Longest unbroken throttling since the start.",
                               *_G, "reason", unit="seconds")  # fmt: skip
+GPU_THROTTLE_LAST = _gauge("gpu_throttle_last_timestamp_seconds", "Unix time at which throttling was last seen.",
+                           *_G, "reason", unit="seconds")  # fmt: skip
 GPU_THROTTLE_SOURCE = _gauge("gpu_throttle_source", "Where throttle seconds come from; always 1.",
                              *_G, "reason", "source")  # fmt: skip
 GPU_XID_ERRORS = _counter("gpu_xid_errors_total", "XID events, by code and by whose fault they are.",
                           *_G, "xid", "owner")  # fmt: skip
 GPU_XID_LAST = _gauge("gpu_xid_last_timestamp_seconds", "Unix time of the last event of a code.",
                       *_G, "xid", unit="seconds")  # fmt: skip
+GPU_EVENTS = _counter("gpu_events_total", "Other events that the driver reported, by kind.", *_G, "event")
 GPU_ECC_ERRORS = _counter("gpu_ecc_errors_total", "Memory errors.", *_G, "type", "location")
 GPU_REMAPPED_ROWS = _counter("gpu_remapped_rows_total", "Memory rows replaced by spares.", *_G, "type")
 GPU_ROW_REMAP_PENDING = _gauge("gpu_row_remap_pending", "1 when a row remap waits for a reset.", *_G)
@@ -123,15 +132,25 @@ GPU_RECOVERY_ACTION = _gauge("gpu_recovery_action",
                              "0 none, 1 reset, 2 reboot, 3 drain peers, 4 drain and reset.", *_G)  # fmt: skip
 GPU_NVLINK_TX = _counter("gpu_nvlink_tx_bytes_total", "Bytes sent over NVLink.", *_G, unit="bytes")
 GPU_NVLINK_RX = _counter("gpu_nvlink_rx_bytes_total", "Bytes received over NVLink.", *_G, unit="bytes")
+GPU_NVLINK_TX_RATE = _gauge("gpu_nvlink_tx_bytes_per_second", "NVLink traffic sent, by the driver's own measure.",
+                            *_G, unit="bytes_per_second")  # fmt: skip
+GPU_NVLINK_RX_RATE = _gauge("gpu_nvlink_rx_bytes_per_second", "NVLink traffic received, by the driver's own measure.",
+                            *_G, unit="bytes_per_second")  # fmt: skip
 GPU_NVLINK_ERRORS = _counter("gpu_nvlink_errors_total", "NVLink errors.", *_G, "type", "link")
+GPU_PCIE_TX = _counter("gpu_pcie_tx_bytes_total", "Bytes sent over PCIe.", *_G, unit="bytes")
+GPU_PCIE_RX = _counter("gpu_pcie_rx_bytes_total", "Bytes received over PCIe.", *_G, unit="bytes")
+GPU_PCIE_TX_RATE = _gauge("gpu_pcie_tx_bytes_per_second", "PCIe traffic sent, by the driver's own measure.",
+                          *_G, unit="bytes_per_second")  # fmt: skip
+GPU_PCIE_RX_RATE = _gauge("gpu_pcie_rx_bytes_per_second", "PCIe traffic received, by the driver's own measure.",
+                          *_G, unit="bytes_per_second")  # fmt: skip
 GPU_PCIE_REPLAYS = _counter("gpu_pcie_replays_total", "PCIe packets sent again.", *_G)
 GPU_PCIE_GENERATION = _gauge("gpu_pcie_link_generation", "PCIe generation in use.", *_G)
 GPU_PCIE_GENERATION_MAX = _gauge("gpu_pcie_link_generation_max", "Highest PCIe generation of the slot.", *_G)
 GPU_PCIE_WIDTH = _gauge("gpu_pcie_link_width", "PCIe lanes in use.", *_G)
 GPU_PCIE_WIDTH_MAX = _gauge("gpu_pcie_link_width_max", "PCIe lanes of the slot.", *_G)
 GPU_FAN = _gauge("gpu_fan_ratio", "Fan speed against its maximum.", *_G, unit="ratio")
-GPU_PROCESS_MEMORY = _gauge("gpu_process_memory_bytes", "GPU memory held by a process.", *_G, "process",
-                            c.K8S_NAMESPACE, c.K8S_POD, c.K8S_CONTAINER, unit="bytes")  # fmt: skip
+GPU_PROCESS_MEMORY = _gauge("gpu_process_memory_bytes", "GPU memory held by a process.", *_G, "pid", "process",
+                            *c.WORKLOAD_LABELS, unit="bytes")  # fmt: skip
 GPU_EXPECTED = _gauge("gpu_expected", "GPUs that the node should have.", c.HOST_NAME)
 GPU_METRIC_SUPPORTED = _gauge("gpu_metric_supported", "0 when this part cannot give a signal.", *_G, "signal")
 HOST_OOM_KILLS = _counter("host_oom_kills_total", "Processes killed because the host was out of memory.", c.HOST_NAME)
@@ -161,7 +180,16 @@ EXPORTER_SNAPSHOT_AGE = _gauge("exporter_snapshot_age_seconds", "Age of a collec
                                "collector", unit="seconds")  # fmt: skip
 EXPORTER_TICK_GAP = _gauge("exporter_sampler_tick_gap_seconds", "Longest gap between two samples of a GPU in the last minutes.",
                            c.GPU, unit="seconds")  # fmt: skip
+EXPORTER_CALL_IN_FLIGHT = _gauge("exporter_gpu_call_in_flight_seconds",
+                                 "Age of the oldest driver call about a GPU that has not returned; 0 when there is none.",
+                                 c.GPU, unit="seconds")  # fmt: skip
+EXPORTER_GPU_FAILING = _gauge("exporter_gpu_questions_failing", "Questions to the driver that fail or hang just now.", c.GPU)
 EXPORTER_SCRAPES = _counter("exporter_scrapes_total", "Pages served.")
+EXPORTER_REFUSED = _counter("exporter_refused_requests_total", "Requests that got no page, by reason.", "reason")
+EXPORTER_RELOAD_SUCCESS = _gauge("exporter_reload_success", "1 when the last reload of the settings worked.")
+EXPORTER_RELOAD_LAST = _gauge("exporter_reload_last_success_timestamp_seconds", "Last reload of the settings that worked.",
+                              unit="seconds")  # fmt: skip
+EXPORTER_PUSHES = _counter("exporter_otlp_pushes_total", "Pushes to an OpenTelemetry receiver, by result.", "result")
 EXPORTER_DROPPED = _counter("exporter_dropped_samples_total", "Native samples left out, by reason.",
                             c.RUNTIME, c.SERVER, "reason")  # fmt: skip
 EXPORTER_CPU = _counter("exporter_cpu_seconds_total", "Processor time that the exporter used.", unit="seconds")

@@ -17,9 +17,9 @@ from atlas_ops.catalog.dialects import runtime_ids, shipped_dialects
 from atlas_ops.cli import place
 from atlas_ops.errors import UsageError
 from atlas_ops.exporter.collector import Collector
-from atlas_ops.exporter.gpu import GpuCollector
+from atlas_ops.exporter.gpu.collector import GpuCollector
 from atlas_ops.exporter.identity import Identity, name_servers
-from atlas_ops.exporter.nvml import Nvml
+from atlas_ops.exporter.nvml.binding import Nvml
 from atlas_ops.exporter.server_collector import ServerCollector
 from atlas_ops.exporter.service import Service
 from atlas_ops.settings import DEFAULT_EXPORTER, Server, Settings, url_problem

@@ -12,9 +12,9 @@ import pytest
 
 from atlas_ops.catalog import signals as s
 from atlas_ops.catalog.model import Signal, SignalType
-from atlas_ops.exporter import gpu as gpu_module
-from atlas_ops.exporter.gpu import GpuCollector
-from atlas_ops.exporter.nvml import Nvml
+from atlas_ops.exporter.gpu import collector as gpu_module
+from atlas_ops.exporter.gpu.collector import GpuCollector
+from atlas_ops.exporter.nvml.binding import Nvml
 from atlas_ops.exporter.samples import Labels
 
 from .fake_nvml import FakeGpu, FakeNvml

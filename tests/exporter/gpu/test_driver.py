@@ -11,12 +11,12 @@ import pynvml
 import pytest
 
 from atlas_ops.catalog import signals as s
-from atlas_ops.exporter import gpu as gpu_module
-from atlas_ops.exporter.gpu import CALL_LIMIT_SECONDS, GpuCollector
-from atlas_ops.exporter.nvml import Nvml
+from atlas_ops.exporter.gpu import collector as gpu_module
+from atlas_ops.exporter.gpu.collector import CALL_LIMIT_SECONDS, GpuCollector
+from atlas_ops.exporter.nvml.binding import Nvml
 
 from .fake_nvml import DRIVER_NOT_LOADED, GPU_IS_LOST, UNINITIALIZED, FakeNvml
-from .gpu_rig import HOST, Starter, gpu_threads, gpus, rigs, until, wedge
+from .rig import HOST, Starter, gpu_threads, gpus, rigs, until, wedge
 
 
 @pytest.fixture

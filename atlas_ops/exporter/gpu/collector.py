@@ -11,9 +11,9 @@ import time
 from collections.abc import Callable, Sequence
 
 from atlas_ops.catalog import signals as s
-from atlas_ops.exporter.gpu_backend import GpuBackend, GpuDevice, GpuUnavailable
-from atlas_ops.exporter.gpu_record import GpuRoster
-from atlas_ops.exporter.gpu_worker import GpuWorker, Pace
+from atlas_ops.exporter.gpu.backend import GpuBackend, GpuDevice, GpuUnavailable
+from atlas_ops.exporter.gpu.record import GpuRoster
+from atlas_ops.exporter.gpu.worker import GpuWorker, Pace
 from atlas_ops.exporter.samples import Sample, labels
 
 CALL_LIMIT_SECONDS = 5.0

@@ -11,10 +11,10 @@ from hypothesis import strategies as st
 
 from atlas_ops.catalog import conventions
 from atlas_ops.catalog import signals as s
-from atlas_ops.exporter.gpu_record import GpuRoster
-from atlas_ops.exporter.gpu_throttle import EVERY_REASON, THROTTLE_BITS, ThrottleMeter, ThrottleTotals, TickGap
-from atlas_ops.exporter.gpu_worker import GpuWorker, Pace
-from atlas_ops.exporter.nvml import Nvml
+from atlas_ops.exporter.gpu.record import GpuRoster
+from atlas_ops.exporter.gpu.throttle import EVERY_REASON, THROTTLE_BITS, ThrottleMeter, ThrottleTotals, TickGap
+from atlas_ops.exporter.gpu.worker import GpuWorker, Pace
+from atlas_ops.exporter.nvml.binding import Nvml
 
 from .fake_nvml import FakeGpu, FakeNvml
 

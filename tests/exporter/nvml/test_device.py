@@ -11,12 +11,12 @@ import pytest
 
 from atlas_ops.catalog import signals as s
 from atlas_ops.catalog.model import Signal
-from atlas_ops.exporter.gpu_backend import GpuDevice, GpuForbidden, GpuIdentity, GpuLost, GpuUnavailable, Reading
-from atlas_ops.exporter.gpu_throttle import EVERY_REASON
-from atlas_ops.exporter.nvml import Nvml
+from atlas_ops.exporter.gpu.backend import GpuDevice, GpuForbidden, GpuIdentity, GpuLost, GpuUnavailable, Reading
+from atlas_ops.exporter.gpu.throttle import EVERY_REASON
+from atlas_ops.exporter.nvml.binding import Nvml
 from atlas_ops.exporter.samples import Labels
 
-from .fake_nvml import FUNCTIONS, GIB, GPU_IS_LOST, NO_PERMISSION, NOT_SUPPORTED, UNKNOWN, FakeGpu, FakeNvml
+from ..gpu.fake_nvml import FUNCTIONS, GIB, GPU_IS_LOST, NO_PERMISSION, NOT_SUPPORTED, UNKNOWN, FakeGpu, FakeNvml
 
 FAMILY = frozenset({s.GPU_MEMORY_USED, s.GPU_MEMORY_FREE, s.GPU_MEMORY_RESERVED, s.GPU_MEMORY_TOTAL})
 THROTTLE = frozenset(
@@ -304,5 +304,5 @@ def test_a_machine_without_the_library_is_told_to_install_the_driver(monkeypatch
 
 
 def test_the_binding_is_loaded_only_by_who_asks_for_gpus() -> None:
-    script = "import sys, atlas_ops.exporter.gpu, atlas_ops.exporter.nvml; sys.exit('pynvml' in sys.modules)"
+    script = "import sys, atlas_ops.exporter.gpu.collector, atlas_ops.exporter.nvml.binding; sys.exit('pynvml' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", script], check=False).returncode == 0

@@ -11,12 +11,12 @@ import pytest
 from atlas_ops.catalog import conventions
 from atlas_ops.catalog import signals as s
 from atlas_ops.catalog.model import SignalType
-from atlas_ops.exporter.gpu import CALL_LIMIT_SECONDS
-from atlas_ops.exporter.gpu_backend import GpuIdentity, Reading
-from atlas_ops.exporter.gpu_record import GpuRecord
+from atlas_ops.exporter.gpu.collector import CALL_LIMIT_SECONDS
+from atlas_ops.exporter.gpu.backend import GpuIdentity, Reading
+from atlas_ops.exporter.gpu.record import GpuRecord
 
 from .fake_nvml import GPU_IS_LOST, NO_PERMISSION, UNKNOWN, FakeGpu, FakeNvml
-from .gpu_rig import HOST, Starter, gpu_threads, gpus, rigs, until, wedge, who
+from .rig import HOST, Starter, gpu_threads, gpus, rigs, until, wedge, who
 
 BASIC = {
     s.GPU_INFO,

@@ -1,6 +1,6 @@
 """What is known of each GPU, and how that is told: the newest reading while it is fresh, counters alone when not.
 
-Written by the workers (`exporter.gpu_worker`), read by `GpuCollector.collect`. A GPU is known by its uuid, so its
+Written by the workers (`exporter.gpu.worker`), read by `GpuCollector.collect`. A GPU is known by its uuid, so its
 counters survive a reload of the driver that gives it another index.
 """
 
@@ -12,8 +12,8 @@ from dataclasses import dataclass, replace
 
 from atlas_ops.catalog import signals as s
 from atlas_ops.catalog.model import SignalType
-from atlas_ops.exporter.gpu_backend import GpuIdentity, Reading
-from atlas_ops.exporter.gpu_throttle import ThrottleMeter, TickGap
+from atlas_ops.exporter.gpu.backend import GpuIdentity, Reading
+from atlas_ops.exporter.gpu.throttle import ThrottleMeter, TickGap
 from atlas_ops.exporter.samples import Labels, Sample, labels
 
 

@@ -1,6 +1,6 @@
 """Calling NVML by name, and what its refusals mean.
 
-Used by `exporter.nvml` and its queries (`exporter.gpu_nvml_queries`). Everything is asked by the function's name,
+Used by `exporter.nvml` and its queries (`exporter.nvml.queries`). Everything is asked by the function's name,
 because both the driver and the binding may be too old to have it.
 """
 
@@ -11,7 +11,7 @@ from enum import IntEnum
 from types import ModuleType
 from typing import Any
 
-from atlas_ops.exporter.gpu_backend import GpuLost, GpuUnavailable
+from atlas_ops.exporter.gpu.backend import GpuLost, GpuUnavailable
 
 
 class NvmlCode(IntEnum):

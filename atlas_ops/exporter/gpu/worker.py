@@ -1,6 +1,6 @@
 """One GPU's own thread: samples its throttle bits ten times a second and reads everything once a second.
 
-Started by `exporter.gpu` for every GPU, so that a driver call that never returns costs no other GPU anything.
+Started by `exporter.gpu.collector` for every GPU, so that a driver call that never returns costs no other GPU anything.
 """
 
 from __future__ import annotations
@@ -11,8 +11,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TypeVar
 
-from atlas_ops.exporter.gpu_backend import GpuDevice, GpuForbidden, GpuLost, GpuUnavailable
-from atlas_ops.exporter.gpu_record import GpuRoster
+from atlas_ops.exporter.gpu.backend import GpuDevice, GpuForbidden, GpuLost, GpuUnavailable
+from atlas_ops.exporter.gpu.record import GpuRoster
 
 _log = logging.getLogger(__name__)
 _T = TypeVar("_T")

@@ -10,9 +10,9 @@ import ctypes
 from types import ModuleType
 
 from atlas_ops.catalog.model import Signal
-from atlas_ops.exporter.gpu_backend import GpuForbidden, GpuIdentity, GpuLost, GpuUnavailable, Reading, Value
-from atlas_ops.exporter.gpu_nvml_calls import NvmlAbsent, NvmlCalls, NvmlCode, NvmlFailed, NvmlRefusal, unavailable
-from atlas_ops.exporter.gpu_nvml_queries import QUERIES, REASONS_NOW, throttle_mask
+from atlas_ops.exporter.gpu.backend import GpuForbidden, GpuIdentity, GpuLost, GpuUnavailable, Reading, Value
+from atlas_ops.exporter.nvml.calls import NvmlAbsent, NvmlCalls, NvmlCode, NvmlFailed, NvmlRefusal, unavailable
+from atlas_ops.exporter.nvml.queries import QUERIES, REASONS_NOW, throttle_mask
 
 
 class NvmlDevice:

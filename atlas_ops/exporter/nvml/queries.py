@@ -11,9 +11,9 @@ from dataclasses import dataclass
 
 from atlas_ops.catalog import signals as s
 from atlas_ops.catalog.model import Signal
-from atlas_ops.exporter.gpu_backend import Value
-from atlas_ops.exporter.gpu_nvml_calls import NvmlAbsent, NvmlCalls, NvmlFailed
-from atlas_ops.exporter.gpu_throttle import EVERY_REASON, THROTTLE_BITS
+from atlas_ops.exporter.gpu.backend import Value
+from atlas_ops.exporter.nvml.calls import NvmlAbsent, NvmlCalls, NvmlFailed
+from atlas_ops.exporter.gpu.throttle import EVERY_REASON, THROTTLE_BITS
 from atlas_ops.exporter.samples import Labels, labels
 
 # The second name is the older one: NVIDIA renamed "throttle reasons" to "event reasons" with driver 535.
