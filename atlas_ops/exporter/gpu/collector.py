@@ -10,11 +10,11 @@ import threading
 import time
 from collections.abc import Callable, Sequence
 
-from atlas_ops.catalog import signals as s
-from atlas_ops.exporter.gpu.backend import GpuBackend, GpuDevice, GpuUnavailable
-from atlas_ops.exporter.gpu.record import GpuRoster
+from atlas_ops.exporter.gpu.backend import GpuBackend, GpuDevice, GpuUnavailable, Workloads
+from atlas_ops.exporter.gpu.record import Freshness
+from atlas_ops.exporter.gpu.roster import GpuRoster
 from atlas_ops.exporter.gpu.worker import GpuWorker, Pace
-from atlas_ops.exporter.samples import Sample, labels
+from atlas_ops.exporter.samples import Sample
 
 CALL_LIMIT_SECONDS = 5.0
 """A driver call in flight for longer counts as stuck: healthy ones take micro- to milliseconds."""
@@ -25,32 +25,33 @@ _log = logging.getLogger(__name__)
 
 
 class GpuCollector:
-    """Measures the GPUs of this machine.
+    """Measures the GPUs of one vendor on this machine.
 
-    `expected` is how many there should be (published when given). `sample_seconds` and `read_seconds` pace the
-    throttle sampler and the full read; `retry_seconds` is the shortest time between two attempts to open the driver.
-    A GPU whose newest reading is older than 5 s (or two reads, where these are slower) is told as down: its gauges
+    `workloads` knows who uses them. `sample_seconds` and `read_seconds` pace the throttle sampler and the questions;
+    `retry_seconds` is the shortest time between two attempts to open the driver. An answer that is older than 5 s (or two
+    rounds, where these are slower) is told no more, and a GPU that has not answered for so long is told as down: its gauges
     vanish, its counters stay. The clock (seconds, never backwards) is a parameter for tests.
     """
-
-    name = "gpu"
 
     def __init__(
         self,
         backend: GpuBackend,
         *,
         host_name: str,
-        expected: int | None,
+        workloads: Workloads,
         sample_seconds: float = 0.1,
         read_seconds: float = 1.0,
         retry_seconds: float = 60.0,
+        call_limit_seconds: float = CALL_LIMIT_SECONDS,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
-        self._backend, self._host_name, self._expected, self._clock = backend, host_name, expected, clock
-        self._pace = Pace(sample=sample_seconds, read=read_seconds)
+        self.name = backend.name
+        self._backend, self._host_name, self._workloads, self._clock = backend, host_name, workloads, clock
+        self._limit = max(call_limit_seconds, 2 * read_seconds)
+        self._pace = Pace(sample=sample_seconds, read=read_seconds, limit=self._limit)
         self._retry_seconds = retry_seconds
-        self._limit = max(CALL_LIMIT_SECONDS, 2 * read_seconds)
         self._roster = GpuRoster()
+        self._workers: tuple[GpuWorker, ...] = ()
         self._stop = threading.Event()
         self._tried = False
         self._trouble = ""
@@ -73,18 +74,20 @@ class GpuCollector:
     @property
     def ready(self) -> bool:
         """Whether the driver was tried and every GPU has answered, failed, or had its 5 seconds."""
-        return self._tried and self._roster.all_settled(self._clock(), self._limit)
+        return self._tried and self._roster.all_settled(self._freshness())
 
     def collect(self) -> list[Sample]:
         """Return the newest known state. Never waits for the driver."""
-        samples = []
-        if self._expected is not None:
-            samples.append(Sample(s.GPU_EXPECTED, labels(host_name=self._host_name), float(self._expected)))
-        now = self._clock()
-        for record in self._roster.settled(now, self._limit):
-            samples.extend(record.samples(self._host_name, now, self._limit))
-        samples.extend(self._roster.gap_samples(now))
+        fresh = self._freshness()
+        samples: list[Sample] = []
+        for record in self._roster.settled(fresh):
+            samples.extend(record.samples(self._host_name, fresh, self._workloads))
+        for worker in self._workers:
+            samples.extend(worker.samples(fresh.now))
         return samples
+
+    def _freshness(self) -> Freshness:
+        return Freshness(now=self._clock(), limit=self._limit)
 
     def _supervise(self) -> None:
         while not self._stop.is_set():
@@ -115,18 +118,18 @@ class GpuCollector:
     def _serve(self, devices: Sequence[GpuDevice]) -> None:
         """Let a worker ask each GPU until the collector stops or the driver has to be opened anew."""
         halt = threading.Event()
-        workers = [GpuWorker(device, self._roster, halt, pace=self._pace, clock=self._clock) for device in devices]
-        threads = [
-            threading.Thread(target=worker.run, name=f"gpu-{device.index}", daemon=True)
-            for worker, device in zip(workers, devices, strict=True)
-        ]
+        self._workers = tuple(
+            GpuWorker(device, self._roster, halt, pace=self._pace, clock=self._clock) for device in devices
+        )
         self._tried = True  # from here on the roster knows whom it waits for
-        for thread in threads:
-            thread.start()
-        while not (self._stop.wait(_CHECK_SECONDS) or self._driver_lost(workers)):
-            pass
+        for worker in self._workers:
+            worker.start()
+        while not (self._stop.wait(_CHECK_SECONDS) or self._driver_lost(self._workers)):
+            for worker in self._workers:
+                worker.watch()
         halt.set()
         last = time.monotonic() + _GOODBYE_SECONDS
+        threads = [thread for worker in self._workers for thread in worker.threads()]
         for thread in threads:
             thread.join(max(0.0, last - time.monotonic()))
         if any(thread.is_alive() for thread in threads):

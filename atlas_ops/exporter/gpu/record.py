@@ -1,148 +1,205 @@
-"""What is known of each GPU, and how that is told: the newest reading while it is fresh, counters alone when not.
+"""What is known of one GPU, and how that is told: answers while they are fresh, counters alone when they are not.
 
-Written by the workers (`exporter.gpu.worker`), read by `GpuCollector.collect`. A GPU is known by its uuid, so its
-counters survive a reload of the driver that gives it another index.
+Written by the three threads of `gpu.worker`, read by `GpuCollector.collect`; kept by `gpu.roster`.
 """
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
+from atlas_ops.catalog import conventions as c
 from atlas_ops.catalog import signals as s
-from atlas_ops.catalog.model import SignalType
-from atlas_ops.exporter.gpu.backend import GpuIdentity, Reading
-from atlas_ops.exporter.gpu.throttle import ThrottleMeter, TickGap
+from atlas_ops.catalog.model import Signal, SignalType
+from atlas_ops.exporter.gpu.backend import GpuIdentity, GpuInstance, Question, Value, Workloads
+from atlas_ops.exporter.gpu.event_counts import EventCounts
+from atlas_ops.exporter.gpu.throttle import THROTTLE_BITS
+from atlas_ops.exporter.gpu.throttle_ledger import ThrottleLedger
 from atlas_ops.exporter.samples import Labels, Sample, labels
+
+THROTTLE_SIGNALS = (
+    s.GPU_THROTTLE_ACTIVE, s.GPU_THROTTLE_SECONDS, s.GPU_THROTTLE_EVENTS, s.GPU_THROTTLE_LONGEST, s.GPU_THROTTLE_LAST,
+)  # fmt: skip
+EVENT_SIGNALS = (s.GPU_XID_ERRORS, s.GPU_XID_LAST)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class _State:
-    """One moment of a record, replaced as a whole so that a reader never sees half of a change."""
+class Freshness:
+    """When a value is too old to be told as one of now: `now` and `limit` in seconds."""
+
+    now: float
+    limit: float
+
+    def holds(self, at: float | None, every: float = 0.0) -> bool:
+        """Whether something of the time `at`, asked `every` so many seconds, is fresh."""
+        return at is not None and self.now - at <= max(self.limit, 2 * every)
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Answer:
+    """The newest answer to one question."""
+
+    question: Question
+    at: float
+    values: tuple[Value, ...]
+    absent: bool = False
+    """The part does not have it at all. A value of None says so of one signal."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class _Life:
+    """Whether the GPU is there; replaced as a whole, so that a reader never sees half of a change."""
 
     identity: GpuIdentity
     since: float
-    """When the reading was made; before the first one, when the driver was first asked."""
-    reading: Reading | None = None
+    """When the driver was first asked about it."""
+    heard: float | None = None
+    """When it last answered something that only it can know."""
     lost: bool = False
 
 
-class GpuRecord:
-    """One GPU: its newest state (one writer, any readers) and the throttling that was counted."""
+@dataclass(kw_only=True, slots=True)
+class ThrottleNow:
+    """The newest sample of the throttle bits; `mask` are the reasons that the part has (0: none, None: not known yet)."""
 
-    def __init__(self, identity: GpuIdentity, now: float) -> None:
-        self._state = _State(identity=identity, since=now)
-        self.meter = ThrottleMeter()
+    bits: int = 0
+    at: float | None = None
+    mask: int | None = None
+
+
+@dataclass(slots=True)
+class GpuRecord:
+    """One GPU: each field has one writing thread, and is replaced or extended without a moment of half a change."""
+
+    life: _Life
+    answers: dict[str, Answer] = field(default_factory=dict)
+    throttle: ThrottleLedger = field(default_factory=ThrottleLedger)
+    throttle_now: ThrottleNow = field(default_factory=ThrottleNow)
+    events: EventCounts = field(default_factory=EventCounts)
+
+    @classmethod
+    def of(cls, identity: GpuIdentity, now: float) -> GpuRecord:
+        """Return the record of a GPU that is asked for the first time."""
+        return cls(_Life(identity=identity, since=now))
 
     @property
     def identity(self) -> GpuIdentity:
         """Who the GPU is, as far as it has said."""
-        return self._state.identity
+        return self.life.identity
 
     def rename(self, identity: GpuIdentity) -> None:
         """Take in who the GPU says it is now: the driver may list it elsewhere, or be another version."""
-        self._state = replace(self._state, identity=identity)
+        self.life = replace(self.life, identity=identity)
+        self.throttle.restart()
 
-    def accept(self, reading: Reading, now: float) -> bool:
-        """Take in an answer of the GPU. Return whether it had been lost."""
-        before = self._state
-        self._state = _State(identity=before.identity, since=now, reading=reading)
+    def hear(self, now: float) -> bool:
+        """Note that the GPU answered. Return whether it had been lost."""
+        before = self.life
+        self.life = replace(before, heard=now, lost=False)
         return before.lost
 
     def lose(self) -> bool:
-        """Note that the GPU does not answer; the counters of its last reading stay. Return whether that is news."""
-        before = self._state
-        self._state = replace(before, lost=True)
+        """Note that the GPU does not answer; its counters stay. Return whether that is news."""
+        before = self.life
+        self.life = replace(before, lost=True)
         return not before.lost
 
-    def settled(self, now: float, limit: float) -> bool:
-        """Whether there is something to tell: it answered, failed, or was silent for longer than `limit` seconds."""
-        state = self._state
-        return state.reading is not None or state.lost or now - state.since > limit
+    def settled(self, fresh: Freshness) -> bool:
+        """Whether there is something to tell: it answered, failed, or was silent for longer than the limit."""
+        life = self.life
+        return life.heard is not None or life.lost or not fresh.holds(life.since)
 
-    def samples(self, host_name: str, now: float, limit: float) -> Iterator[Sample]:
-        """Yield its samples; without its gauges when the newest reading is older than `limit` seconds."""
-        state = self._state
-        own = labels(gpu=str(state.identity.index), uuid=state.identity.uuid, host_name=host_name)
-        fresh = state.reading is not None and not state.lost and now - state.since <= limit
-        yield Sample(s.GPU_UP, own, float(fresh))
-        yield from (
-            sample for sample in self._measured(state, own) if fresh or sample.signal.type is SignalType.COUNTER
-        )
+    def samples(self, host_name: str, fresh: Freshness, workloads: Workloads) -> Iterator[Sample]:
+        """Yield its samples: gauges where they are fresh, counters always."""
+        life = self.life
+        teller = _Teller(life.identity, host_name, workloads)
+        up = not life.lost and fresh.holds(life.heard)
+        yield teller.sample(s.GPU_UP, float(up))
+        answers = tuple(self.answers.copy().values())
+        for answer in answers:
+            current = up and fresh.holds(answer.at, answer.question.every_seconds)
+            for value in answer.values:
+                if value.value is not None and (current or value.signal.type is SignalType.COUNTER):
+                    yield teller.value(value)
+        yield from self._throttle(teller, fresh, up=up)
+        yield from self._events(teller)
+        if up:
+            yield from teller.workload_samples(answers)
+            yield from self._support(teller, answers)
 
-    def _measured(self, state: _State, own: Labels) -> Iterator[Sample]:
-        who = state.identity
-        facts = labels(name=who.name, driver_version=who.driver_version, pci_bus_id=who.pci_bus_id)
-        yield Sample(s.GPU_INFO, own + facts, 1.0)
-        if state.reading is not None:
-            for value in state.reading.values:
-                if value.value is not None:
-                    yield Sample(value.signal, own + value.extra, value.value)
-            for signal, given in state.reading.support:
-                yield Sample(s.GPU_METRIC_SUPPORTED, own + labels(signal=signal.name), float(given))
-        for total in self.meter.totals(who.throttle_mask):
-            reason = labels(reason=total.reason)
-            yield Sample(s.GPU_THROTTLE_SECONDS, own + reason, total.seconds)
-            yield Sample(s.GPU_THROTTLE_EVENTS, own + reason, float(total.events))
-            yield Sample(s.GPU_THROTTLE_LONGEST, own + reason, total.longest)
-            yield Sample(s.GPU_THROTTLE_SOURCE, own + reason + labels(source="sampled"), 1.0)
+    def _throttle(self, teller: _Teller, fresh: Freshness, *, up: bool) -> Iterator[Sample]:
+        now = self.throttle_now
+        mask = now.mask or 0
+        if up and fresh.holds(now.at):
+            for reason, bit in THROTTLE_BITS:
+                if bit & mask:
+                    yield teller.sample(s.GPU_THROTTLE_ACTIVE, float(bool(now.bits & bit)), labels(reason=reason))
+        for story in self.throttle.stories(mask):
+            reason_label = labels(reason=story.totals.reason)
+            yield teller.sample(s.GPU_THROTTLE_SECONDS, story.totals.seconds, reason_label)
+            yield teller.sample(s.GPU_THROTTLE_EVENTS, float(story.totals.events), reason_label)
+            if up:
+                yield teller.sample(s.GPU_THROTTLE_LONGEST, story.totals.longest, reason_label)
+                yield teller.sample(s.GPU_THROTTLE_SOURCE, 1.0, reason_label + labels(source=story.source))
+                if story.last_seen is not None:
+                    yield teller.sample(s.GPU_THROTTLE_LAST, story.last_seen, reason_label)
 
+    def _events(self, teller: _Teller) -> Iterator[Sample]:
+        for value in self.events.values():
+            yield teller.value(value)
 
-class GpuRoster:
-    """Every GPU that was ever met, each once. One that is met no more goes stale, and so is told as down."""
-
-    def __init__(self) -> None:
-        self._lock = threading.Lock()
-        self._records: dict[str, GpuRecord] = {}
-        self._gaps: dict[int, TickGap] = {}
-
-    def expect(self, index: int, now: float) -> GpuRecord:
-        """Return the record for the GPU that the driver lists at `index`, whoever that will turn out to be."""
-        with self._lock:
-            for record in self._records.values():
-                if record.identity.index == index:
-                    return record
-            return self._records.setdefault(_nameless(index), GpuRecord(GpuIdentity(index=index), now))
-
-    def claim(self, identity: GpuIdentity, now: float) -> GpuRecord:
-        """Return the record of the GPU that said who it is."""
-        key = identity.uuid or _nameless(identity.index)
-        with self._lock:
-            nameless = self._records.pop(_nameless(identity.index), None)
-            record = self._records.get(key) or nameless or GpuRecord(identity, now)
-            record.rename(identity)
-            self._records[key] = record
-            return record
-
-    def leave_out(self, index: int) -> None:
-        """Forget a GPU that never said who it is and is not ours to ask."""
-        with self._lock:
-            self._records.pop(_nameless(index), None)
-
-    def gap(self, index: int) -> TickGap:
-        """Return the measure of the sampler at a place in the driver's list, whichever GPU is there."""
-        with self._lock:
-            return self._gaps.setdefault(index, TickGap())
-
-    def gap_samples(self, now: float) -> Iterator[Sample]:
-        """Yield how far the samplers can be trusted."""
-        with self._lock:
-            gaps = [(index, gap.longest(now)) for index, gap in self._gaps.items()]
-        return (Sample(s.EXPORTER_TICK_GAP, labels(gpu=str(index)), gap) for index, gap in gaps if gap is not None)
-
-    def settled(self, now: float, limit: float) -> tuple[GpuRecord, ...]:
-        """Return the GPUs of which there is something to tell, in the driver's order."""
-        return tuple(record for record in self._all() if record.settled(now, limit))
-
-    def all_settled(self, now: float, limit: float) -> bool:
-        """Whether no GPU is still being met."""
-        return all(record.settled(now, limit) for record in self._all())
-
-    def _all(self) -> tuple[GpuRecord, ...]:
-        with self._lock:
-            return tuple(sorted(self._records.values(), key=lambda record: record.identity.index))
+    def _support(self, teller: _Teller, answers: tuple[Answer, ...]) -> Iterator[Sample]:
+        given: dict[Signal, bool] = {}
+        for answer in answers:
+            missing = {value.signal for value in answer.values if value.value is None}
+            for signal in answer.question.signals:
+                given[signal] = given.get(signal, False) or not (answer.absent or signal in missing)
+        if self.throttle_now.mask is not None:
+            given |= dict.fromkeys(THROTTLE_SIGNALS, bool(self.throttle_now.mask))
+        if self.events.kinds is not None:
+            given |= dict.fromkeys(EVENT_SIGNALS, "xid" in self.events.kinds)
+            given[s.GPU_EVENTS] = any(kind in c.GPU_EVENTS for kind in self.events.kinds)
+        for signal, supported in given.items():
+            yield teller.sample(s.GPU_METRIC_SUPPORTED, float(supported), labels(signal=signal.name))
 
 
-def _nameless(index: int) -> str:
-    return f"index {index}"
+class _Teller:
+    """Puts the labels of one GPU, its instances and its processes on values."""
+
+    def __init__(self, identity: GpuIdentity, host_name: str, workloads: Workloads) -> None:
+        self._identity, self._host_name, self._workloads = identity, host_name, workloads
+        self._own = self._labels(identity.uuid, "")
+
+    def _labels(self, uuid: str, mig: str) -> Labels:
+        return labels(gpu=str(self._identity.index), uuid=uuid, host_name=self._host_name, mig=mig)
+
+    def _who(self, instance: GpuInstance | None) -> Labels:
+        return self._own if instance is None else self._labels(instance.uuid, instance.name)
+
+    def sample(self, signal: Signal, value: float, extra: Labels = ()) -> Sample:
+        return Sample(signal, self._own + extra, value)
+
+    def value(self, value: Value) -> Sample:
+        assert value.value is not None
+        extra = value.extra
+        if value.signal is s.GPU_PROCESS_MEMORY and (pid := _pid(extra)) is not None:
+            extra = extra + self._workloads.of_process(pid)
+        return Sample(value.signal, self._who(value.instance) + extra, value.value)
+
+    def workload_samples(self, answers: tuple[Answer, ...]) -> Iterator[Sample]:
+        """Yield who uses the GPU, or each of its instances where it is cut up."""
+        pids: dict[GpuInstance | None, list[int]] = {}
+        for answer in answers:
+            for value in answer.values:
+                known = pids.setdefault(value.instance, [])
+                if value.signal is s.GPU_PROCESS_MEMORY and (pid := _pid(value.extra)) is not None:
+                    known.append(pid)
+        pids.setdefault(None, [])
+        for instance, processes in pids.items():
+            for workload in self._workloads.of_gpu(self._identity, instance, processes):
+                yield Sample(s.GPU_WORKLOAD_INFO, self._who(instance) + workload, 1.0)
+
+
+def _pid(extra: Labels) -> int | None:
+    text = dict(extra).get("pid", "")
+    return int(text) if text.isdecimal() else None

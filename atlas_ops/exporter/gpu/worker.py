@@ -1,29 +1,35 @@
-"""One GPU's own thread: samples its throttle bits ten times a second and reads everything once a second.
+"""One GPU's three threads: the reader, the sampler and the watcher, and what they tell each other of its life and loss.
 
-Started by `exporter.gpu.collector` for every GPU, so that a driver call that never returns costs no other GPU anything.
+Started by `gpu.collector` for every GPU, so that a driver call that never returns costs no other GPU anything.
 """
 
 from __future__ import annotations
 
-import logging
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from typing import TypeVar
 
+from atlas_ops.catalog import signals as s
 from atlas_ops.exporter.gpu.backend import GpuDevice, GpuForbidden, GpuLost, GpuUnavailable
-from atlas_ops.exporter.gpu.record import GpuRoster
+from atlas_ops.exporter.gpu.calls_in_flight import CallsInFlight
+from atlas_ops.exporter.gpu.reader import Reader
+from atlas_ops.exporter.gpu.record import GpuRecord
+from atlas_ops.exporter.gpu.roster import GpuRoster
+from atlas_ops.exporter.gpu.sampler import Sampler
+from atlas_ops.exporter.gpu.watcher import Watcher
+from atlas_ops.exporter.samples import Sample, labels
 
-_log = logging.getLogger(__name__)
-_T = TypeVar("_T")
+_IDLE_SECONDS = 0.2
+"""How often a thread looks whether a lost GPU is back."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Pace:
-    """How often a GPU is asked, in seconds."""
+    """How often a GPU is asked, in seconds; `limit` is how long a call may take before it counts as hung."""
 
     sample: float
     read: float
+    limit: float
 
 
 class GpuWorker:
@@ -38,86 +44,76 @@ class GpuWorker:
         pace: Pace,
         clock: Callable[[], float],
     ) -> None:
-        self.driver_gone = self.forbidden = False
-        self.lost_since: float | None = None
-        self._device, self._roster, self._halt, self._pace, self._clock = device, roster, halt, pace, clock
-        self._record, self._gap = roster.expect(device.index, clock()), roster.gap(device.index)
-        self._met = False
-        self._sample_due = self._read_due = clock()
+        self._index, self._halt, self._clock = device.index, halt, clock
+        self._in_flight = CallsInFlight(clock)
+        self._reader = Reader(device, roster, halt, self._in_flight, seconds=pace.read, limit=pace.limit, clock=clock)
+        self._sampler = Sampler(device, halt, self._in_flight, seconds=pace.sample, clock=clock)
+        self._watcher = Watcher(device, halt, self._in_flight)
+        self._threads = [
+            threading.Thread(target=target, name=f"gpu-{device.index}-{name}", daemon=True)
+            for name, target in (("sampler", self._sample), ("watcher", self._watch))
+        ]
 
-    def run(self) -> None:
-        """Work; the target of the thread."""
-        delay = 0.0
-        while not (self.driver_gone or self.forbidden or self._halt.wait(delay)):
-            delay = self.step()
+    @property
+    def driver_gone(self) -> bool:
+        """Whether the driver has to be opened anew."""
+        return self._reader.driver_gone
 
-    def step(self) -> float:
-        """Ask what is due now and return the seconds until something is due again."""
-        try:
-            if not self._met:
-                self._meet()
-            self._sample()
-            if self._clock() >= self._read_due:
-                self._read()
-        except _Halted:
-            pass
-        except GpuForbidden as refusal:
-            _log.info("GPU %d is left out: %s", self._device.index, refusal.message)
-            self._roster.leave_out(self._device.index)
-            self.forbidden = True
-        except GpuUnavailable as trouble:
-            self._lose(trouble)
-            self.driver_gone = True
-        except GpuLost as trouble:
-            self._lose(trouble)
-        return self._delay()
+    @property
+    def forbidden(self) -> bool:
+        """Whether the GPU is somebody else's."""
+        return self._reader.forbidden
 
-    def _meet(self) -> None:
-        identity = self._ask(self._device.identify)
-        self._record = self._roster.claim(identity, self._clock())
-        self._met = True
-        self._read_due = self._clock()
+    @property
+    def lost_since(self) -> float | None:
+        """Since when the GPU does not answer."""
+        return self._reader.lost_since
+
+    def start(self) -> None:
+        """Start the threads."""
+        self._reader.start()
+        for thread in self._threads:
+            thread.start()
+
+    def watch(self) -> None:
+        """Do what the supervisor has to do now and then: see that a question that hangs does not hold up the others."""
+        self._reader.watch()
+
+    def threads(self) -> list[threading.Thread]:
+        """Return the threads that have not ended."""
+        return self._reader.threads() + [thread for thread in self._threads if thread.is_alive()]
+
+    def samples(self, now: float) -> Iterator[Sample]:
+        """Yield how far this GPU's measurements can be trusted."""
+        who = labels(gpu=str(self._index))
+        gap = self._sampler.gap.longest(now)
+        if gap is not None:
+            yield Sample(s.EXPORTER_TICK_GAP, who, gap)
+        yield Sample(s.EXPORTER_CALL_IN_FLIGHT, who, self._in_flight.oldest_seconds(now))
+        yield Sample(s.EXPORTER_GPU_FAILING, who, float(self._reader.failing))
 
     def _sample(self) -> None:
-        bits = self._ask(self._device.throttle_bits)
-        if bits is not None:
-            # The moment of the answer, not of the question: a call may have been stuck for an hour.
-            now = self._clock()
-            self._record.meter.sample(bits, now)
-            self._gap.tick(now)
+        while not (self._halt.wait(self._sampler.delay()) or self._over()):
+            record = self._reader.record
+            if record is None:
+                self._halt.wait(_IDLE_SECONDS)
+            else:
+                self._try(self._sampler.step, record)
 
-    def _read(self) -> None:
-        asked_at = self._clock()  # the age of a reading is that of its oldest value
-        self._read_due = asked_at + self._pace.read
-        reading = self._ask(self._device.read)
-        self.lost_since = None
-        if self._record.accept(reading, asked_at):
-            _log.info("GPU %d answers again", self._device.index)
+    def _watch(self) -> None:
+        while not (self._halt.is_set() or self._over()):
+            record = self._reader.record
+            if record is None:
+                self._watcher.forget()
+            if record is None or not self._try(self._watcher.step, record):
+                self._halt.wait(_IDLE_SECONDS)
 
-    def _ask(self, question: Callable[[], _T]) -> _T:
-        """Call the driver. A call that comes back after the halt must not touch what a new worker owns by then."""
+    def _over(self) -> bool:
+        return self._reader.driver_gone or self._reader.forbidden
+
+    def _try(self, step: Callable[[GpuRecord], object], record: GpuRecord) -> object:
+        """Take a step. A loss that it meets is left to the reader, which finds out by itself what is true of it."""
         try:
-            return question()
-        finally:
-            if self._halt.is_set():
-                raise _Halted
-
-    def _lose(self, trouble: GpuLost | GpuUnavailable) -> None:
-        self._met = False
-        if self.lost_since is None:
-            self.lost_since = self._clock()
-        if self._record.lose():
-            _log.warning("GPU %d does not answer: %s", self._device.index, trouble.message)
-
-    def _delay(self) -> float:
-        """Seconds to the next slot of the sampling grid; missed slots are left out. A lost GPU is asked less often."""
-        if not self._met:
-            return self._pace.read
-        now = self._clock()
-        missed = max(0, int((now - self._sample_due) / self._pace.sample))
-        self._sample_due += self._pace.sample * (missed + 1)
-        return max(0.0, self._sample_due - now)
-
-
-class _Halted(Exception):
-    """The worker was told to end while it waited for the driver."""
+            return step(record)
+        except (GpuLost, GpuUnavailable, GpuForbidden):
+            return None

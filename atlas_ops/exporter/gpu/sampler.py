@@ -1,0 +1,86 @@
+"""Samples one GPU's throttle reasons ten times a second, and looks at the hardware's counters once a second.
+
+The second of a GPU's three threads (`gpu.worker`), apart from the reader, so that a slow question costs no sample.
+"""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable, Mapping
+from typing import TypeVar
+
+from atlas_ops.exporter.gpu.backend import GpuAbsent, GpuDevice, GpuFailed
+from atlas_ops.exporter.gpu.calls_in_flight import CallsInFlight
+from atlas_ops.exporter.gpu.record import GpuRecord
+from atlas_ops.exporter.gpu.throttle import TickGap
+from atlas_ops.exporter.gpu.throttle_ledger import Moment
+
+LOOK_SECONDS = 1.0
+
+_T = TypeVar("_T")
+
+
+class Sampler:
+    """The sampling of one GPU, for whichever record it has."""
+
+    def __init__(
+        self,
+        device: GpuDevice,
+        halt: threading.Event,
+        in_flight: CallsInFlight,
+        *,
+        seconds: float,
+        clock: Callable[[], float],
+    ) -> None:
+        self.gap = TickGap()
+        self._device, self._halt, self._in_flight, self._seconds, self._clock = device, halt, in_flight, seconds, clock
+        self._due = self._look_due = clock()
+        self._mask: int | None = None
+        self._record: GpuRecord | None = None
+
+    def step(self, record: GpuRecord) -> None:
+        """Take one sample for `record`. GpuLost and GpuUnavailable pass through."""
+        if record is not self._record:
+            self._record, self._mask = record, None
+        if self._mask is None:
+            self._mask = self._ask(self._device.throttle_mask)
+            if self._mask is None:
+                return
+            record.throttle_now.mask = self._mask
+        bits = self._ask(self._device.throttle_bits)
+        moment = self._moment(watched=bits is not None)
+        if bits is not None:
+            record.throttle_now.bits, record.throttle_now.at = bits, moment.now
+            self.gap.tick(moment.now)
+        if not self._halt.is_set():
+            record.throttle.sample(bits or 0, moment)
+            if moment.now >= self._look_due or record.throttle.proving:
+                self._look(record, moment)
+
+    def _look(self, record: GpuRecord, sampled: Moment) -> None:
+        self._look_due = sampled.now + LOOK_SECONDS
+        counters: Mapping[str, int] = self._ask(self._device.throttle_counters) or {}
+        if not self._halt.is_set():
+            record.throttle.look(counters, self._moment(watched=sampled.watched))
+
+    def _moment(self, *, watched: bool) -> Moment:
+        """Return the moment of an answer, not of its question: a call may have been stuck for an hour."""
+        return Moment(now=self._clock(), wall=time.time(), watched=watched)
+
+    def _ask(self, question: Callable[[], _T]) -> _T | None:
+        """Ask the driver; None when it does not say this time. A call that returns behind the halt says nothing."""
+        answer = None
+        try:
+            with self._in_flight.call():
+                answer = question()
+        except (GpuAbsent, GpuFailed):
+            pass
+        return None if self._halt.is_set() else answer
+
+    def delay(self) -> float:
+        """Return the seconds to the next slot of the sampling grid; missed slots are left out."""
+        now = self._clock()
+        missed = max(0, int((now - self._due) / self._seconds))
+        self._due += self._seconds * (missed + 1)
+        return max(0.0, self._due - now)

@@ -1,0 +1,133 @@
+"""What is told of a GPU's throttling: the hardware's counters where they can be believed, the sampler's sums elsewhere.
+
+Fed by `gpu.sampler` (one thread), told by `gpu.record`. A reason's seconds never jump when their source changes: a counter
+that loses its credit is followed by the sampler's sum from where it stood.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, replace
+
+from atlas_ops.catalog import conventions
+from atlas_ops.exporter.gpu.throttle import THROTTLE_BITS, ThrottleMeter, ThrottleTotals
+from atlas_ops.exporter.gpu.throttle_counter import CounterTrial, Unit
+
+HARDWARE_COUNTER, SAMPLED = conventions.THROTTLE_SOURCES
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Moment:
+    """One moment: on the monotonic clock, and as Unix time. `watched`: whether the part gives throttle bits to sample."""
+
+    now: float
+    wall: float
+    watched: bool = True
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class ThrottleStory:
+    """One reason's totals, where they come from, and when (Unix time) it was last seen; None: never."""
+
+    totals: ThrottleTotals
+    source: str
+    last_seen: float | None
+
+
+class ThrottleLedger:
+    """One GPU's throttling, from the first sample on."""
+
+    def __init__(self) -> None:
+        self._meter = ThrottleMeter()
+        self._unit = Unit()
+        self._accounts = {reason: _Account(bit) for reason, bit in THROTTLE_BITS}
+
+    @property
+    def proving(self) -> bool:
+        """Whether nothing is decided about a counter yet, so that the next look should come soon."""
+        return any(not account.decided for account in self._accounts.values())
+
+    def sample(self, bits: int, moment: Moment) -> None:
+        """Take in the reasons that are active now; 0 for a part that has counters alone."""
+        self._meter.sample(bits, moment.now)
+        for account in self._accounts.values():
+            if bits & account.bit:
+                account.last_seen = moment.wall
+
+    def look(self, counters: Mapping[str, int], moment: Moment) -> None:
+        """Take in the hardware's counters (raw ticks). To be called behind `sample`, also when there are none."""
+        for totals in self._meter.totals(-1):
+            self._accounts[totals.reason].look(counters.get(totals.reason), totals.seconds, moment, self._unit)
+
+    def restart(self) -> None:
+        """Put the counters on trial anew: the driver was reloaded or is another one. What was told stays."""
+        self._unit = Unit()
+        for account in self._accounts.values():
+            account.trial = None
+
+    def stories(self, mask: int) -> Iterator[ThrottleStory]:
+        """Yield what is told of the reasons in `mask`, in the contract's order; nothing of what is not decided yet."""
+        for totals in self._meter.totals(mask):
+            account = self._accounts[totals.reason]
+            if account.decided:
+                yield account.story(totals)
+
+
+class _Account:
+    """One reason: what is told of it, from its counter while that is believed, and from the sampler while not."""
+
+    def __init__(self, bit: int) -> None:
+        self.bit = bit
+        self.last_seen: float | None = None
+        self.trial: CounterTrial | None = None
+        self.decided = False
+        """Whether it may be told. The first total is the counter's own, so that a restart of the exporter is no reset."""
+        self._seconds = self._sampled = 0.0
+        self._hidden_events = 0
+        self._hidden_longest = self._hidden_run = 0.0
+        self._recent = False
+        """Whether the sampler saw the reason between the last two looks: a counter may lag by one."""
+
+    def look(self, raw: int | None, sampled: float, moment: Moment, unit: Unit) -> None:
+        fresh, self._sampled = sampled - self._sampled, sampled
+        gained = fresh
+        if self.trial is not None:
+            counted = self.trial.look(raw, moment.now, fresh, watched=moment.watched)
+            if self.trial.believed:
+                gained = counted
+                self._note_hidden(counted, fresh, moment)
+        elif raw is not None:
+            self.trial = CounterTrial(raw, moment.now, unit)
+        self._seconds += gained
+        self._recent = fresh > 0
+        if not self.decided:
+            self._decide()
+
+    def _decide(self) -> None:
+        if self.trial is None or self.trial.rejected:
+            self.decided = True
+        elif self.trial.believed:
+            self.decided, self._seconds = True, self.trial.seconds
+
+    def _note_hidden(self, counted: float, sampled: float, moment: Moment) -> None:
+        """Note throttling that was over before a sample could see it, or that no sample can see on this part."""
+        if counted > 0:
+            self.last_seen = moment.wall
+        if counted <= 0 or sampled or self._recent:
+            self._hidden_run = 0.0
+            return
+        goes_on = self._hidden_run > 0 and not moment.watched
+        self._hidden_events += not goes_on
+        self._hidden_run = self._hidden_run + counted if goes_on else counted
+        self._hidden_longest = max(self._hidden_longest, self._hidden_run)
+
+    def story(self, totals: ThrottleTotals) -> ThrottleStory:
+        believed = self.trial is not None and self.trial.believed
+        told = replace(
+            totals,
+            # What was sampled since the last look is told at once; a counter is told as of the last look.
+            seconds=self._seconds if believed else self._seconds + totals.seconds - self._sampled,
+            events=totals.events + self._hidden_events,
+            longest=max(totals.longest, self._hidden_longest),
+        )
+        return ThrottleStory(totals=told, source=HARDWARE_COUNTER if believed else SAMPLED, last_seen=self.last_seen)
