@@ -42,15 +42,16 @@ def _family(signal: Signal, samples: Sequence[Sample]) -> list[str]:
         if series in lines:
             _log.debug("left out, it is on the page already: %s", series)
             continue
-        lines[series] = f"{series} {_number(sample.value)}"
+        lines[series] = f"{series} {number(sample.value)}"
     return list(lines.values())
 
 
 def _labels(labels: Labels) -> str:
-    return "{" + ",".join(f'{name}="{_escape(value)}"' for name, value in labels) + "}" if labels else ""
+    return "{" + ",".join(f'{name}="{escape(value)}"' for name, value in labels) + "}" if labels else ""
 
 
-def _escape(value: str) -> str:
+def escape(value: str) -> str:
+    """Return a label's value as it stands between the quotes."""
     return value.replace("\\", "\\\\").replace("\n", "\\n").replace('"', '\\"')
 
 
@@ -58,7 +59,8 @@ def _escape_help(text: str) -> str:
     return text.replace("\\", "\\\\").replace("\n", "\\n")
 
 
-def _number(value: float) -> str:
+def number(value: float) -> str:
+    """Return a value without loss: whole numbers without a point, the others as Python writes them."""
     if math.isfinite(value):
         return str(int(value)) if abs(value) < _WHOLE and int(value) == value else repr(value)
     return "NaN" if math.isnan(value) else "+Inf" if value > 0 else "-Inf"
