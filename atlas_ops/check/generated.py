@@ -27,12 +27,12 @@ def check(tree: Tree) -> Iterator[Finding]:
                 message=f"differs from what is generated: found {found}, expected {wanted}",
                 next_step=_BUILD,
             )
-    for path in tree.files("alerts/*", "dashboards/*"):
+    for path in tree.files("alerts/*", "dashboards/*", "exporters/deploy/*"):
         if path not in tree.generated and _is_ours(tree.text(path)):
             yield Finding(
                 file=path,
                 message="says that it is generated, but nothing generates it",
-                next_step="delete it; Prometheus and Grafana would go on loading it",
+                next_step="delete it; whoever loads its folder would go on loading it",
             )
 
 

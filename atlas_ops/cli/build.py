@@ -13,8 +13,9 @@ from atlas_ops.errors import AtlasError, EnvironmentProblem, UsageError
 from atlas_ops.render import runbooks
 
 _EPILOG = """\
-What is written: alerts/ (rules, Alertmanager's and Prometheus's configuration), dashboards/, and the facts block of every
-runbook that is there; the prose of a runbook stays as it is. Files that are right already are not touched.
+What is written: alerts/ (rules, Alertmanager's and Prometheus's configuration), dashboards/, exporters/deploy/ (the
+exporter in Kubernetes), and the facts block of every runbook that is there; the prose of a runbook stays as it is. Files
+that are right already are not touched.
 
 examples:
   atlas-ops unpack monitoring                                        first, where there is no checkout
@@ -33,8 +34,8 @@ def add(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
     """Add the command and its arguments."""
     parser = commands.add_parser(
         "build",
-        help="write alerts, dashboards and the facts of runbooks",
-        description="Write every generated file: alert rules, dashboards, and the facts block of the runbooks.",
+        help="write alerts, dashboards, the Kubernetes manifest and the facts of runbooks",
+        description="Write every generated file: alert rules, dashboards, Kubernetes manifest, facts blocks of the runbooks.",
         epilog=_EPILOG,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )

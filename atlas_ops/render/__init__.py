@@ -8,12 +8,18 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 
 from atlas_ops.catalog.model import Catalog
-from atlas_ops.render import alertmanager, dashboards, prometheus, rules, runbooks
+from atlas_ops.render import alertmanager, dashboards, kubernetes, prometheus, rules, runbooks
 from atlas_ops.settings import Settings
 
 Renderer = Callable[[Catalog, Settings], Mapping[str, str]]
 
-RENDERERS: tuple[Renderer, ...] = (rules.render, alertmanager.render, prometheus.render, dashboards.render)
+RENDERERS: tuple[Renderer, ...] = (
+    rules.render,
+    alertmanager.render,
+    prometheus.render,
+    dashboards.render,
+    kubernetes.render,
+)
 
 
 def render(catalog: Catalog, settings: Settings) -> dict[str, str]:

@@ -1,0 +1,145 @@
+"""The pod of the exporter in Kubernetes: what it may do, what it sees of its node, what it may use. Used by `kubernetes`.
+
+Whatever needs more rights than these is off; the comment above the DaemonSet says what that is.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from pathlib import PurePosixPath
+
+from atlas_ops import __version__
+from atlas_ops.catalog import conventions
+from atlas_ops.render import yamltext
+from atlas_ops.settings import Exporter, address
+
+NAMES: yamltext.Value = {"app.kubernetes.io/name": conventions.EXPORTER_JOB}
+PORT = "metrics"
+CONFIG_FILE = "atlas-ops.yaml"
+HOST_ROOT = "/host"
+"""Where the folders of the host lie in the container."""
+USER = 65534
+"""`nobody`, as in the Dockerfile."""
+CPU_REQUEST = "25m"
+"""Aim of the exporter: 1.5 % of a core with 8 GPUs; the rest is room for scrapes."""
+MEMORY_REQUEST = "48Mi"
+"""Aim of the exporter: 40 MiB."""
+MEMORY_LIMIT = "128Mi"
+"""Three times the aim, for a node with many processes: a leak ends before it takes memory from a model."""
+STARTUP_SECONDS = 60
+"""A guess, to be generous: NVML starts slowly where the driver has no persistence mode."""
+
+_CONFIG_FOLDER = "/etc/atlas-ops"
+_STARTUP_PERIOD_SECONDS = 2
+_IMAGE = f"atlas-ops:{__version__}"  # Without a registry: which one holds the image is the user's choice.
+# One of them is enough: set by NVIDIA's GPU feature discovery, AMD's GPU operator, AMD's node labeller, or by hand.
+_NODE_LABELS: tuple[yamltext.Value, ...] = (
+    {"key": "nvidia.com/gpu.present", "operator": "In", "values": ["true"]},
+    {"key": "feature.node.kubernetes.io/amd-gpu", "operator": "In", "values": ["true"]},
+    {"key": "amd.com/gpu.family", "operator": "Exists"},
+    {"key": "atlas-ops/exporter", "operator": "In", "values": ["true"]},
+)
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class _HostFolder:
+    """A folder of the host that the exporter reads."""
+
+    name: str
+    path: str
+    mounted_at: str
+
+
+def spec(exporter: Exporter) -> yamltext.Value:
+    """Return the spec of the DaemonSet."""
+    return {
+        "selector": {"matchLabels": NAMES},
+        "updateStrategy": {"type": "RollingUpdate", "rollingUpdate": {"maxUnavailable": "10%"}},
+        "template": {"metadata": {"labels": NAMES}, "spec": _pod(exporter)},
+    }
+
+
+def _pod(exporter: Exporter) -> yamltext.Value:
+    folders = _host_folders(exporter)
+    terms: yamltext.Value = [{"matchExpressions": [label]} for label in _NODE_LABELS]
+    return {
+        "automountServiceAccountToken": False,
+        "enableServiceLinks": False,
+        "priorityClassName": "system-node-critical",
+        "nodeSelector": {"kubernetes.io/os": "linux"},
+        "affinity": {"nodeAffinity": {"requiredDuringSchedulingIgnoredDuringExecution": {"nodeSelectorTerms": terms}}},
+        "tolerations": [{"key": key, "operator": "Exists"} for key in ("nvidia.com/gpu", "amd.com/gpu")],
+        "securityContext": {
+            "runAsNonRoot": True,
+            "runAsUser": USER,
+            "runAsGroup": USER,
+            "seccompProfile": {"type": "RuntimeDefault"},
+        },
+        "containers": [_container(exporter, folders)],
+        "volumes": [
+            {"name": "config", "configMap": {"name": conventions.EXPORTER_JOB}},
+            *({"name": folder.name, "hostPath": {"path": folder.path, "type": "Directory"}} for folder in folders),
+        ],
+    }
+
+
+def _container(exporter: Exporter, folders: tuple[_HostFolder, ...]) -> yamltext.Value:
+    return {
+        "name": "exporter",
+        "image": _IMAGE,
+        "args": ["exporter", "--config", f"{_CONFIG_FOLDER}/{CONFIG_FILE}"],
+        "env": [
+            {"name": "NODE_NAME", "valueFrom": {"fieldRef": {"fieldPath": "spec.nodeName"}}},
+            {"name": "NVIDIA_VISIBLE_DEVICES", "value": "all"},
+            {"name": "NVIDIA_DRIVER_CAPABILITIES", "value": "utility"},
+        ],
+        "ports": [{"name": PORT, "containerPort": address(exporter.listen)[1]}],
+        **_probes(exporter),
+        "resources": {
+            "requests": {"cpu": CPU_REQUEST, "memory": MEMORY_REQUEST},
+            "limits": {"memory": MEMORY_LIMIT},
+        },
+        "securityContext": {
+            "allowPrivilegeEscalation": False,
+            "readOnlyRootFilesystem": True,
+            "capabilities": {"drop": ["ALL"]},
+        },
+        "volumeMounts": [
+            {"name": "config", "mountPath": _CONFIG_FOLDER, "readOnly": True},
+            *({"name": folder.name, "mountPath": folder.mounted_at, "readOnly": True} for folder in folders),
+        ],
+    }
+
+
+def _probes(exporter: Exporter) -> dict[str, yamltext.Value]:
+    """Return the probes. A wedged driver makes the pod not ready; killing it for that would leave nothing to tell of it."""
+    # The page is first served when the first round is over, or has taken the whole timeout.
+    tries = math.ceil((STARTUP_SECONDS + exporter.timeout_seconds) / _STARTUP_PERIOD_SECONDS)
+
+    def probe(path: str, period_seconds: int, failures: int) -> yamltext.Value:
+        return {
+            "httpGet": {"path": path, "port": PORT},
+            "timeoutSeconds": 5,
+            "periodSeconds": period_seconds,
+            "failureThreshold": failures,
+        }
+
+    return {
+        "startupProbe": probe("/-/healthy", _STARTUP_PERIOD_SECONDS, tries),
+        "livenessProbe": probe("/-/healthy", 10, 6),
+        "readinessProbe": probe("/-/ready", 10, 3),
+    }
+
+
+def _host_folders(exporter: Exporter) -> tuple[_HostFolder, ...]:
+    # Of the logs the exporter reads the names alone, which say whose a container is. They are links to /var/log/pods,
+    # where the logs themselves lie: that is not mounted.
+    named = {"proc": "/proc", "sys": "/sys", "log-names": "/var/log/containers"}
+    folders = tuple(_HostFolder(name=name, path=path, mounted_at=f"{HOST_ROOT}{path}") for name, path in named.items())
+    socket = PurePosixPath(exporter.pod_resources_socket)
+    if not socket.is_absolute() or socket.parent == PurePosixPath("/"):
+        return folders  # No socket to ask, or one for which the whole host would have to be mounted.
+    # The folder, not the socket: the kubelet makes a new socket whenever it starts.
+    at = str(socket.parent)
+    return (*folders, _HostFolder(name="pod-resources", path=at, mounted_at=at))

@@ -1,0 +1,136 @@
+"""Prints `exporters/deploy/kubernetes.yaml`: the exporter on each GPU node, with as few rights as it can have.
+
+To be applied as it is, or patched by kustomize; `exporters/deploy/README.md` shows both.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from urllib.parse import urlsplit
+
+from atlas_ops import promql
+from atlas_ops.catalog import conventions
+from atlas_ops.catalog.model import Catalog
+from atlas_ops.render import daemon_set, yamltext
+from atlas_ops.settings import DEFAULT_EXPORTER, Exporter, Settings, address
+
+PATH = "exporters/deploy/kubernetes.yaml"
+NAMESPACE = "atlas-ops"
+
+_ABOUT_NAMESPACE = """\
+The exporter's own namespace. Pod Security "privileged" is for one reason: it is the only level that allows hostPath
+volumes. The pod below keeps every other rule of the level "restricted".
+"""
+_ABOUT_CONFIG = """\
+Settings of the exporter on every node: those of atlas-ops.yaml, when this file was built, that make sense in a pod.
+No model server is among them: every node would scrape it. No web_config_file either: README.md, beside this file, says
+how to add one.
+"""
+_ABOUT_DAEMON_SET = """\
+One exporter for each GPU node: no root, no capability, no privilege, a read-only root filesystem, no access to the
+Kubernetes API. It asks for no nvidia.com/gpu, which would take a GPU away from the models.
+
+Off, because it needs more rights; README.md has a patch for each:
+- Which pod was given which GPU (runAsUser: 0, still without any capability). The kubelet keeps the folder pod-resources
+  closed to everybody but root, and lets only root write to its socket, so `nobody` cannot ask.
+- GPU memory of each process (hostPID: true). The driver names processes by their pid in the namespace of the caller.
+- The whole GPU above its MIG instances (NVIDIA_MIG_MONITOR_DEVICES=all and the capability SYS_ADMIN).
+
+Where NVIDIA's container runtime is not the default one of a node, add runtimeClassName: nvidia to the pod's spec.
+For nodes without GPUs, of which the exporter tells out-of-memory kills, take the affinity out.
+There is no CPU limit: an exporter that is held back would miss the short GPU throttles that it is there to see.
+"""
+_ABOUT_POD_MONITOR = f"""\
+For the Prometheus Operator. Where there is none, delete it and scrape the port with the job {conventions.EXPORTER_JOB}.
+The job comes from the pod's label: the alert rules ask for it. The instance is the node, so that the alert of a lost
+exporter names it. honorLabels is not needed: no label of a signal has the name of one that Prometheus attaches.
+Some Prometheus objects choose monitors by a label such as release: add it under metadata.labels.
+"""
+_ABOUT_NETWORK_POLICY = """\
+The port is open on the pod's address without TLS or password, so only Prometheus may reach it: change both labels when
+yours has others. The kubelet's probes come from the node, which every network policy lets through.
+Nothing goes out, except to a receiver of OTLP, when one is set, and to DNS for its name.
+"""
+
+
+def render(catalog: Catalog, settings: Settings) -> dict[str, str]:
+    """Return the manifest: namespace, configuration, pods, what scrapes them, and who else may reach them (nobody)."""
+    del catalog
+    # Port 0 means a free one: nobody could scrape it.
+    port = address(settings.exporter.listen)[1] or address(DEFAULT_EXPORTER)[1]
+    exporter = dataclasses.replace(
+        settings.exporter, listen=f"0.0.0.0:{port}", host_root=daemon_set.HOST_ROOT, web_config_file=""
+    )
+    documents = (
+        (_ABOUT_NAMESPACE, _namespace()),
+        (_ABOUT_CONFIG, _config_map(exporter)),
+        (_ABOUT_DAEMON_SET, _object("apps/v1", "DaemonSet", spec=daemon_set.spec(exporter))),
+        (_ABOUT_POD_MONITOR, _pod_monitor(settings.parameters.timing.scrape_seconds)),
+        (_ABOUT_NETWORK_POLICY, _network_policy(exporter)),
+    )
+    return {PATH: yamltext.dump_all(documents)}
+
+
+def _object(version: str, kind: str, **parts: yamltext.Value) -> yamltext.Value:
+    metadata: yamltext.Value = {"name": conventions.EXPORTER_JOB, "namespace": NAMESPACE, "labels": daemon_set.NAMES}
+    return {"apiVersion": version, "kind": kind, "metadata": metadata, **parts}
+
+
+def _namespace() -> yamltext.Value:
+    labels: yamltext.Value = {"pod-security.kubernetes.io/enforce": "privileged"}
+    return {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": NAMESPACE, "labels": labels}}
+
+
+def _config_map(exporter: Exporter) -> yamltext.Value:
+    default = Exporter()
+    given: dict[str, yamltext.Value] = {
+        entry.name: value
+        for entry in dataclasses.fields(Exporter)
+        if (value := getattr(exporter, entry.name)) != getattr(default, entry.name)
+    }
+    return _object("v1", "ConfigMap", data={daemon_set.CONFIG_FILE: yamltext.body({"exporter": given})})
+
+
+def _pod_monitor(scrape_seconds: float) -> yamltext.Value:
+    endpoint: yamltext.Value = {
+        "port": daemon_set.PORT,
+        "path": "/metrics",
+        "interval": promql.duration(scrape_seconds),
+        "scrapeTimeout": promql.duration(min(scrape_seconds, 10)),
+        "relabelings": [{"sourceLabels": ["__meta_kubernetes_pod_node_name"], "targetLabel": "instance"}],
+    }
+    return _object(
+        "monitoring.coreos.com/v1",
+        "PodMonitor",
+        spec={
+            "jobLabel": "app.kubernetes.io/name",
+            "selector": {"matchLabels": daemon_set.NAMES},
+            "podMetricsEndpoints": [endpoint],
+        },
+    )
+
+
+def _network_policy(exporter: Exporter) -> yamltext.Value:
+    prometheus: yamltext.Value = {
+        "namespaceSelector": {"matchLabels": {"kubernetes.io/metadata.name": "monitoring"}},
+        "podSelector": {"matchLabels": {"app.kubernetes.io/name": "prometheus"}},
+    }
+    return _object(
+        "networking.k8s.io/v1",
+        "NetworkPolicy",
+        spec={
+            "podSelector": {"matchLabels": daemon_set.NAMES},
+            "policyTypes": ["Ingress", "Egress"],
+            "ingress": [{"from": [prometheus], "ports": [{"protocol": "TCP", "port": daemon_set.PORT}]}],
+            "egress": _egress(exporter.otlp_endpoint),
+        },
+    )
+
+
+def _egress(otlp_endpoint: str) -> yamltext.Value:
+    if not otlp_endpoint:
+        return []
+    parts = urlsplit(otlp_endpoint)
+    port = parts.port or (443 if parts.scheme == "https" else 80)
+    names: yamltext.Value = [{"protocol": protocol, "port": 53} for protocol in ("UDP", "TCP")]
+    return [{"ports": names}, {"ports": [{"protocol": "TCP", "port": port}]}]
