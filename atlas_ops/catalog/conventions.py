@@ -71,5 +71,15 @@ GPU_EVENTS = (
 )  # fmt: skip
 SHARING = ("exclusive", "shared")
 """Whether a device belongs to one workload, or to several by time-slicing or MPS."""
+REFUSED_BUSY = "busy"
+REFUSED_UNAUTHORIZED = "unauthorized"
+REFUSED_TIMEOUT = "timeout"
+REFUSED_TLS = "tls"
+REFUSED_BAD_REQUEST = "bad_request"
+REFUSED_FAILED = "failed"
+REFUSALS = (
+    REFUSED_BUSY, REFUSED_UNAUTHORIZED, REFUSED_TIMEOUT, REFUSED_TLS, REFUSED_BAD_REQUEST, REFUSED_FAILED,
+)  # fmt: skip
+"""Why a request to the exporter got no page."""
 OVERFLOW = "other"
 """The label value that takes what a cap on distinct values leaves over."""
