@@ -93,7 +93,9 @@ class GpuCollector:
         while not self._stop.is_set():
             opened_at = self._clock()
             devices = self._open()
-            if devices:
+            if devices and self._stop.is_set():
+                self._backend.close()  # it took so long to open that nobody wants it any more
+            elif devices:
                 self._serve(devices)
             self._tried = True
             self._stop.wait(max(0.0, opened_at + self._retry_seconds - self._clock()))

@@ -163,12 +163,13 @@ class Reader:
         """Ask every question that is due. GpuLost when the GPU itself answers none of them and at least one failed."""
         if self.record is None:
             return
-        failure, heard = "", False
+        failure, asked, heard = "", False, False
         for question in self._questions:
             now = self._clock()
             if now < self._due.get(question.name, now) or question.name in self._left_behind:
                 continue
             self._due[question.name] = now + question.every_seconds
+            asked = asked or question.vital
             answer = self._answer(question, now, turn)
             if answer is None:
                 failure = failure or self._failing[question.name]
@@ -179,7 +180,7 @@ class Reader:
                     self._hear(now)
         if failure and not heard:
             raise GpuLost(failure, next_step="see whether the vendor's own tool shows the GPU")
-        if not heard:
+        if asked and not heard:
             self._hear(self._clock())  # a part that has nothing of all this is there all the same
 
     def _answer(self, question: Question, now: float, turn: int) -> Answer | None:

@@ -49,7 +49,7 @@ class Sampler:
                 return
             record.throttle_now.mask = self._mask
         bits = self._ask(self._device.throttle_bits)
-        moment = self._moment(watched=bits is not None)
+        moment = self._moment(0.0 if bits is None else self._seconds)
         if bits is not None:
             record.throttle_now.bits, record.throttle_now.at = bits, moment.now
             self.gap.tick(moment.now)
@@ -62,11 +62,11 @@ class Sampler:
         self._look_due = sampled.now + LOOK_SECONDS
         counters: Mapping[str, int] = self._ask(self._device.throttle_counters) or {}
         if not self._halt.is_set():
-            record.throttle.look(counters, self._moment(watched=sampled.watched))
+            record.throttle.look(counters, self._moment(sampled.period))
 
-    def _moment(self, *, watched: bool) -> Moment:
+    def _moment(self, period: float) -> Moment:
         """Return the moment of an answer, not of its question: a call may have been stuck for an hour."""
-        return Moment(now=self._clock(), wall=time.time(), watched=watched)
+        return Moment(now=self._clock(), wall=time.time(), period=period)
 
     def _ask(self, question: Callable[[], _T]) -> _T | None:
         """Ask the driver; None when it does not say this time. A call that returns behind the halt says nothing."""

@@ -22,13 +22,27 @@ PACE_SLACK_SECONDS = 0.25
 PACE_WINDOW_SECONDS = 10.0
 SILENT_SECONDS = 1.0
 """Sampled throttling in which a true counter must have moved."""
-UNSEEN_SECONDS = 3.0
-"""Counted throttling, of which a true sampler, ten looks a second, must have seen something."""
+UNSEEN_SAMPLES = 5
+"""Counted throttling since the last look, in sampling periods, of which a true sampler must have seen something ..."""
+UNSEEN_SAMPLES_IN_ALL = 30
+"""... and in a row of looks, in which short ones may well add up."""
 UNWATCHED_SECONDS = 2.0
 """After a longer pause (a driver call that hung) the sampler has missed too much to contradict anybody."""
 CALIBRATION_SECONDS = 0.15
 """Sampled throttling that is enough to tell nanoseconds from microseconds, which are a factor of a thousand apart."""
 CALIBRATION_FACTOR = 5.0
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Sampled:
+    """What the sampler says of the time since the last look at the counters."""
+
+    seconds: float
+    """Throttle time."""
+    seen: bool
+    """Whether the reason was on in any sample since then, or in the time before: a counter may lag by one look."""
+    period: float
+    """Seconds between two samples; 0: the part has no bits to sample, and nothing can be contradicted."""
 
 
 @dataclass(kw_only=True, slots=True)
@@ -68,18 +82,15 @@ class CounterTrial:
         """What it has counted since the driver was loaded."""
         return self._raw / self._unit.per_second
 
-    def look(self, raw: int | None, now: float, sampled_seconds: float, *, watched: bool = True) -> float:
-        """Take in the counter at `now` and the sampled throttle time since the last look. Return the seconds gained.
-
-        None stands for a counter that is not given any more. `watched` is False on a part without bits to sample.
-        """
+    def look(self, raw: int | None, now: float, sampled: Sampled) -> float:
+        """Take in the counter at `now` (None: it is not given any more). Return the seconds gained since the last look."""
         if self.rejected or raw is None or raw < self._raw:
             self.rejected = True
             return 0.0
         elapsed = now - self._at
-        self._unit.learn(raw - self._raw, sampled_seconds)
+        self._unit.learn(raw - self._raw, sampled.seconds)
         gained = (raw - self._raw) / self._unit.per_second
-        disagrees = watched and elapsed <= UNWATCHED_SECONDS and self._disagrees(gained, sampled_seconds)
+        disagrees = sampled.period > 0 and elapsed <= UNWATCHED_SECONDS and self._disagrees(gained, sampled)
         if disagrees or self._too_fast(raw, now):
             self.rejected = True
             return 0.0
@@ -94,8 +105,12 @@ class CounterTrial:
             self._window_raw, self._window_at = raw, now
         return too_fast
 
-    def _disagrees(self, gained: float, sampled: float) -> bool:
+    def _disagrees(self, gained: float, sampled: Sampled) -> bool:
         """Whether the bit was on and the counter stood still, or the counter ran and the bit was never on, for too long."""
-        self._silent = 0.0 if gained else self._silent + sampled
-        self._unseen = 0.0 if sampled else self._unseen + gained
-        return self._silent >= SILENT_SECONDS or self._unseen >= UNSEEN_SECONDS
+        self._silent = 0.0 if gained else self._silent + sampled.seconds
+        self._unseen = 0.0 if sampled.seen else self._unseen + gained
+        return (
+            self._silent >= SILENT_SECONDS
+            or (not sampled.seen and gained > UNSEEN_SAMPLES * sampled.period)
+            or self._unseen > UNSEEN_SAMPLES_IN_ALL * sampled.period
+        )

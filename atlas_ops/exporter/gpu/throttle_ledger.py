@@ -11,18 +11,18 @@ from dataclasses import dataclass, replace
 
 from atlas_ops.catalog import conventions
 from atlas_ops.exporter.gpu.throttle import THROTTLE_BITS, ThrottleMeter, ThrottleTotals
-from atlas_ops.exporter.gpu.throttle_counter import CounterTrial, Unit
+from atlas_ops.exporter.gpu.throttle_counter import CounterTrial, Sampled, Unit
 
 HARDWARE_COUNTER, SAMPLED = conventions.THROTTLE_SOURCES
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Moment:
-    """One moment: on the monotonic clock, and as Unix time. `watched`: whether the part gives throttle bits to sample."""
+    """One moment: on the monotonic clock, and as Unix time. `period` as in `throttle_counter.Sampled`."""
 
     now: float
     wall: float
-    watched: bool = True
+    period: float
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -52,7 +52,7 @@ class ThrottleLedger:
         self._meter.sample(bits, moment.now)
         for account in self._accounts.values():
             if bits & account.bit:
-                account.last_seen = moment.wall
+                account.see(moment)
 
     def look(self, counters: Mapping[str, int], moment: Moment) -> None:
         """Take in the hardware's counters (raw ticks). To be called behind `sample`, also when there are none."""
@@ -85,21 +85,26 @@ class _Account:
         self._seconds = self._sampled = 0.0
         self._hidden_events = 0
         self._hidden_longest = self._hidden_run = 0.0
-        self._recent = False
-        """Whether the sampler saw the reason between the last two looks: a counter may lag by one."""
+        self._seen = self._seen_before = False
+        """Whether the sampler saw the reason since the last look, and between the two before."""
+
+    def see(self, moment: Moment) -> None:
+        self.last_seen = moment.wall
+        self._seen = True
 
     def look(self, raw: int | None, sampled: float, moment: Moment, unit: Unit) -> None:
         fresh, self._sampled = sampled - self._sampled, sampled
+        seen, self._seen_before, self._seen = self._seen or self._seen_before, self._seen, False
         gained = fresh
         if self.trial is not None:
-            counted = self.trial.look(raw, moment.now, fresh, watched=moment.watched)
+            counted = self.trial.look(raw, moment.now, Sampled(seconds=fresh, seen=seen, period=moment.period))
             if self.trial.believed:
                 gained = counted
-                self._note_hidden(counted, fresh, moment)
+                if self.decided:
+                    self._note_hidden(counted, moment, seen=seen)
         elif raw is not None:
             self.trial = CounterTrial(raw, moment.now, unit)
         self._seconds += gained
-        self._recent = fresh > 0
         if not self.decided:
             self._decide()
 
@@ -109,14 +114,14 @@ class _Account:
         elif self.trial.believed:
             self.decided, self._seconds = True, self.trial.seconds
 
-    def _note_hidden(self, counted: float, sampled: float, moment: Moment) -> None:
+    def _note_hidden(self, counted: float, moment: Moment, *, seen: bool) -> None:
         """Note throttling that was over before a sample could see it, or that no sample can see on this part."""
         if counted > 0:
             self.last_seen = moment.wall
-        if counted <= 0 or sampled or self._recent:
+        if counted <= 0 or seen:
             self._hidden_run = 0.0
             return
-        goes_on = self._hidden_run > 0 and not moment.watched
+        goes_on = self._hidden_run > 0 and not moment.period
         self._hidden_events += not goes_on
         self._hidden_run = self._hidden_run + counted if goes_on else counted
         self._hidden_longest = max(self._hidden_longest, self._hidden_run)

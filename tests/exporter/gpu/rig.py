@@ -1,4 +1,4 @@
-"""A collector at work on a fake library, and what tests ask about its page."""
+"""A collector at work on fake GPUs, and what tests ask about its page."""
 
 from __future__ import annotations
 
@@ -12,12 +12,12 @@ import pytest
 
 from atlas_ops.catalog import signals as s
 from atlas_ops.catalog.model import Signal, SignalType
-from atlas_ops.exporter.gpu import collector as gpu_module
+from atlas_ops.exporter.gpu import collector as collector_module
+from atlas_ops.exporter.gpu import sampler, watcher, worker
 from atlas_ops.exporter.gpu.collector import GpuCollector
-from atlas_ops.exporter.nvml.binding import Nvml
-from atlas_ops.exporter.samples import Labels
+from atlas_ops.exporter.samples import Labels, Sample
 
-from .fake_nvml import FakeGpu, FakeNvml
+from .fake_gpu import FakeBackend, FakeGpu, FakeWorkloads
 
 HOST = "node-1"
 Page = dict[tuple[Signal, Labels], float]
@@ -35,28 +35,27 @@ class Clock:
 
 @dataclass
 class Rig:
-    """A collector at work on a fake library."""
+    """A collector at work on fake GPUs."""
 
-    library: FakeNvml
+    backend: FakeBackend
     collector: GpuCollector
     clock: Clock
+    workloads: FakeWorkloads
+
+    @property
+    def gpus(self) -> list[FakeGpu]:
+        return self.backend.gpus
 
     def page(self) -> Page:
         """The page of this moment, after checking that every sample keeps the contract."""
-        found: Page = {}
-        for sample in self.collector.collect():
-            assert sample.signal in s.SIGNALS
-            assert (sample.signal, sample.labels) not in found, "a series is told once"
-            names = [name for name, _ in sample.labels]
-            assert names == [name for name in sample.signal.labels if name in names], "labels in the contract's order"
-            assert all(value for _, value in sample.labels)
-            assert sample.value == sample.value
-            assert sample.value >= 0 or sample.signal.type is not SignalType.COUNTER
-            found[sample.signal, sample.labels] = sample.value
-        return found
+        return checked(self.collector.collect())
 
-    def value(self, signal: Signal, index: int, **extra: str) -> float | None:
-        return self.page().get((signal, (*who(self.library.gpus[index], index), *extra.items())))
+    def value(self, signal: Signal, index: int, /, **extra: str) -> float | None:
+        return self.page().get((signal, (*who(self.gpus[index], index), *extra.items())))
+
+    def own(self, signal: Signal, index: int) -> float | None:
+        """What the exporter tells of itself about a GPU."""
+        return self.page().get((signal, (("gpu", str(index)),)))
 
     def up(self) -> dict[str, float]:
         """{uuid: up}."""
@@ -66,47 +65,73 @@ class Rig:
         """The signals told of a GPU."""
         return {signal for signal, labels in self.page() if ("gpu", str(index)) in labels}
 
+    @property
+    def settled(self) -> bool:
+        """Whether every GPU has told all that it tells: of its throttling and its events, too."""
+        return self.collector.ready and all(
+            self.value(s.GPU_THROTTLE_SECONDS, index, reason="hw_thermal") is not None
+            and self.value(s.GPU_METRIC_SUPPORTED, index, signal="atlas_gpu_xid_errors_total") is not None
+            for index in range(len(self.gpus))
+        )
+
+
+def checked(samples: list[Sample]) -> Page:
+    """Return the samples as a page, after checking that every one keeps the contract."""
+    found: Page = {}
+    for sample in samples:
+        assert sample.signal in s.SIGNALS
+        assert (sample.signal, sample.labels) not in found, f"told twice: {sample}"
+        names = [name for name, _ in sample.labels]
+        assert names == [name for name in sample.signal.labels if name in names], f"not the contract's order: {sample}"
+        assert all(value for _, value in sample.labels)
+        assert sample.value == sample.value
+        assert sample.value >= 0 or sample.signal.type is not SignalType.COUNTER
+        found[sample.signal, sample.labels] = sample.value
+    return found
+
 
 Starter = Callable[..., Rig]
 
 
 @contextmanager
 def rigs() -> Iterator[Starter]:
-    """Start collectors on fake libraries; whatever hangs at the end is let go, and every thread has to end."""
+    """Start collectors on fake GPUs; whatever hangs at the end is let go, and every thread has to end."""
     started: list[Rig] = []
 
-    def begin(
-        library: FakeNvml, *, backend: Nvml | None = None, expected: int | None = None, retry: float = 0.05
-    ) -> Rig:
-        clock = Clock()
+    def begin(*gpus: FakeGpu, backend: FakeBackend | None = None, retry: float = 0.05, limit: float = 5.0) -> Rig:
+        clock, workloads = Clock(), FakeWorkloads()
+        backend = backend or FakeBackend(*gpus)
         collector = GpuCollector(
-            backend or Nvml(library),
+            backend,
             host_name=HOST,
-            expected=expected,
+            workloads=workloads,
             sample_seconds=0.005,
             read_seconds=0.01,
             retry_seconds=retry,
+            call_limit_seconds=limit,
             clock=clock,
         )
-        started.append(Rig(library, collector, clock))
+        started.append(Rig(backend, collector, clock, workloads))
         collector.start()
         return started[-1]
 
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(gpu_module, "_CHECK_SECONDS", 0.01)
+        patch.setattr(collector_module, "_CHECK_SECONDS", 0.01)
+        patch.setattr(worker, "_IDLE_SECONDS", 0.005)
+        patch.setattr(watcher, "WAIT_SECONDS", 0.01)
+        patch.setattr(sampler, "LOOK_SECONDS", 0.02)
         try:
             yield begin
         finally:
             for rig in started:
-                for gpu in rig.library.gpus:
-                    if gpu.hang is not None:
-                        gpu.hang.set()
+                for gpu in rig.gpus:
+                    gpu.release()
                 rig.collector.stop()
             until(lambda: not gpu_threads())
 
 
 def gpu_threads() -> list[str]:
-    return [thread.name for thread in threading.enumerate() if thread.name.startswith("gpu-")]
+    return sorted(thread.name for thread in threading.enumerate() if thread.name.startswith("gpu-"))
 
 
 def until(condition: Callable[[], object]) -> None:
@@ -118,17 +143,8 @@ def until(condition: Callable[[], object]) -> None:
 
 
 def gpus(count: int) -> list[FakeGpu]:
-    return [FakeGpu(uuid=f"GPU-{index}") for index in range(count)]
+    return [FakeGpu(uuid=f"GPU-{index}", index=index) for index in range(count)]
 
 
 def who(gpu: FakeGpu, index: int) -> Labels:
     return (("gpu", str(index)), ("uuid", gpu.uuid), ("host_name", HOST))
-
-
-def wedge(gpu: FakeGpu) -> threading.Event:
-    """Let every call about a GPU hang, and return when one does."""
-    gate = threading.Event()
-    gpu.hung.clear()
-    gpu.hang = gate
-    until(gpu.hung.is_set)
-    return gate

@@ -11,38 +11,33 @@ import pytest
 from atlas_ops.catalog import conventions
 from atlas_ops.catalog import signals as s
 from atlas_ops.catalog.model import SignalType
+from atlas_ops.exporter.gpu.backend import GpuAbsent, GpuForbidden, GpuLost, Value
 from atlas_ops.exporter.gpu.collector import CALL_LIMIT_SECONDS
-from atlas_ops.exporter.gpu.backend import GpuIdentity, Reading
-from atlas_ops.exporter.gpu.record import GpuRecord
+from atlas_ops.exporter.samples import labels
 
-from .fake_nvml import GPU_IS_LOST, NO_PERMISSION, UNKNOWN, FakeGpu, FakeNvml
-from .rig import HOST, Starter, gpu_threads, gpus, rigs, until, wedge, who
+from .fake_gpu import INSTANCE, FakeGpu, failed
+from .rig import Starter, gpu_threads, gpus, rigs, until, who
 
 BASIC = {
-    s.GPU_INFO,
     s.GPU_UP,
-    s.GPU_UTILIZATION,
-    s.GPU_MEMORY_USED,
-    s.GPU_MEMORY_FREE,
-    s.GPU_MEMORY_RESERVED,
-    s.GPU_MEMORY_TOTAL,
     s.GPU_TEMPERATURE,
-    s.GPU_TEMPERATURE_MARGIN,
     s.GPU_POWER,
     s.GPU_POWER_LIMIT,
     s.GPU_ENERGY,
-    s.GPU_CLOCK,
-    s.GPU_CLOCK_MAX,
     s.GPU_THROTTLE_ACTIVE,
     s.GPU_THROTTLE_SECONDS,
     s.GPU_THROTTLE_EVENTS,
     s.GPU_THROTTLE_LONGEST,
     s.GPU_THROTTLE_SOURCE,
-    s.GPU_FAN,
+    s.GPU_XID_ERRORS,
+    s.GPU_EVENTS,
     s.GPU_METRIC_SUPPORTED,
     s.EXPORTER_TICK_GAP,
+    s.EXPORTER_CALL_IN_FLIGHT,
+    s.EXPORTER_GPU_FAILING,
 }
-WHEN_DOWN = {signal for signal in BASIC if signal.type is SignalType.COUNTER} | {s.GPU_UP, s.EXPORTER_TICK_GAP}
+OF_THE_EXPORTER = {s.EXPORTER_TICK_GAP, s.EXPORTER_CALL_IN_FLIGHT, s.EXPORTER_GPU_FAILING}
+WHEN_DOWN = {signal for signal in BASIC if signal.type is SignalType.COUNTER} | {s.GPU_UP} | OF_THE_EXPORTER
 
 
 @pytest.fixture
@@ -52,14 +47,11 @@ def measure() -> Iterator[Starter]:
 
 
 def test_a_healthy_gpu_tells_every_basic_signal(measure: Starter) -> None:
-    rig = measure(FakeNvml(*gpus(1)), expected=2)
-    until(lambda: rig.collector.ready)
+    rig = measure(*gpus(1))
+    until(lambda: rig.settled)
     page = rig.page()
-    assert {signal for signal, _ in page} == BASIC | {s.GPU_EXPECTED}
-    assert page[s.GPU_EXPECTED, (("host_name", HOST),)] == 2
-    own = who(rig.library.gpus[0], 0)
-    facts = (("name", "NVIDIA H100 80GB HBM3"), ("driver_version", "550.54.15"), ("pci_bus_id", "00000000:1B:00.0"))
-    assert page[s.GPU_INFO, own + facts] == 1
+    assert {signal for signal, _ in page} == BASIC
+    own = who(rig.gpus[0], 0)
     assert page[s.GPU_UP, own] == 1
     assert page[s.GPU_POWER, own] == 412.5
     assert page[s.GPU_METRIC_SUPPORTED, (*own, ("signal", "atlas_gpu_power_watts"))] == 1
@@ -69,95 +61,209 @@ def test_a_healthy_gpu_tells_every_basic_signal(measure: Starter) -> None:
 
 
 def test_new_values_of_the_driver_reach_the_page(measure: Starter) -> None:
-    rig = measure(FakeNvml(*gpus(1)))
+    rig = measure(*gpus(1))
     until(lambda: rig.value(s.GPU_TEMPERATURE, 0, sensor="gpu") == 61)
-    rig.library.gpus[0].temperature = 83
+    rig.gpus[0].temperature(83)
     until(lambda: rig.value(s.GPU_TEMPERATURE, 0, sensor="gpu") == 83)
 
 
-def test_the_running_sampler_counts_throttling(measure: Starter) -> None:
-    rig = measure(FakeNvml(*gpus(1)))
-    until(lambda: rig.collector.ready)
-    rig.library.gpus[0].throttle = lambda: 0x40
+def test_the_running_sampler_counts_throttling_and_says_when_it_last_saw_it(measure: Starter) -> None:
+    rig = measure(*gpus(1))
+    until(lambda: rig.settled)
+    assert rig.value(s.GPU_THROTTLE_LAST, 0, reason="hw_thermal") is None
+    rig.gpus[0].bits = lambda: 0x40
     until(lambda: (rig.value(s.GPU_THROTTLE_SECONDS, 0, reason="hw_thermal") or 0) > 0.02)
-    until(lambda: rig.value(s.GPU_THROTTLE_ACTIVE, 0, reason="hw_thermal") == 1)
+    assert rig.value(s.GPU_THROTTLE_ACTIVE, 0, reason="hw_thermal") == 1
     assert rig.value(s.GPU_THROTTLE_EVENTS, 0, reason="hw_thermal") == 1
     assert rig.value(s.GPU_THROTTLE_SECONDS, 0, reason="sw_thermal") == 0
+    assert (rig.value(s.GPU_THROTTLE_LAST, 0, reason="hw_thermal") or 0) > 1e9
+
+
+def test_only_reasons_that_the_part_has_are_told_and_none_of_a_part_without(measure: Starter) -> None:
+    some, without = gpus(2)
+    some.mask, without.mask = 0x44, 0
+    rig = measure(some, without)
+    until(lambda: rig.value(s.GPU_THROTTLE_SECONDS, 0, reason="hw_thermal") == 0)
+    until(lambda: rig.value(s.GPU_METRIC_SUPPORTED, 1, signal="atlas_gpu_throttle_seconds_total") == 0)
+    told = {dict(labels)["reason"] for signal, labels in rig.page() if signal is s.GPU_THROTTLE_SECONDS}
+    assert told == {"sw_power_cap", "hw_thermal"}
+    assert s.GPU_THROTTLE_EVENTS not in rig.of(1)
+
+
+def test_what_a_part_lacks_is_absent_and_said_to_be_unsupported(measure: Starter) -> None:
+    (gpu,) = gpus(1)
+    gpu.answers["power"] = GpuAbsent()
+    gpu.signals["power"] = (s.GPU_POWER,)
+    gpu.answers["energy"] = [Value(s.GPU_ENERGY, None)]
+    rig = measure(gpu)
+    until(lambda: rig.settled)
+    assert not {s.GPU_POWER, s.GPU_ENERGY} & rig.of(0)
+    assert rig.value(s.GPU_METRIC_SUPPORTED, 0, signal="atlas_gpu_power_watts") == 0
+    assert rig.value(s.GPU_METRIC_SUPPORTED, 0, signal="atlas_gpu_energy_joules_total") == 0
+    assert rig.up() == {"GPU-0": 1}
+
+
+def test_a_question_that_fails_costs_its_own_signals_and_is_counted_until_it_works(
+    measure: Starter, caplog: pytest.LogCaptureFixture
+) -> None:
+    rig = measure(*gpus(1))
+    until(lambda: rig.settled)
+    power = rig.gpus[0].answers["power"]
+    with caplog.at_level(logging.INFO):
+        for trouble in (failed("no luck"), ValueError("the backend has a defect")):
+            rig.gpus[0].answers["power"] = trouble
+            until(lambda: rig.own(s.EXPORTER_GPU_FAILING, 0) == 1)
+            rig.clock.ahead += CALL_LIMIT_SECONDS + 0.1
+            until(lambda: rig.of(0) == BASIC - {s.GPU_POWER})
+            assert rig.value(s.GPU_METRIC_SUPPORTED, 0, signal="atlas_gpu_power_watts") == 1, "no proof of a lack"
+            rig.gpus[0].answers["power"] = power
+            until(lambda: rig.of(0) == BASIC)
+            assert rig.own(s.EXPORTER_GPU_FAILING, 0) == 0
+    assert [r.message for r in caplog.records if "fails" in r.message] == [
+        "GPU 0: power fails: no luck",
+        "GPU 0: power fails: the backend has a defect",
+    ], "told once each"
+
+
+def test_a_question_that_hangs_costs_its_own_signals_and_is_asked_again_when_it_returns(measure: Starter) -> None:
+    rig = measure(*gpus(1), limit=0.05)
+    until(lambda: rig.settled)
+    gpu = rig.gpus[0]
+    gpu.hang("power")
+    until(lambda: rig.of(0) == BASIC - {s.GPU_POWER})
+    assert rig.up() == {"GPU-0": 1}
+    assert rig.own(s.EXPORTER_GPU_FAILING, 0) == 1
+    assert (rig.own(s.EXPORTER_CALL_IN_FLIGHT, 0) or 0) > 0.05
+    gpu.temperature(90)
+    until(lambda: rig.value(s.GPU_TEMPERATURE, 0, sensor="gpu") == 90)
+    gpu.release("power")
+    until(lambda: rig.of(0) == BASIC)
+    until(lambda: rig.own(s.EXPORTER_GPU_FAILING, 0) == 0)
+    assert gpu_threads() == ["gpu-0-reader", "gpu-0-sampler", "gpu-0-watcher", "gpu-supervisor"]
+
+
+def test_three_questions_that_hang_are_enough_and_the_gpu_recovers_when_one_returns(measure: Starter) -> None:
+    gpu = FakeGpu(uuid="GPU-0", answers={"clock": [Value(s.GPU_FAN, 0.5)], "memory": [Value(s.GPU_UTILIZATION, 0.5)]})
+    rig = measure(gpu, limit=0.05)
+    until(lambda: rig.settled)
+    gpu.hang("temperature", "power", "energy", "clock", "memory")
+    until(lambda: rig.own(s.EXPORTER_GPU_FAILING, 0) == 3)
+    until(lambda: rig.up() == {"GPU-0": 0})
+    assert len([name for name in gpu_threads() if name.endswith("reader")]) == 3, "no thread more is left in the driver"
+    gpu.release()
+    until(lambda: rig.up() == {"GPU-0": 1})
+    until(lambda: rig.own(s.EXPORTER_GPU_FAILING, 0) == 0)
+
+
+def test_a_question_that_hangs_costs_the_sampler_no_tick(measure: Starter) -> None:
+    rig = measure(*gpus(1))
+    until(lambda: rig.settled)
+    rig.gpus[0].hang("power")
+    until(lambda: rig.gpus[0].hangs("power"))
+    rig.gpus[0].bits = lambda: 0x40
+    until(lambda: (rig.value(s.GPU_THROTTLE_SECONDS, 0, reason="hw_thermal") or 0) > 0.02)
+
+
+def test_a_sampler_that_hangs_costs_the_throttle_signals_alone_and_shows(measure: Starter) -> None:
+    rig = measure(*gpus(1), limit=0.05)
+    until(lambda: rig.settled)
+    rig.gpus[0].hang("throttle_bits")
+    until(lambda: rig.of(0) == BASIC - {s.GPU_THROTTLE_ACTIVE})
+    until(lambda: (rig.own(s.EXPORTER_TICK_GAP, 0) or 0) > 0.05)
+    assert rig.up() == {"GPU-0": 1}
 
 
 def test_one_wedged_gpu_of_eight_leaves_the_other_seven_fresh(measure: Starter) -> None:
-    rig = measure(FakeNvml(*gpus(8)))
-    until(lambda: rig.collector.ready)
-    gate = wedge(rig.library.gpus[3])
-    for gpu in rig.library.gpus:
-        gpu.temperature = 77
+    rig = measure(*gpus(8))
+    until(lambda: rig.settled)
+    rig.gpus[3].hang()
+    until(lambda: rig.gpus[3].hangs())
+    for gpu in rig.gpus:
+        gpu.temperature(77)
     rig.clock.ahead += CALL_LIMIT_SECONDS + 0.1
     others = [index for index in range(8) if index != 3]
-    # Collecting at all proves that it does not wait: the call of GPU 3 does not return before the gate opens.
+    # Collecting at all proves that it does not wait: no call about GPU 3 returns before it is released.
     until(lambda: all(rig.value(s.GPU_TEMPERATURE, index, sensor="gpu") == 77 for index in others))
     until(lambda: rig.up() == {f"GPU-{index}": float(index != 3) for index in range(8)})
     assert rig.of(3) == WHEN_DOWN
+    assert (rig.own(s.EXPORTER_CALL_IN_FLIGHT, 3) or 0) > CALL_LIMIT_SECONDS
     assert all(rig.of(index) == BASIC for index in others)
-    rig.library.gpus[3].hang = None
-    gate.set()
+    rig.gpus[3].release()
     until(lambda: rig.up()["GPU-3"] == 1)
     until(lambda: rig.value(s.GPU_TEMPERATURE, 3, sensor="gpu") == 77)
 
 
-def test_a_reading_is_told_for_five_seconds_and_no_longer() -> None:
-    record = GpuRecord(GpuIdentity(index=0, uuid="GPU-0"), 0.0)
-    record.accept(Reading(values=(), support=()), 10.0)
+def test_an_answer_that_is_asked_for_seldom_is_told_for_twice_its_time(measure: Starter) -> None:
+    gpu = FakeGpu(uuid="GPU-0", every={"power": 60.0})
+    rig = measure(gpu)
+    until(lambda: rig.settled)
+    rig.clock.ahead += 55
+    until(lambda: rig.value(s.GPU_TEMPERATURE, 0, sensor="gpu") == 61)
+    assert rig.value(s.GPU_POWER, 0) == 412.5
+    asked = gpu.asked.count("temperature")
+    until(lambda: gpu.asked.count("temperature") > asked + 3)
+    assert gpu.asked.count("power") == 1
+    rig.clock.ahead += 10
+    until(lambda: gpu.asked.count("power") == 2)
 
-    def up(now: float) -> float:
-        return next(sample.value for sample in record.samples(HOST, now, 5.0) if sample.signal is s.GPU_UP)
 
-    assert (up(10.0), up(15.0), up(15.1)) == (1, 1, 0)
-
-
-@pytest.mark.parametrize("code", [GPU_IS_LOST, UNKNOWN])
-def test_a_lost_gpu_keeps_its_counters_alone_and_recovers_by_itself(measure: Starter, code: int) -> None:
-    rig = measure(FakeNvml(*gpus(2)))
-    lost = rig.library.gpus[1]
-    lost.throttle = lambda: 0x40
+@pytest.mark.parametrize("trouble", [GpuLost("off the bus"), failed()])
+def test_a_lost_gpu_keeps_its_counters_alone_and_recovers_by_itself(measure: Starter, trouble: Exception) -> None:
+    rig = measure(*gpus(2))
+    lost = rig.gpus[1]
+    lost.bits = lambda: 0x40
+    until(lambda: rig.settled)
     until(lambda: (rig.value(s.GPU_THROTTLE_SECONDS, 1, reason="hw_thermal") or 0) > 0.02)
-    lost.refuses_all = code
+    lost.trouble = trouble
     until(lambda: rig.up() == {"GPU-0": 1, "GPU-1": 0})
     assert rig.of(1) == WHEN_DOWN
     assert rig.of(0) == BASIC
     assert rig.value(s.GPU_ENERGY, 1) == 9000.25
     counted = rig.value(s.GPU_THROTTLE_SECONDS, 1, reason="hw_thermal")
     assert counted is not None
-    lost.refuses_all = 0
+    lost.trouble = None
     until(lambda: rig.up() == {"GPU-0": 1, "GPU-1": 1})
     assert (rig.value(s.GPU_THROTTLE_SECONDS, 1, reason="hw_thermal") or 0) >= counted
-    assert rig.of(1) == BASIC
+    until(lambda: rig.of(1) == BASIC | {s.GPU_THROTTLE_LAST})
+
+
+def test_limits_that_the_driver_knows_by_heart_do_not_prove_that_a_gpu_is_there(measure: Starter) -> None:
+    rig = measure(*gpus(1))
+    until(lambda: rig.settled)
+    for question in ("temperature", "power", "energy"):
+        rig.gpus[0].answers[question] = failed()
+    until(lambda: rig.up() == {"GPU-0": 0})
+
+
+def test_a_part_that_has_nothing_is_there_all_the_same(measure: Starter) -> None:
+    gpu = FakeGpu(uuid="GPU-0", mask=0, kinds=())
+    gpu.answers = dict.fromkeys(gpu.answers, GpuAbsent())
+    rig = measure(gpu)
+    until(lambda: rig.up() == {"GPU-0": 1})
 
 
 def test_another_gpu_in_the_place_of_a_lost_one_is_not_taken_for_it(measure: Starter) -> None:
-    rig = measure(FakeNvml(*gpus(2)))
-    until(lambda: rig.collector.ready)
-    rig.library.gpus[1].refuses_all = GPU_IS_LOST
+    rig = measure(*gpus(2))
+    until(lambda: rig.settled)
+    rig.gpus[1].trouble = GpuLost("off the bus")
     until(lambda: rig.up()["GPU-1"] == 0)
-    rig.library.gpus[1] = FakeGpu(uuid="GPU-new")
+    rig.gpus[1].uuid, rig.gpus[1].trouble = "GPU-new", None
     until(lambda: rig.up() == {"GPU-0": 1, "GPU-1": 0, "GPU-new": 1})
 
 
 def test_a_gpu_that_is_lost_from_the_start_is_told_as_down(measure: Starter) -> None:
-    library = FakeNvml(*gpus(2))
-    library.gpus[1].refuses_all = GPU_IS_LOST
-    rig = measure(library)
-    until(lambda: rig.collector.ready)
-    page = rig.page()
-    assert page[s.GPU_UP, who(library.gpus[0], 0)] == 1
-    assert page[s.GPU_UP, (("gpu", "1"), ("host_name", HOST))] == 0
-    library.gpus[1].refuses_all = 0
+    first, second = gpus(2)
+    second.identity = GpuLost("off the bus")
+    rig = measure(first, second)
+    until(lambda: rig.up() == {"GPU-0": 1, "": 0})
+    second.identity = None
     until(lambda: rig.up() == {"GPU-0": 1, "GPU-1": 1})
 
 
 def test_a_gpu_that_hangs_at_its_first_call_is_told_as_down_after_five_seconds(measure: Starter) -> None:
-    library = FakeNvml(*gpus(2))
-    library.gpus[1].hang = threading.Event()
-    rig = measure(library)
+    first, second = gpus(2)
+    second.hang()
+    rig = measure(first, second)
     until(lambda: rig.up() == {"GPU-0": 1})
     assert not rig.collector.ready
     rig.clock.ahead += CALL_LIMIT_SECONDS + 0.1
@@ -166,14 +272,49 @@ def test_a_gpu_that_hangs_at_its_first_call_is_told_as_down_after_five_seconds(m
 
 
 def test_a_gpu_of_another_container_is_left_out(measure: Starter, caplog: pytest.LogCaptureFixture) -> None:
-    library = FakeNvml(*gpus(2))
-    library.gpus[0].refusals = {"nvmlDeviceGetHandleByIndex_v2": NO_PERMISSION}
+    first, second = gpus(2)
+    first.identity = GpuForbidden("no permission")
     with caplog.at_level(logging.INFO):
-        rig = measure(library)
+        rig = measure(first, second)
         until(lambda: rig.up() == {"GPU-1": 1})
         until(lambda: rig.collector.ready)
-    until(lambda: sorted(gpu_threads()) == ["gpu-1", "gpu-supervisor"])
+    until(lambda: gpu_threads() == ["gpu-1-reader", "gpu-1-sampler", "gpu-1-watcher", "gpu-supervisor"])
     assert rig.up() == {"GPU-1": 1}
-    assert [r.message for r in caplog.records if "left out" in r.message] == [
-        "GPU 0 is left out: nvmlDeviceGetHandleByIndex: no permission"
-    ]
+    assert [r.message for r in caplog.records if "left out" in r.message] == ["GPU 0 is left out: no permission"]
+
+
+def test_an_instance_is_told_under_its_own_uuid_and_name(measure: Starter) -> None:
+    gpu = FakeGpu(uuid="GPU-0", answers={"instances": [Value(s.GPU_MEMORY_USED, 7.0, (), INSTANCE)]})
+    rig = measure(gpu)
+    until(lambda: rig.settled)
+    own = labels(gpu="0", uuid="MIG-1", host_name="node-1", mig="1/0")
+    assert rig.page()[s.GPU_MEMORY_USED, own] == 7
+
+
+def test_processes_and_devices_are_told_with_who_uses_them(measure: Starter) -> None:
+    gpu = FakeGpu(
+        uuid="GPU-0",
+        answers={
+            "processes": [
+                Value(s.GPU_PROCESS_MEMORY, 10.0, labels(pid="42")),
+                Value(s.GPU_PROCESS_MEMORY, 3.0, labels(pid="other")),
+                Value(s.GPU_PROCESS_MEMORY, 5.0, labels(pid="43"), INSTANCE),
+            ]
+        },
+    )
+    rig = measure(gpu)
+    pod = labels(k8s_namespace_name="chat", k8s_pod_name="llama-0", k8s_container_name="vllm")
+    rig.workloads.processes[42] = (("process", "vllm"), *pod)
+    rig.workloads.devices = {"GPU-0": [(*pod, ("sharing", "exclusive"))], "MIG-1": []}
+    until(lambda: rig.value(s.GPU_PROCESS_MEMORY, 0, pid="42", process="vllm", **dict(pod)) == 10)
+    assert rig.value(s.GPU_PROCESS_MEMORY, 0, pid="other") == 3
+    assert rig.value(s.GPU_WORKLOAD_INFO, 0, **dict(pod), sharing="exclusive") == 1
+    assert rig.workloads.pids == {"GPU-0": [42], "MIG-1": [43]}
+
+
+def test_a_collector_that_was_never_started_can_be_stopped(measure: Starter) -> None:
+    rig = measure(*gpus(1))
+    other = type(rig.collector)(rig.backend, host_name="x", workloads=rig.workloads)
+    other.stop()
+    assert other.collect() == []
+    assert threading.active_count() > 1

