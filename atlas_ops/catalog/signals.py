@@ -153,9 +153,10 @@ GPU_PROCESS_MEMORY = _gauge("gpu_process_memory_bytes", "GPU memory held by a pr
                             *c.WORKLOAD_LABELS, unit="bytes")  # fmt: skip
 GPU_EXPECTED = _gauge("gpu_expected", "GPUs that the node should have.", c.HOST_NAME)
 GPU_METRIC_SUPPORTED = _gauge("gpu_metric_supported", "0 when this part cannot give a signal.", *_G, "signal")
-HOST_OOM_KILLS = _counter("host_oom_kills_total", "Processes killed because the host was out of memory.", c.HOST_NAME)
-CONTAINER_OOM_KILLS = _counter("container_oom_kills_total", "Processes killed because a container was out of memory.",
-                               c.HOST_NAME, c.K8S_NAMESPACE, c.K8S_POD, c.K8S_CONTAINER)  # fmt: skip
+HOST_OOM_KILLS = _counter("host_oom_kills_total", "Processes that the kernel killed for want of memory, the host's or a container's.",
+                          c.HOST_NAME)  # fmt: skip
+CONTAINER_OOM_KILLS = _counter("container_oom_kills_total", "Processes of a container that the kernel killed for want of memory.",
+                               c.HOST_NAME, c.K8S_NAMESPACE, c.K8S_POD, c.K8S_CONTAINER, c.CONTAINER_ID)  # fmt: skip
 
 # --- detectors, pager, exporter ---------------------------------------------------------------------------------------
 DRIFT_SCORE = _gauge("drift_score", "Score of a drift detector.", c.MODEL, "feature", "detector")
@@ -183,7 +184,9 @@ EXPORTER_TICK_GAP = _gauge("exporter_sampler_tick_gap_seconds", "Longest gap bet
 EXPORTER_CALL_IN_FLIGHT = _gauge("exporter_gpu_call_in_flight_seconds",
                                  "Age of the oldest driver call about a GPU that has not returned; 0 when there is none.",
                                  c.GPU, unit="seconds")  # fmt: skip
-EXPORTER_GPU_FAILING = _gauge("exporter_gpu_questions_failing", "Questions to the driver that fail or hang just now.", c.GPU)
+EXPORTER_GPU_FAILING = _gauge(
+    "exporter_gpu_questions_failing", "Questions to the driver that fail or hang just now.", c.GPU
+)
 EXPORTER_SCRAPES = _counter("exporter_scrapes_total", "Pages served.")
 EXPORTER_REFUSED = _counter("exporter_refused_requests_total", "Requests that got no page, by reason.", "reason")
 EXPORTER_RELOAD_SUCCESS = _gauge("exporter_reload_success", "1 when the last reload of the settings worked.")

@@ -1,0 +1,1 @@
+"""What the kernel's OOM killer ended, on the whole host and in each container. `collector` is the entry."""
