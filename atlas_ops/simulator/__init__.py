@@ -7,12 +7,22 @@ For the demo, rehearsals and end-to-end tests. `Fleet` is the simulation, `Simul
 from __future__ import annotations
 
 from atlas_ops.simulator.fleet import Fleet
+from atlas_ops.simulator.node import SimulatedNode
 from atlas_ops.simulator.nvml import NvmlLibrary
 from atlas_ops.simulator.remote import remote_gpus
 from atlas_ops.simulator.scenarios import SCENARIOS, Scenario, scenario_by_name
 from atlas_ops.simulator.server import SimulatorServer
 
-__all__ = ["SCENARIOS", "Fleet", "NvmlLibrary", "Scenario", "SimulatorServer", "nvml_library", "scenario_by_name"]
+__all__ = [
+    "SCENARIOS",
+    "Fleet",
+    "NvmlLibrary",
+    "Scenario",
+    "SimulatedNode",
+    "SimulatorServer",
+    "nvml_library",
+    "scenario_by_name",
+]
 
 
 def nvml_library(url: str) -> object:

@@ -5,10 +5,12 @@ Called by `simulator.server`, and by tests and benchmarks that want simulated ti
 
 from __future__ import annotations
 
+from atlas_ops.simulator.drivers import DEFAULT_DRIVER, driver_by_name
 from atlas_ops.simulator.engine import EngineConfig
-from atlas_ops.simulator.gpu import GpuState
+from atlas_ops.simulator.profiles import DEFAULT_PROFILE, profile_by_name
 from atlas_ops.simulator.replica import Replica
 from atlas_ops.simulator.scenarios import SCENARIOS, Scenario
+from atlas_ops.simulator.state import GpuState
 from atlas_ops.simulator.vllm_page import vllm_page
 
 TICK_SECONDS = 0.1
@@ -20,7 +22,8 @@ DEFAULT_START = 1_767_225_600.0
 class Fleet:
     """`replicas` servers of one model, each with its GPU. The same seed and the same calls give the same pages.
 
-    `started_at` is when the servers say that their processes started, in Unix seconds. Not safe for threads: whoever
+    `started_at` is when the servers say that their processes started, in Unix seconds. `gpu_profile` and `driver` are names
+    of `simulator.profiles` and `simulator.drivers`; UsageError when there are no such ones. Not safe for threads: whoever
     shares it holds a lock.
     """
 
@@ -32,12 +35,18 @@ class Fleet:
         replicas: int = 2,
         config: EngineConfig | None = None,
         started_at: float = DEFAULT_START,
+        gpu_profile: str = DEFAULT_PROFILE,
+        driver: str = DEFAULT_DRIVER,
     ) -> None:
+        part = profile_by_name(gpu_profile)
+        driver_by_name(driver)
         self.config = config or EngineConfig()
         self.scenario = scenario
         self.fault_since: float | None = None
         """Simulated second at which the fault was switched on; None while it is off."""
-        self.replicas = tuple(Replica(index, config=self.config, seed=seed) for index in range(replicas))
+        self.replicas = tuple(
+            Replica(index, config=self.config, seed=seed, profile=part, driver=driver) for index in range(replicas)
+        )
         self._started_at = started_at
         self._ticks = 0
         self._unspent = 0.0

@@ -1,136 +1,143 @@
-"""Heat, power and clock of one GPU of the H100 class. Called by `simulator.replica`; read through `simulator.nvml`.
+"""Heat, power and clock of one GPU over time. Called by `simulator.replica`; its state is read through `simulator.nvml`.
 
-Numbers: the H100 SXM's data sheet (80 GiB, 700 W, 1,980 MHz SM and 2,619 MHz memory clock) and readings of a real one
-under load (59 degrees with 26 of margin, so slowdown of the margin's scale begins at 85; T.Limit offsets -2 and -8, so the
-hardware slows down at 87 and shuts off at 93).
+The thermal figures are those of an H100 (`simulator.profiles` says where they are from); for other parts they are scaled,
+so that each gets as warm under load, and as much too hot without cooling, as its own limits allow.
 """
 
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import replace
 
-NAME = "NVIDIA H100 80GB HBM3"
-MEMORY_TOTAL_BYTES = 80 * 2**30
-MEMORY_RESERVED_BYTES = 600 * 2**20
-SM_CLOCK_MAX_MHZ = 1980
-MEMORY_CLOCK_MHZ = 2619
-POWER_LIMIT_WATTS = 700.0
+from atlas_ops.simulator import reasons
+from atlas_ops.simulator.drivers import DEFAULT_DRIVER
+from atlas_ops.simulator.profiles import Profile
+from atlas_ops.simulator.state import NO_INSTANCE, GpuProcess, GpuState, PcieCounters, check_condition, next_events
 
-SLOWDOWN_CELSIUS = 87.0
-SHUTDOWN_CELSIUS = 93.0
-MAX_OPERATING_CELSIUS = 85.0
-RELEASE_CELSIUS = 80.0
-"""A hardware slowdown ends only below this, or the clock would flap."""
-
-REASON_IDLE = 0x1
-REASON_SW_POWER_CAP = 0x4
-REASON_HW_SLOWDOWN = 0x8
-REASON_SW_THERMAL = 0x20
-REASON_HW_THERMAL = 0x40
-REASONS_SUPPORTED = 0x1FF
-"""What real GPUs of ten kinds report as supported."""
-
-_IDLE_WATTS = 75.0
-_PREFILL_WATTS = 700.0
-"""Computing prompts keeps the tensor cores busy: a burst of them meets the power limit."""
-_DECODE_WATTS = 350.0
-"""Decoding waits for memory: about 425 W in all."""
+_DECODE_SHARE = 0.5
+"""Decoding waits for memory: an H100 draws 425 W in all. Computing prompts draws what the limit allows, and a little more."""
 _INLET_CELSIUS = 30.0
-_COOLED_KELVIN_PER_WATT = 0.0625
-"""A good heat sink: 56 degrees at 420 W."""
-_UNCOOLED_KELVIN_PER_WATT = 0.38
-"""Fans or pump gone: half the clock is still too hot, so the slowdown stays and does not flap."""
-_HEAT_CAPACITY = 70.0
-"""Joule per kelvin of die and cold plate: 4 s to settle when cooled, slowdown about 6 s after the cooling fails."""
+_COOLED_KELVIN = 43.75
+"""Warming at the power limit with a good heat sink: 56 degrees at 60 % of it."""
+_UNCOOLED_KELVIN = 266.0
+"""Fans or pump gone, slowdown at 87: half the clock is still too hot, so the slowdown stays and does not flap."""
+_UNCOOLED_FOR_CELSIUS = 87.0
+_COOLED_SECONDS = 4.375
+"""Time constant of die and cold plate; uncooled it is longer by as much as the warming is larger."""
+_RELEASE_KELVIN = 7.0
+"""A hardware slowdown ends only this much below where it began, or the clock would flap."""
 _SLOWDOWN_RATIO = 0.5
 _SLOWDOWN_PER_KELVIN = 0.03
 _SLOWDOWN_FLOOR = 0.3
 _SW_THERMAL_RATIO = 0.9
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class GpuState:
-    """What a driver would tell about one GPU at one moment."""
-
-    index: int
-    uuid: str
-    utilization_ratio: float
-    memory_utilization_ratio: float
-    memory_used_bytes: int
-    temperature_celsius: float
-    power_watts: float
-    energy_joules: float
-    sm_clock_mhz: int
-    reasons: int
-    """NVML's bitmask of clock event reasons."""
+_PCIE_BYTES_PER_SECOND = 50e6
+"""Of a GPU at full work, in each direction: prompts go in, tokens come out; assumed."""
+_FIRST_PID = 5_000_000
+"""Above Linux's largest process number, so that nobody takes a real process for the simulated one."""
 
 
 class Gpu:
-    """One GPU over time."""
+    """One GPU over time. `condition` is one of `state.CONDITIONS`, for the driver's caller alone: the GPU works on."""
 
-    def __init__(self, *, index: int, uuid: str, memory_used_bytes: int) -> None:
+    def __init__(
+        self, *, index: int, uuid: str, memory_used_bytes: int, profile: Profile, driver: str = DEFAULT_DRIVER
+    ) -> None:
         self.cooled = True
-        self._index = index
-        self._uuid = uuid
-        self._memory_used_bytes = memory_used_bytes
-        self._temperature = _INLET_CELSIUS + _IDLE_WATTS * _COOLED_KELVIN_PER_WATT
+        self._part = profile
+        self._temperature = _INLET_CELSIUS + _COOLED_KELVIN * profile.idle_watts / profile.power_limit_watts
         self._clock_ratio = 1.0
         self._slowed = False
-        self._reasons = REASON_IDLE
-        self._power = _IDLE_WATTS
-        self._energy = 0.0
+        self._reasons = reasons.IDLE
+        self._power = profile.idle_watts
+        self._energy = self._pcie_bytes = 0.0
         self._prefill = self._decode = 0.0
+        where = profile.mig[0] if profile.mig else None
+        self._rest = GpuState(
+            index=index,
+            uuid=uuid,
+            profile=profile.name,
+            driver=driver,
+            memory_used_bytes=memory_used_bytes,
+            processes=(
+                GpuProcess(
+                    pid=_FIRST_PID + index,
+                    memory_bytes=memory_used_bytes,
+                    gpu_instance=where.gpu_instance if where else NO_INSTANCE,
+                    compute_instance=where.compute_instance if where else NO_INSTANCE,
+                ),
+            ),
+        )
+        """What time alone does not change."""
 
     @property
     def clock_ratio(self) -> float:
         """SM clock as a share of its maximum."""
         return self._clock_ratio
 
+    def set_condition(self, condition: str) -> None:
+        """Let the driver answer as for a `healthy`, `lost` or `wedged` GPU; the GPU works on. UsageError otherwise."""
+        check_condition(condition)
+        self._rest = replace(self._rest, condition=condition)
+
+    def xid(self, code: int, count: int) -> None:
+        """Let the driver report an XID, or a storm of them."""
+        self._rest = replace(self._rest, events=next_events(self._rest.events, count, data=code))
+
     def advance(self, seconds: float, *, prefill: float, decode: float) -> None:
         """Let time pass in which the GPU computed prompts and decoded for these shares of it (0 to 1, together too)."""
         self._prefill, self._decode = prefill, decode
-        dynamic = prefill * _PREFILL_WATTS + decode * _DECODE_WATTS
+        limit, idle = self._part.power_limit_watts, self._part.idle_watts
+        dynamic = limit * (prefill + _DECODE_SHARE * decode)
         ceiling, self._reasons = self._thermal_ceiling()
         # Dynamic power goes with the clock times the voltage squared; near the top that is about the clock squared.
-        power_ceiling = math.sqrt((POWER_LIMIT_WATTS - _IDLE_WATTS) / dynamic) if dynamic else 1.0
+        power_ceiling = math.sqrt((limit - idle) / dynamic) if dynamic else 1.0
         if power_ceiling < ceiling:
             ceiling = power_ceiling
-            self._reasons |= REASON_SW_POWER_CAP
+            self._reasons |= reasons.SW_POWER_CAP
         if not dynamic:
-            self._reasons |= REASON_IDLE
+            self._reasons |= reasons.IDLE
         self._clock_ratio = ceiling
-        self._power = _IDLE_WATTS + dynamic * ceiling**2
-        self._energy += self._power * seconds
+        self._power = idle + dynamic * ceiling**2
+        self._count(seconds)
         self._warm(seconds)
 
     def state(self) -> GpuState:
         """Return what the driver would tell now."""
-        return GpuState(
-            index=self._index,
-            uuid=self._uuid,
+        traffic = round(self._pcie_bytes)
+        return replace(
+            self._rest,
             utilization_ratio=self._prefill + self._decode,
             memory_utilization_ratio=0.3 * self._prefill + 0.75 * self._decode,
-            memory_used_bytes=self._memory_used_bytes,
             temperature_celsius=self._temperature,
             power_watts=self._power,
             energy_joules=self._energy,
-            sm_clock_mhz=round(self._clock_ratio * SM_CLOCK_MAX_MHZ),
+            sm_clock_mhz=round(self._clock_ratio * self._part.sm_clock_mhz),
             reasons=self._reasons,
+            pcie=PcieCounters(sent_bytes=traffic, received_bytes=traffic),
         )
+
+    def _count(self, seconds: float) -> None:
+        """Let the counters run for a span of which clock, power and reasons are known."""
+        self._energy += self._power * seconds
+        self._pcie_bytes += (self._prefill + self._decode) * _PCIE_BYTES_PER_SECOND * seconds
+        times = reasons.add_time(self._rest.throttle_times, self._reasons, round(1e9 * seconds))
+        self._rest = replace(self._rest, throttle_times=times)
 
     def _thermal_ceiling(self) -> tuple[float, int]:
         """Return the share of the clock that the temperature allows, and the reasons for it."""
-        self._slowed = self._temperature > (RELEASE_CELSIUS if self._slowed else SLOWDOWN_CELSIUS)
-        reasons = REASON_SW_THERMAL if self._temperature > MAX_OPERATING_CELSIUS else 0
+        slowdown = self._part.slowdown_celsius
+        self._slowed = self._temperature > slowdown - (_RELEASE_KELVIN if self._slowed else 0)
+        active = reasons.SW_THERMAL if self._temperature > self._part.max_operating_celsius else 0
         if self._slowed:
-            above = max(0.0, self._temperature - SLOWDOWN_CELSIUS)
+            above = max(0.0, self._temperature - slowdown)
             ratio = max(_SLOWDOWN_FLOOR, _SLOWDOWN_RATIO - _SLOWDOWN_PER_KELVIN * above)
-            return ratio, reasons | REASON_HW_SLOWDOWN | REASON_HW_THERMAL
-        return (_SW_THERMAL_RATIO if reasons else 1.0), reasons
+            return ratio, active | reasons.HW_SLOWDOWN | reasons.HW_THERMAL
+        return (_SW_THERMAL_RATIO if active else 1.0), active
 
     def _warm(self, seconds: float) -> None:
         """Approach the temperature at which the cooling takes away all the power (a first-order lag, solved exactly)."""
-        resistance = _COOLED_KELVIN_PER_WATT if self.cooled else _UNCOOLED_KELVIN_PER_WATT
-        final = _INLET_CELSIUS + self._power * resistance
-        self._temperature += (final - self._temperature) * -math.expm1(-seconds / (resistance * _HEAT_CAPACITY))
+        hotter = (self._part.slowdown_celsius - _INLET_CELSIUS) / (_UNCOOLED_FOR_CELSIUS - _INLET_CELSIUS)
+        kelvin = _COOLED_KELVIN if self.cooled else _UNCOOLED_KELVIN * hotter
+        final = _INLET_CELSIUS + kelvin * self._power / self._part.power_limit_watts
+        lag = _COOLED_SECONDS * kelvin / _COOLED_KELVIN
+        self._temperature += (final - self._temperature) * -math.expm1(-seconds / lag)

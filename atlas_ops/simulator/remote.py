@@ -11,10 +11,14 @@ import json
 import threading
 import time
 from collections.abc import Callable
+from functools import cache
+from typing import Any, get_args, get_origin, get_type_hints
 from urllib.parse import urlsplit
 
-from atlas_ops.errors import AtlasError
-from atlas_ops.simulator.gpu import GpuState
+from atlas_ops.errors import AtlasError, UsageError
+from atlas_ops.simulator.drivers import driver_by_name
+from atlas_ops.simulator.profiles import profile_by_name
+from atlas_ops.simulator.state import GpuState
 
 CACHE_SECONDS = 0.05
 """A sampler that asks ten values of every GPU ten times a second needs one page per round, and none that is stale."""
@@ -33,9 +37,28 @@ def gpus_as_json(gpus: tuple[GpuState, ...]) -> str:
 def gpus_from_json(text: str) -> tuple[GpuState, ...]:
     """Return the GPUs of a `/gpus` page; GpusUnreachable when it is something else."""
     try:
-        return tuple(GpuState(**fields) for fields in json.loads(text))
-    except (ValueError, TypeError) as error:
+        gpus: tuple[GpuState, ...] = _decoded(tuple[GpuState, ...], json.loads(text))
+        for gpu in gpus:
+            profile_by_name(gpu.profile)
+            driver_by_name(gpu.driver)
+    except (ValueError, TypeError, AttributeError, KeyError, UsageError) as error:
         raise GpusUnreachable(f"this is no page of simulated GPUs: {error}") from error
+    return gpus
+
+
+def _decoded(kind: Any, value: Any) -> Any:
+    """Return what JSON made of a value of a type: records came as objects, tuples as lists."""
+    if isinstance(kind, type) and dataclasses.is_dataclass(kind):
+        kinds = _field_types(kind)
+        return kind(**{name: _decoded(kinds[name], part) for name, part in value.items()})
+    if get_origin(kind) is tuple:
+        return tuple(_decoded(get_args(kind)[0], part) for part in value)
+    return value
+
+
+@cache
+def _field_types(record: Any) -> dict[str, Any]:
+    return get_type_hints(record)
 
 
 def remote_gpus(url: str) -> Callable[[], tuple[GpuState, ...]]:

@@ -9,19 +9,22 @@ import uuid
 
 from atlas_ops.simulator.arrivals import Arrivals
 from atlas_ops.simulator.engine import Engine, EngineConfig
-from atlas_ops.simulator.gpu import MEMORY_TOTAL_BYTES, Gpu
+from atlas_ops.simulator.gpu import Gpu
+from atlas_ops.simulator.profiles import Profile
 from atlas_ops.simulator.scenarios import Effect
 
 
 class Replica:
     """Server number `index`, which has the GPU of the same number."""
 
-    def __init__(self, index: int, *, config: EngineConfig, seed: int) -> None:
+    def __init__(self, index: int, *, config: EngineConfig, seed: int, profile: Profile, driver: str) -> None:
         self.engine = Engine(config)
         self.gpu = Gpu(
             index=index,
             uuid=f"GPU-{uuid.uuid5(uuid.NAMESPACE_OID, f'atlas-ops {seed} {index}')}",
-            memory_used_bytes=int(config.gpu_memory_utilization * MEMORY_TOTAL_BYTES),
+            memory_used_bytes=int(config.gpu_memory_utilization * profile.memory_bytes),
+            profile=profile,
+            driver=driver,
         )
         self._index = index
         self._arrivals = Arrivals(f"{seed}/{index}")

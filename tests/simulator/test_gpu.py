@@ -2,10 +2,12 @@ from __future__ import annotations
 
 import pytest
 
-from atlas_ops.simulator import gpu as h100
+from atlas_ops.simulator import reasons as nvml
 from atlas_ops.simulator.gpu import Gpu
+from atlas_ops.simulator.profiles import profile_by_name
 
-THERMAL = h100.REASON_HW_THERMAL | h100.REASON_SW_THERMAL | h100.REASON_HW_SLOWDOWN
+THERMAL = nvml.HW_THERMAL | nvml.SW_THERMAL | nvml.HW_SLOWDOWN
+H100 = profile_by_name("h100")
 
 
 def work(gpu: Gpu, seconds: float, *, prefill: float = 0.2, decode: float = 0.8) -> list[int]:
@@ -19,15 +21,15 @@ def work(gpu: Gpu, seconds: float, *, prefill: float = 0.2, decode: float = 0.8)
 
 @pytest.fixture
 def gpu() -> Gpu:
-    return Gpu(index=0, uuid="GPU-0", memory_used_bytes=2**35)
+    return Gpu(index=0, uuid="GPU-0", memory_used_bytes=2**35, profile=H100)
 
 
 def test_a_cooled_gpu_works_at_full_clock_far_from_its_limits(gpu: Gpu) -> None:
     assert not any(work(gpu, 120))
     state = gpu.state()
-    assert state.sm_clock_mhz == h100.SM_CLOCK_MAX_MHZ
+    assert state.sm_clock_mhz == H100.sm_clock_mhz
     assert 50 < state.temperature_celsius < 75
-    assert state.power_watts < h100.POWER_LIMIT_WATTS
+    assert state.power_watts < H100.power_limit_watts
 
 
 def test_without_cooling_it_gets_too_hot_within_ten_seconds_and_halves_its_clock(gpu: Gpu) -> None:
@@ -36,17 +38,17 @@ def test_without_cooling_it_gets_too_hot_within_ten_seconds_and_halves_its_clock
     reasons = work(gpu, 10)
     assert reasons[0] & THERMAL == 0
     assert reasons[-1] & THERMAL == THERMAL
-    assert all(reason & h100.REASON_HW_THERMAL for reason in work(gpu, 120))
+    assert all(reason & nvml.HW_THERMAL for reason in work(gpu, 120))
     assert 0.35 < gpu.clock_ratio < 0.55
-    assert gpu.state().temperature_celsius < h100.SHUTDOWN_CELSIUS
+    assert gpu.state().temperature_celsius < H100.shutdown_celsius
 
 
 @pytest.mark.parametrize("decode", [0.7, 1.0])
 def test_a_slowdown_does_not_flap_under_any_usual_load(gpu: Gpu, decode: float) -> None:
     gpu.cooled = False
     work(gpu, 30, prefill=0.3, decode=0.7)
-    assert all(reason & h100.REASON_HW_THERMAL for reason in work(gpu, 60, prefill=0.0, decode=decode))
-    assert gpu.state().temperature_celsius < h100.SHUTDOWN_CELSIUS
+    assert all(reason & nvml.HW_THERMAL for reason in work(gpu, 60, prefill=0.0, decode=decode))
+    assert gpu.state().temperature_celsius < H100.shutdown_celsius
 
 
 def test_it_recovers_within_seconds_when_the_cooling_is_back(gpu: Gpu) -> None:
@@ -59,16 +61,16 @@ def test_it_recovers_within_seconds_when_the_cooling_is_back(gpu: Gpu) -> None:
 
 
 def test_a_burst_of_prompts_meets_the_power_limit_and_costs_a_little_clock(gpu: Gpu) -> None:
-    assert set(work(gpu, 5, prefill=1.0, decode=0.0)) == {h100.REASON_SW_POWER_CAP}
-    assert gpu.state().power_watts == pytest.approx(h100.POWER_LIMIT_WATTS)
+    assert set(work(gpu, 5, prefill=1.0, decode=0.0)) == {nvml.SW_POWER_CAP}
+    assert gpu.state().power_watts == pytest.approx(H100.power_limit_watts)
     assert 0.9 < gpu.clock_ratio < 1.0
 
 
 def test_an_idle_gpu_says_so_and_keeps_its_clock(gpu: Gpu) -> None:
-    assert set(work(gpu, 5, prefill=0, decode=0)) == {h100.REASON_IDLE}
+    assert set(work(gpu, 5, prefill=0, decode=0)) == {nvml.IDLE}
     state = gpu.state()
     assert state.utilization_ratio == 0
-    assert state.sm_clock_mhz == h100.SM_CLOCK_MAX_MHZ
+    assert state.sm_clock_mhz == H100.sm_clock_mhz
 
 
 def test_energy_is_power_over_time(gpu: Gpu) -> None:
