@@ -13,7 +13,6 @@ from atlas_ops.simulator.nvml import c, faults, fields, heat, identity, links, m
 from atlas_ops.simulator.nvml.codes import (
     GPU_IS_LOST,
     INVALID_ARGUMENT,
-    NOT_FOUND,
     NOT_SUPPORTED,
     SUCCESS,
     UNINITIALIZED,
@@ -48,18 +47,14 @@ class NvmlLibrary:
         self._gpus: tuple[GpuState, ...] = ()
         self.event_sets = EventSets(self._read_gpus, self._closed)
         self.gpm_samples = GpmSamples()
-        self._functions = self._all_functions()
+        self.c_functions = self._all_functions()
 
     def __getattr__(self, name: str) -> CFunction:
         """Return a C function; AttributeError for what this driver's library does not export."""
-        function = self._functions.get(name)
+        function = self.c_functions.get(name)
         if function is None or not self._driver().has(name):
             raise AttributeError(name)
         return function
-
-    def functions(self) -> frozenset[str]:
-        """Return the names of the C functions that this driver's library exports."""
-        return frozenset(name for name in self._functions if self._driver().has(name))
 
     def close(self) -> None:
         """End every call that blocks. To be called by whoever made the library; C has no such function."""
@@ -73,7 +68,6 @@ class NvmlLibrary:
             ("nvmlSystemGetCudaDriverVersion_v2", lambda out: c.put(out, self._driver().cuda)),
             ("nvmlDeviceGetCount_v2", self._put_count),
             ("nvmlDeviceGetHandleByIndex_v2", self._put_handle),
-            ("nvmlDeviceGetHandleByUUID", self._put_handle_of),
             *self.event_sets.functions(),
             *self.gpm_samples.functions(),
         )
@@ -178,9 +172,7 @@ class NvmlLibrary:
     def _put_handle(self, index: Any, handle: Any) -> None:
         c.put_address(handle, handle_of(self._gpu(c.number(index)).index))
 
-    def _put_handle_of(self, uuid: Any, handle: Any) -> None:
-        wanted = bytes(uuid.value).decode()
-        for gpu in self._gpus:
-            if gpu.uuid == wanted:
-                return self._put_handle(gpu.index, handle)
-        raise Refused(NOT_FOUND)
+
+def all_functions() -> frozenset[str]:
+    """Return the names of the C functions that the simulator knows; a driver's version may lack some."""
+    return frozenset(NvmlLibrary(tuple).c_functions)
