@@ -133,8 +133,8 @@ def _probes(exporter: Exporter) -> dict[str, yamltext.Value]:
 
 
 def _host_folders(exporter: Exporter) -> tuple[_HostFolder, ...]:
-    # Of the logs the exporter reads the names alone, which say whose a container is. They are links to /var/log/pods,
-    # where the logs themselves lie: that is not mounted.
+    # Of the last one the exporter reads the names alone, which say whose a container is. They are links to the logs in
+    # /var/log/pods, which is not mounted: rotated ones could be read by everybody.
     named = {"proc": "/proc", "sys": "/sys", "log-names": "/var/log/containers"}
     folders = tuple(_HostFolder(name=name, path=path, mounted_at=f"{HOST_ROOT}{path}") for name, path in named.items())
     socket = PurePosixPath(exporter.pod_resources_socket)

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
 import re
-import threading
-import urllib.request
 from collections.abc import Callable
+from http.client import HTTPConnection
 from pathlib import Path, PurePosixPath
 from typing import Any
+from urllib.parse import urlsplit
 
 import jsonschema
 import pytest
@@ -15,9 +16,9 @@ import yaml
 
 from atlas_ops import cli, settings
 from atlas_ops.catalog import build_catalog, conventions
-from atlas_ops.exporter.service import Service
 from atlas_ops.settings import Exporter
 from tests.deploy.manifest import OLDEST, VERSIONS, Manifest, forbidden, manifest, validate
+from tests.exporter.test_exporter_command import running
 
 README = Path(__file__).parents[2] / "exporters/deploy/README.md"
 TARGET_LABELS = {"job", "instance", "namespace", "pod", "container", "endpoint"}
@@ -141,14 +142,18 @@ def test_the_program_takes_the_arguments_and_finds_its_settings_where_they_are_m
     assert volume["configMap"]["name"] == found.objects["ConfigMap"]["metadata"]["name"]
 
 
-def test_the_probes_and_the_scrape_ask_for_pages_that_there_are(found: Manifest) -> None:
+def test_the_program_runs_with_the_settings_of_the_pod_and_has_the_pages_that_are_asked_for(
+    found: Manifest, tmp_path: Path
+) -> None:
+    file = tmp_path / "atlas-ops.yaml"
+    file.write_text(found.config)
     probes = {found.container[f"{kind}Probe"]["httpGet"]["path"] for kind in ("startup", "liveness", "readiness")}
-    with Service("127.0.0.1", 0, ()) as service:
-        service.start(0.0, threading.Event())
+    with running("--config", str(file)) as exporter:
         for path in (*probes, found.endpoint["path"]):
-            address = service.url.removesuffix("/metrics") + path
-            with urllib.request.urlopen(address) as answer:
-                assert answer.status == 200
+            connection = HTTPConnection(urlsplit(exporter.url).netloc, timeout=30)
+            with contextlib.closing(connection):
+                connection.request("GET", path)
+                assert connection.getresponse().status in (200, 503), path
 
 
 def test_a_wedged_driver_makes_the_pod_not_ready_and_does_not_kill_it(found: Manifest) -> None:
