@@ -11,6 +11,8 @@ import time
 from atlas_ops import settings
 from atlas_ops.errors import UsageError
 from atlas_ops.simulator import SCENARIOS, Fleet, SimulatorServer, scenario_by_name
+from atlas_ops.simulator.drivers import DEFAULT_DRIVER, DRIVERS
+from atlas_ops.simulator.profiles import DEFAULT_PROFILE, PROFILES
 
 DEFAULT_LISTEN = "127.0.0.1:9466"
 
@@ -19,7 +21,14 @@ Each model server answers /metrics in vLLM's own dialect on a port of its own; t
   curl http://127.0.0.1:9466/state                                what runs where
   curl -X POST 'http://127.0.0.1:9466/-/fault?active=true'        switch the scenario's fault on (or =false: off)
   curl -X POST 'http://127.0.0.1:9466/-/scenario?name=calm'       another scenario
-The simulated GPUs are seen by `atlas-ops exporter --simulated-gpus http://127.0.0.1:9466`.
+  curl -X POST 'http://127.0.0.1:9466/-/xid?index=0&code=79&count=3'       GPU 0 reports an XID three times
+  curl -X POST 'http://127.0.0.1:9466/-/gpu?index=0&condition=wedged'      every call about GPU 0 blocks
+  (or condition=lost: every call is refused; condition=healthy: all as before)
+The simulated GPUs are seen by `atlas-ops exporter --simulated-gpus http://127.0.0.1:9466`. What a GPU lacks, and
+how its driver numbers the hardware's throttle counters, follows the real ones:
+  GPUs     {profiles}
+  drivers  {drivers}
+           (counters of hardware thermal slowdown and power brake: from 575 on, with other numbers from 580.82 on)
 
 exit codes:
   0  stopped by Ctrl-C or SIGTERM
@@ -34,7 +43,10 @@ def add(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
         "simulate",
         help="run a fleet of model servers and GPUs that does not exist",
         description="Run a fleet of model servers and GPUs that does not exist. The same seed gives the same course.",
-        epilog=_EPILOG,
+        epilog=_EPILOG.format(
+            profiles=", ".join(profile.name for profile in PROFILES),
+            drivers=", ".join(driver.name for driver in DRIVERS),
+        ),
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     names = ", ".join(scenario.name for scenario in SCENARIOS)
@@ -43,6 +55,12 @@ def add(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
     parser.add_argument("--fault", action="store_true", help="begin with the scenario's fault switched on")
     parser.add_argument(
         "--replicas", type=int, default=2, metavar="N", help="model servers, one GPU each (%(default)s)"
+    )
+    parser.add_argument(
+        "--gpu-profile", default=DEFAULT_PROFILE, metavar="NAME", help="kind of the GPUs, see below (%(default)s)"
+    )
+    parser.add_argument(
+        "--driver", default=DEFAULT_DRIVER, metavar="NAME", help="NVIDIA driver of the GPUs, see below (%(default)s)"
     )
     parser.add_argument("--seed", type=int, default=0, metavar="N", help="seed of everything random (%(default)s)")
     parser.add_argument(
@@ -56,7 +74,12 @@ def run(args: argparse.Namespace) -> int:
     if args.replicas < 1 or args.speed < 0:
         raise UsageError("--replicas has to be at least 1 and --speed at least 0", next_step="give other numbers")
     fleet = Fleet(
-        scenario=scenario_by_name(args.scenario), seed=args.seed, replicas=args.replicas, started_at=time.time()
+        scenario=scenario_by_name(args.scenario),
+        seed=args.seed,
+        replicas=args.replicas,
+        started_at=time.time(),
+        gpu_profile=args.gpu_profile,
+        driver=args.driver,
     )
     fleet.set_fault(active=args.fault)
     stop = threading.Event()

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import json
 import logging
 import threading
 from collections.abc import Callable
 from dataclasses import dataclass
+from http import HTTPStatus
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 from atlas_ops.errors import EnvironmentProblem
@@ -27,6 +29,16 @@ class Answer:
 
 Respond = Callable[[str, str], Answer]
 """From method and request target (path with query) to the answer."""
+
+
+def json_answer(content: dict[str, object]) -> Answer:
+    """Return an answer with a JSON object."""
+    return Answer(body=json.dumps(content))
+
+
+def refusal(status: HTTPStatus, message: str, next_step: str = "") -> Answer:
+    """Return an answer that says what was wrong and what to do next."""
+    return Answer(body=json.dumps({"error": message, "next_step": next_step}), status=status)
 
 
 class Listener:

@@ -6,21 +6,19 @@ Run by `atlas-ops simulate`; the demo and the end-to-end tests steer it over HTT
 from __future__ import annotations
 
 import contextlib
-import json
 import threading
 import time
 from collections.abc import Sequence
 from functools import partial
 from http import HTTPStatus
 from types import TracebackType
-from urllib.parse import parse_qs, urlsplit
+from urllib.parse import urlsplit
 
-from atlas_ops.errors import AtlasError, UsageError
+from atlas_ops.errors import UsageError
 from atlas_ops.simulator.exposition import CONTENT_TYPE
 from atlas_ops.simulator.fleet import Fleet
-from atlas_ops.simulator.listener import Answer, Listener, Respond
-from atlas_ops.simulator.remote import gpus_as_json
-from atlas_ops.simulator.scenarios import scenario_by_name
+from atlas_ops.simulator.listener import Answer, Listener, Respond, json_answer, refusal
+from atlas_ops.simulator.steering import Steering
 from atlas_ops.simulator.vllm_page import VERSION
 
 PACE_SECONDS = 0.05
@@ -57,8 +55,9 @@ class SimulatorServer:
         self._lock = threading.Lock()
         self._stopping = threading.Event()
         self._driver = threading.Thread(target=self._drive, name="simulated time")
+        steering = Steering(fleet, self._lock, speed=speed, servers=lambda: self.server_urls)
         responders: list[Respond] = [
-            self._steer,
+            steering.respond,
             *(partial(self._serve, index) for index in range(len(fleet.replicas))),
         ]
         numbers = [control_port, *ports, *[0] * -surplus]
@@ -117,7 +116,7 @@ class SimulatorServer:
         path = urlsplit(target).path
         model = self._fleet.config.model_name
         if method != "GET":
-            return _refusal(
+            return refusal(
                 HTTPStatus.METHOD_NOT_ALLOWED, "the simulated server takes no requests; its clients are simulated"
             )
         if path == "/metrics":
@@ -126,54 +125,7 @@ class SimulatorServer:
         if path == "/health":
             return Answer(body="")
         if path == "/version":
-            return _json({"version": VERSION})
+            return json_answer({"version": VERSION})
         if path == "/v1/models":
-            return _json({"object": "list", "data": [{"id": model, "object": "model", "owned_by": "vllm"}]})
-        return _refusal(HTTPStatus.NOT_FOUND, "known: /metrics, /health, /version, /v1/models")
-
-    def _steer(self, method: str, target: str) -> Answer:
-        parts = urlsplit(target)
-        arguments = {name: values[-1] for name, values in parse_qs(parts.query).items()}
-        try:
-            with self._lock:
-                match method, parts.path:
-                    case "GET", "/state":
-                        return self._state()
-                    case "GET", "/gpus":
-                        return Answer(body=gpus_as_json(self._fleet.gpus()))
-                    case "POST", "/-/fault":
-                        self._fleet.set_fault(active=_truth(arguments.get("active", "")))
-                        return self._state()
-                    case "POST", "/-/scenario":
-                        self._fleet.choose(scenario_by_name(arguments.get("name", "")))
-                        return self._state()
-        except AtlasError as error:
-            return _refusal(HTTPStatus.BAD_REQUEST, error.message, error.next_step)
-        known = "GET /state, GET /gpus, POST /-/fault?active=true|false, POST /-/scenario?name=NAME"
-        return _refusal(HTTPStatus.NOT_FOUND, f"known: {known}")
-
-    def _state(self) -> Answer:
-        return _json(
-            {
-                "scenario": self._fleet.scenario.name,
-                "fault_active": self._fleet.fault_since is not None,
-                "fault_since_seconds": self._fleet.fault_since,
-                "simulated_seconds": self._fleet.now,
-                "speed": self._speed,
-                "servers": self.server_urls,
-            }
-        )
-
-
-def _truth(word: str) -> bool:
-    if word not in ("true", "false"):
-        raise UsageError(f"active={word!r} is neither true nor false", next_step="POST /-/fault?active=true or =false")
-    return word == "true"
-
-
-def _json(content: dict[str, object]) -> Answer:
-    return Answer(body=json.dumps(content))
-
-
-def _refusal(status: HTTPStatus, message: str, next_step: str = "") -> Answer:
-    return Answer(body=json.dumps({"error": message, "next_step": next_step}), status=status)
+            return json_answer({"object": "list", "data": [{"id": model, "object": "model", "owned_by": "vllm"}]})
+        return refusal(HTTPStatus.NOT_FOUND, "known: /metrics, /health, /version, /v1/models")

@@ -14,8 +14,8 @@ import pytest
 
 from atlas_ops.errors import AtlasError, EnvironmentProblem, UsageError
 from atlas_ops.simulator import Fleet, SimulatorServer, nvml_library
-from atlas_ops.simulator.gpu import GpuState
 from atlas_ops.simulator.remote import GpusUnreachable, gpus_as_json, gpus_from_json, remote_gpus
+from atlas_ops.simulator.state import GpuState
 
 from .pages import running, tokens
 
@@ -75,6 +75,7 @@ def test_the_control_page_tells_the_state(still: SimulatorServer) -> None:
         "simulated_seconds": 10.0,
         "speed": 0,
         "servers": list(still.server_urls),
+        "gpus": ["healthy", "healthy"],
     }
 
 
@@ -93,6 +94,12 @@ def test_a_fault_and_a_scenario_are_set_over_http(still: SimulatorServer) -> Non
         ("POST", "/-/scenario", 400, "kv_pressure"),
         ("POST", "/-/fault?active=perhaps", 400, "=false"),
         ("POST", "/-/fault", 400, "=false"),
+        ("POST", "/-/gpu?index=0&condition=tired", 400, "wedged"),
+        ("POST", "/-/gpu?index=2&condition=lost", 400, "from 0 to 1"),
+        ("POST", "/-/gpu?index=-1&condition=lost", 400, "from 0 to 1"),
+        ("POST", "/-/gpu?condition=lost", 400, "index=N"),
+        ("POST", "/-/xid?index=0&code=oops", 400, "code=XID"),
+        ("POST", "/-/xid?index=0&code=79&count=0", 400, "from 1 to"),
         ("GET", "/-/fault?active=true", 404, "POST /-/fault"),
         ("GET", "/", 404, "/gpus"),
     ],
