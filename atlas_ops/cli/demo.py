@@ -10,7 +10,7 @@ import time
 from pathlib import Path
 from types import FrameType
 
-from atlas_ops.cli.exporter import servers_from_flags
+from atlas_ops.cli.exporter_settings import servers_from_flags
 from atlas_ops.simulator import SCENARIOS, scenario_by_name
 from atlas_ops.stage.demo import CALM_SECONDS, Demo, Result, running
 from atlas_ops.stage.observer import Step

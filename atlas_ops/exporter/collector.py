@@ -1,10 +1,11 @@
 """What the exporter's page asks of whoever measures: the seam between collectors and the HTTP server.
 
-Implemented by `server_collector` and by the GPU collector; used by `self_metrics` and `service`.
+Implemented by `server_collector`, by the GPU collector and others; used by `source`, `lineup` and `service`.
 """
 
 from __future__ import annotations
 
+from collections.abc import Hashable
 from dataclasses import dataclass
 from typing import Protocol, runtime_checkable
 
@@ -12,7 +13,7 @@ from atlas_ops.exporter.samples import Sample
 
 
 class Collector(Protocol):
-    """Measures one source. `collect` is called for every page and must not wait for the source."""
+    """Measures one source. `collect` is called every second and must not wait for the source."""
 
     @property
     def name(self) -> str:
@@ -56,4 +57,13 @@ class Paced(Protocol):
 
     def last_round(self) -> Round | None:
         """Return the last round; None before the first one is over."""
+        ...
+
+
+@runtime_checkable
+class Versioned(Protocol):
+    """A collector whose samples change seldom: they are taken and printed again only when its version is another."""
+
+    def version(self) -> Hashable:
+        """Return something that differs whenever `collect` would return something else than before."""
         ...

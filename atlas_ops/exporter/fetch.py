@@ -12,13 +12,13 @@ import logging
 import socket
 import ssl
 import threading
-import time
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 from urllib.parse import quote, urlsplit
 
 from atlas_ops import __version__
+from atlas_ops.exporter.deadline import Deadline
 from atlas_ops.exporter.scrape_state import ScrapeFailure, ScrapeState
 
 _log = logging.getLogger(__name__)
@@ -38,18 +38,6 @@ class Answer:
 
     status: int
     body: bytes
-
-
-class Deadline:
-    """A moment by which everything has to be over; shared by the requests of one round."""
-
-    def __init__(self, seconds: float) -> None:
-        self._end = time.monotonic() + seconds
-
-    @property
-    def left(self) -> float:
-        """Seconds left, never below a millisecond (0 would mean `do not block` to a socket)."""
-        return max(self._end - time.monotonic(), 0.001)
 
 
 class _Connection:

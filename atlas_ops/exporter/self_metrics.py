@@ -1,58 +1,63 @@
-"""What the exporter tells of itself: whether its collectors work, how old their data is, and what it costs.
+"""What the exporter tells of itself: pages served and refused, reloads, what it costs, and which version it is.
 
-Called by `service` for every page.
+Filled by `service` as things happen; read by `snapshot` for every page.
 """
 
 from __future__ import annotations
 
-import logging
 import os
+import threading
 import time
-from collections.abc import Sequence
 from pathlib import Path
 
 from atlas_ops import __version__
+from atlas_ops.catalog import conventions as c
 from atlas_ops.catalog import signals as s
-from atlas_ops.exporter.collector import Collector, Paced
 from atlas_ops.exporter.samples import Sample, labels
 
-_log = logging.getLogger(__name__)
 
+class SelfMetrics:
+    """Counts from the start of the process. Safe to use from many threads."""
 
-def collect_all(collectors: Sequence[Collector]) -> list[Sample]:
-    """Return the samples of every collector and how each is doing. One that fails costs its own samples only."""
-    samples: list[Sample] = []
-    for collector in collectors:
-        began = time.monotonic()
-        try:
-            samples += collector.collect()
-            success = True
-        except Exception:  # noqa: BLE001 (logged whole; one collector must not cost the page)
-            _log.exception("collector %s failed", collector.name)
-            success = False
-        duration = time.monotonic() - began
-        last = collector.last_round() if isinstance(collector, Paced) else None
-        if last is not None:
-            success, duration = success and last.success, last.duration_seconds
-        who = labels(collector=collector.name)
-        samples.append(Sample(s.EXPORTER_COLLECTOR_SUCCESS, who, float(success)))
-        samples.append(Sample(s.EXPORTER_COLLECTOR_DURATION, who, duration))
-        if last is not None:
-            samples.append(Sample(s.EXPORTER_SNAPSHOT_AGE, who, last.age_seconds))
-    return samples
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._scrapes = 0
+        self._refused = dict.fromkeys(c.REFUSALS, 0)
+        self._reload_works = True
+        self._reloaded = time.time()
 
+    def scraped(self) -> None:
+        """Count a page that was served."""
+        with self._lock:
+            self._scrapes += 1
 
-def own(scrapes: int) -> list[Sample]:
-    """Return what the exporter costs, and its version."""
-    samples = [
-        Sample(s.EXPORTER_SCRAPES, (), float(scrapes)),
-        Sample(s.EXPORTER_CPU, (), time.process_time()),
-        Sample(s.BUILD_INFO, labels(version=__version__), 1.0),
-    ]
-    resident = _resident_bytes()
-    if resident is not None:
-        samples.append(Sample(s.EXPORTER_MEMORY, (), float(resident)))
-    return samples
+    def refused(self, reason: str) -> None:
+        """Count a request that got no page, by its reason (`conventions.REFUSALS`)."""
+        with self._lock:
+            self._refused[reason] += 1
+
+    def reloaded(self, *, success: bool) -> None:
+        """Keep how the last reload of the settings ended. The start of the process counts as one that worked."""
+        with self._lock:
+            self._reload_works = success
+            if success:
+                self._reloaded = time.time()
+
+    def samples(self, *, web_config_broken: bool) -> list[Sample]:
+        """Return all of it. A web-config file that cannot be used makes the last reload a failed one, too."""
+        with self._lock:
+            samples = [
+                Sample(s.EXPORTER_SCRAPES, (), float(self._scrapes)),
+                *(Sample(s.EXPORTER_REFUSED, labels(reason=why), float(n)) for why, n in self._refused.items()),
+                Sample(s.EXPORTER_RELOAD_SUCCESS, (), float(self._reload_works and not web_config_broken)),
+                Sample(s.EXPORTER_RELOAD_LAST, (), self._reloaded),
+            ]
+        samples.append(Sample(s.EXPORTER_CPU, (), time.process_time()))
+        samples.append(Sample(s.BUILD_INFO, labels(version=__version__), 1.0))
+        resident = _resident_bytes()
+        if resident is not None:
+            samples.append(Sample(s.EXPORTER_MEMORY, (), float(resident)))
+        return samples
 
 
 def _resident_bytes() -> int | None:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import logging
 import threading
 import time
-from collections.abc import Sequence
+from collections.abc import Hashable, Sequence
 from dataclasses import dataclass
 from urllib.parse import urlsplit, urlunsplit
 
@@ -19,7 +19,8 @@ from atlas_ops.catalog.dialect import Dialect
 from atlas_ops.catalog.dialects import recognise
 from atlas_ops.catalog.model import Signal
 from atlas_ops.exporter.collector import Round
-from atlas_ops.exporter.fetch import Answer, Deadline, Fetcher
+from atlas_ops.exporter.deadline import Deadline
+from atlas_ops.exporter.fetch import Answer, Fetcher
 from atlas_ops.exporter.identity import Identity
 from atlas_ops.exporter.parse import Page, Parser
 from atlas_ops.exporter.restarts import Restarts
@@ -104,10 +105,18 @@ class ServerCollector:
         result = self._result
         if result is None:
             return []
-        too_old = STALE_ROUNDS * self.interval_seconds + self._exporter.timeout_seconds
-        if time.monotonic() - result.finished > too_old:
+        if self._too_old(result):
             return self._status(ScrapeState.TIMEOUT)
         return [*self._status(result.state), *result.samples]
+
+    def version(self) -> Hashable:
+        """Return what tells one round, and the time when it is too old to be told, from the next."""
+        result = self._result
+        return result and (result.finished, self._too_old(result))
+
+    def _too_old(self, result: _Result) -> bool:
+        limit = STALE_ROUNDS * self.interval_seconds + self._exporter.timeout_seconds
+        return time.monotonic() - result.finished > limit
 
     def _run(self) -> None:
         due = time.monotonic()

@@ -13,7 +13,8 @@ from pathlib import Path
 import pytest
 
 from atlas_ops.exporter import fetch
-from atlas_ops.exporter.fetch import Answer, Deadline, Fetcher
+from atlas_ops.exporter.deadline import Deadline
+from atlas_ops.exporter.fetch import Answer, Fetcher
 from atlas_ops.exporter.scrape_state import ScrapeFailure, ScrapeState
 from tests.exporter.fake_server import Behaviour, answer, closed_port, drip, hang, raw, serving
 

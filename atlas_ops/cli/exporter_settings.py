@@ -1,0 +1,77 @@
+"""The settings of `atlas-ops exporter`: its file, with the flags over them.
+
+Called by `cli.exporter` at the start and by `cli.exporter_reload` after every change of the file; `cli.demo` reads
+servers in the same form.
+"""
+
+from __future__ import annotations
+
+import argparse
+import dataclasses
+from collections.abc import Sequence
+
+from atlas_ops import settings as settings_module
+from atlas_ops.catalog.dialects import runtime_ids
+from atlas_ops.cli import place
+from atlas_ops.errors import UsageError
+from atlas_ops.settings import Server, Settings, url_problem
+
+
+def servers_from_flags(flags: Sequence[str]) -> tuple[Server, ...]:
+    """Read `URL[=RUNTIME]` texts; UsageError with every mistake in them."""
+    servers, mistakes = _servers(flags)
+    _refuse(mistakes)
+    return servers
+
+
+def read(args: argparse.Namespace) -> Settings:
+    """Return the settings of the file with the flags over them; AtlasError with every mistake of either."""
+    servers, mistakes = _servers(args.server)
+    if args.listen is not None:
+        try:
+            settings_module.address(args.listen)
+        except UsageError as error:
+            mistakes.insert(0, f"--listen: {error.message}")
+    _refuse(mistakes)
+    settings = place.read_config(args)
+    _refuse([f"the settings file: {problem}" for problem in _doubled(settings.servers)] if not servers else [])
+    exporter = dataclasses.replace(
+        settings.exporter,
+        listen=settings.exporter.listen if args.listen is None else args.listen,
+        web_config_file=settings.exporter.web_config_file if args.web_config is None else args.web_config,
+    )
+    return dataclasses.replace(settings, exporter=exporter, servers=servers or settings.servers)
+
+
+def _servers(flags: Sequence[str]) -> tuple[tuple[Server, ...], list[str]]:
+    servers: list[Server] = []
+    mistakes: list[str] = []
+    for flag in flags:
+        url, runtime = _split(flag)
+        address, equals, unknown = url.partition("?")[0].rpartition("=")
+        problem = url_problem(address if equals else url)
+        if not problem and equals:
+            problem = f"unknown runtime {unknown!r}; known ones: {', '.join(runtime_ids())}"
+        if problem:
+            mistakes.append(f"--server: {problem}")
+        else:
+            servers.append(Server(url=url, runtime=runtime))
+    mistakes += [f"--server: {problem}" for problem in _doubled(servers)]
+    return tuple(servers), mistakes
+
+
+def _split(flag: str) -> tuple[str, str]:
+    """Split at the last `=` when a runtime follows; a query string may hold others."""
+    url, _, runtime = flag.rpartition("=")
+    return (url, runtime) if url and runtime in runtime_ids() else (flag, "")
+
+
+def _doubled(servers: Sequence[Server]) -> list[str]:
+    urls = [server.url for server in servers]
+    return [f"{url} is given twice" for url in dict.fromkeys(urls) if urls.count(url) > 1]
+
+
+def _refuse(mistakes: Sequence[str]) -> None:
+    if mistakes:
+        told = mistakes[0] if len(mistakes) == 1 else "\n  ".join((f"{len(mistakes)} mistakes", *mistakes))
+        raise UsageError(told, next_step="see `atlas-ops exporter --help` for the form of each flag")
