@@ -17,6 +17,7 @@ from atlas_ops.errors import AtlasError
 
 COMMANDS = (
     ("exporter", "measure GPUs and model servers, serve /metrics for Prometheus"),
+    ("gpu", "record what the GPUs of this machine answer, to replay it elsewhere"),
     ("build", "write rules, dashboards, Alertmanager configuration and runbook facts"),
     ("check", "prove that rules, dashboards, runbooks and links belong together"),
     ("pager", "turn Alertmanager's webhooks into Slack pages with a filled-in runbook"),
