@@ -262,7 +262,7 @@ def test_counters_are_of_unknown_type_in_openmetrics_which_wants_a_suffix_of_the
     text = render(EVERYTHING, True)
     assert {name for name, told in types(text).items() if told == "unknown"} == counters
     assert {name for name, told in types(render(EVERYTHING, False)).items() if told == "counter"} == counters
-    names = {family.name for family in openmetrics_families(text + "# EOF\n")}
+    names = {family.name for family in openmetrics_families(text + "# EOF\n")}  # type: ignore[no-untyped-call]
     assert names == set(MEASURED)
 
 
@@ -299,7 +299,7 @@ def test_whatever_is_measured_makes_a_page_that_can_be_read_and_has_nothing_twic
 ) -> None:
     text = render(samples, openmetrics)
     parse = openmetrics_families if openmetrics else text_string_to_metric_families
-    families = list(parse(text + "# EOF\n" if openmetrics else text))  # type: ignore[no-untyped-call]
+    families = list(parse(text + "# EOF\n" if openmetrics else text))
     assert len({family.name for family in families}) == len(families) == len(types(text))
     for family in families:
         series = [(entry.name, tuple(sorted(entry.labels.items()))) for entry in family.samples]

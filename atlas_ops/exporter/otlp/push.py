@@ -19,7 +19,7 @@ from atlas_ops.exporter.otlp.series import Series
 from atlas_ops.exporter.samples import Sample, labels
 
 TIMEOUT_SECONDS = 10.0
-"""For one push; OpenTelemetry's default."""
+"""For one push with all its attempts; OpenTelemetry's default."""
 MAX_BACKOFF_SECONDS = 300.0
 """A receiver that comes back is found within five minutes."""
 _GOODBYE_SECONDS = 2.0
@@ -37,7 +37,13 @@ class Push:
     """
 
     def __init__(
-        self, endpoint: str, interval_seconds: float, collect: Callable[[], Sequence[Sample]], host_name: str
+        self,
+        endpoint: str,
+        interval_seconds: float,
+        collect: Callable[[], Sequence[Sample]],
+        host_name: str,
+        *,
+        timeout_seconds: float = TIMEOUT_SECONDS,
     ) -> None:
         """EnvironmentProblem when OpenTelemetry's packages are not installed."""
         try:
@@ -50,9 +56,7 @@ class Push:
         resource = {"service.name": "atlas-ops-exporter", "service.version": __version__, "host.name": host_name}
         self._endpoint, self._interval, self._collect = endpoint, interval_seconds, collect
         self._outcome = sender.Outcome
-        self._sender = sender.Sender(
-            endpoint, timeout_seconds=min(TIMEOUT_SECONDS, max(1.0, interval_seconds)), resource=resource
-        )
+        self._sender = sender.Sender(endpoint, timeout_seconds=timeout_seconds, resource=resource)
         self._series = Series(time.time_ns)
         self._counts = {_OK: 0, _FAILED: 0}
         self._failures = 0
