@@ -14,6 +14,7 @@ from atlas_ops.catalog.dialects import runtime_ids
 from atlas_ops.cli import exporter_settings, place
 from atlas_ops.cli.exporter_parts import Machine
 from atlas_ops.cli.exporter_reload import Reloader, SettingsFile, Signals
+from atlas_ops.exporter.nvml.replay import ReplayLibrary
 from atlas_ops.exporter.service import Service
 from atlas_ops.exporter.web.guard import Guard
 from atlas_ops.settings import DEFAULT_EXPORTER
@@ -92,8 +93,15 @@ def add(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
         metavar="FILE",
         help="TLS and basic auth, in the format of Prometheus's exporter-toolkit (default: neither)",
     )
+    gpus = parser.add_mutually_exclusive_group()
+    gpus.add_argument(
+        "--gpu-replay",
+        type=Path,
+        metavar="FILE",
+        help="serve the GPUs of a recording (atlas-ops gpu record) in place of this machine's",
+    )
     # For the demo alone: its GPUs are simulated in another process, and it says so.
-    parser.add_argument("--simulated-gpus", default="", metavar="URL", help=argparse.SUPPRESS)
+    gpus.add_argument("--simulated-gpus", default="", metavar="URL", help=argparse.SUPPRESS)
     place.add_config(parser)
 
 
@@ -107,7 +115,7 @@ def run(args: argparse.Namespace) -> int:
     web_config = settings.exporter.web_config_file
     machine = Machine(
         host_name=args.node or os.environ.get("NODE_NAME", "") or socket.gethostname(),
-        nvml_library=nvml_library(args.simulated_gpus) if args.simulated_gpus else None,
+        nvml_library=_nvml_library(args),
     )
     with Service(host, port, Guard(Path(web_config) if web_config else None)) as service:
         service.start()
@@ -119,3 +127,10 @@ def run(args: argparse.Namespace) -> int:
                 file.noted()
                 reloader.reload()
     return 0
+
+
+def _nvml_library(args: argparse.Namespace) -> object:
+    """Return what stands in for the driver's library; None when the real one is to be used."""
+    if args.gpu_replay:
+        return ReplayLibrary(args.gpu_replay)
+    return nvml_library(args.simulated_gpus) if args.simulated_gpus else None
