@@ -178,7 +178,7 @@ def _unreachable(error: OSError) -> GrpcError:
     if error.errno in (errno.EACCES, errno.EPERM):
         step = "the kubelet's socket belongs to root: run the exporter as user 0 (it needs no capability for this)"
         return GrpcError(f"the socket refuses this user: {reason}", next_step=step)
-    return GrpcError(f"the socket cannot be reached: {reason}")
+    return GrpcError(f"the connection failed: {reason}")
 
 
 def _shut_down(sock: socket.socket) -> None:
