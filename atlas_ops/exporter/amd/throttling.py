@@ -46,10 +46,13 @@ def status_bits(status: int) -> int:
 def possible_bits(metrics: Metrics) -> int:
     """Return the reasons that such a table can report, in the same bits."""
     if metrics.cycles is not None:
-        return _sum(
-            reason for reason, names in RESIDENCY_REASONS.items() if any(name in metrics.residencies for name in names)
-        )
+        return _sum(given_reasons(metrics))
     return _sum(STATUS_REASONS) if metrics.throttle_status is not None else 0
+
+
+def given_reasons(metrics: Metrics) -> list[str]:
+    """Return the reasons of which the table has a residency."""
+    return [reason for reason, names in RESIDENCY_REASONS.items() if any(name in metrics.residencies for name in names)]
 
 
 def _sum(reasons: Iterable[str]) -> int:
@@ -65,7 +68,7 @@ class _Look:
     def runs_on_from(self, before: _Look) -> bool:
         """Whether no counter ran backwards, as after a reset of the GPU, or when its 32 bits are full."""
         counters = before.residencies.items()
-        return self.cycles >= before.cycles and all(self.residencies.get(name, 0) >= value for name, value in counters)
+        return self.cycles >= before.cycles and all(self.residencies.get(name, value) >= value for name, value in counters)
 
 
 class ResidencyMeter:
@@ -83,7 +86,7 @@ class ResidencyMeter:
 
     @property
     def nanoseconds(self) -> dict[str, int]:
-        """Return {reason: throttled so far}, counted since the first look."""
+        """Return {reason: throttled so far}, counted since the first look; nothing before."""
         return {reason: int(value) for reason, value in self._nanoseconds.items()}
 
     def bits(self, now: float) -> int | None:
@@ -98,6 +101,7 @@ class ResidencyMeter:
         look, before = _Look(metrics.cycles, metrics.residencies, now), self._last
         if before is None or not look.runs_on_from(before):
             self._last, self._bits = look, None
+            self._nanoseconds = dict.fromkeys(given_reasons(metrics), 0.0) | self._nanoseconds
         elif look.cycles > before.cycles:  # else it is the same table: its time is counted with the next one
             self._bits = _sum([reason for reason in RESIDENCY_REASONS if self._add(reason, before, look)])
             self._last = look
@@ -107,7 +111,7 @@ class ResidencyMeter:
 
         The bit is on in as many looks as the shares amount to: who samples it gets the time that the counter has.
         """
-        names = [name for name in RESIDENCY_REASONS[reason] if name in before.residencies]
+        names = [name for name in RESIDENCY_REASONS[reason] if name in before.residencies and name in look.residencies]
         if not names:
             return False
         grown = max(look.residencies[name] - before.residencies[name] for name in names)
