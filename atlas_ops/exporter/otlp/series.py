@@ -116,12 +116,13 @@ def _attributes(
 def _hardware(labels: Mapping[str, str], identities: Mapping[tuple[str, str], Mapping[str, str]]) -> Attributes:
     """Return who the GPU is, in the words of OpenTelemetry."""
     gpu, uuid, mig = labels[c.GPU], labels.get(c.UUID, ""), labels.get(c.MIG, "")
-    identity = identities.get((gpu, mig), {})
+    whole = identities.get((gpu, ""), {})
+    identity = {**whole, **identities.get((gpu, mig), {})}
     known = {
         "hw.type": "gpu",
         "hw.id": uuid or f"gpu{gpu}",
         "hw.name": f"gpu{gpu}",
-        "hw.parent": identities.get((gpu, ""), {}).get(c.UUID, "") if mig else "",
+        "hw.parent": whole.get(c.UUID, "") if mig else "",
         "hw.model": identity.get("name", ""),
         "hw.vendor": _vendor(uuid, identity.get("name", "")),
         "hw.driver_version": identity.get("driver_version", ""),
