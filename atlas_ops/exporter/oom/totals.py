@@ -46,12 +46,14 @@ class OomTotals:
         self._names, self._clock = names, clock
         self._pods: dict[str, _Past] = {}
         self._totals: dict[Labels, _Total] = {}
+        self._last_round = 0.0
 
     def update(self, found: Mapping[str, Kills]) -> list[tuple[Labels, int]]:
         """Take in the counts of this moment; return every total with its labels, that of the host left out."""
         now = self._clock()
         self._totals = {who: total for who, total in self._totals.items() if now - total.seen <= FORGET_SECONDS}
         self._pods = {uid: self._count(uid, kills, self._pods.get(uid, _Past()), now) for uid, kills in found.items()}
+        self._last_round = now
         return [(who, total.kills) for who, total in self._totals.items()]
 
     def _count(self, uid: str, kills: Kills, past: _Past, now: float) -> _Past:
@@ -89,7 +91,7 @@ class OomTotals:
         return self._names.labels(place) if not uid or (named and named.container) else ()
 
     def _add(self, who: Labels, kills: int, now: float) -> None:
-        if who not in self._totals and not self._has_room(now):
+        if who not in self._totals and not self._has_room():
             if not kills:
                 return
             who = _REST
@@ -97,13 +99,16 @@ class OomTotals:
         total.kills += kills
         total.seen = now
 
-    def _has_room(self, now: float) -> bool:
-        if len(self._totals) < MAX_SERIES:
+    def _has_room(self) -> bool:
+        """Whether one more total can be told, when need be in the place of one that was not seen in the last round."""
+        told = [who for who in self._totals if who != _REST]
+        if len(told) < MAX_SERIES:
             return True
-        oldest = min(self._totals, key=lambda who: self._totals[who].seen)
-        if self._totals[oldest].seen < now:
+        oldest = min(told, key=lambda who: self._totals[who].seen)
+        gone = self._totals[oldest].seen < self._last_round
+        if gone:
             del self._totals[oldest]
-        return len(self._totals) < MAX_SERIES
+        return gone
 
 
 def _gain(before: int, now: int) -> int:
