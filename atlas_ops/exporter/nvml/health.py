@@ -33,7 +33,7 @@ _REMAPPED = (s.GPU_REMAPPED_ROWS, s.GPU_ROW_REMAP_PENDING, s.GPU_ROW_REMAP_FAILU
 _RETIRED = (("single_bit", 29), ("double_bit", 30))
 """(cause, field id): several correctable errors in one page, and one uncorrectable one."""
 _RECOVERY_ACTION = 230
-"""Field id; driver 560 and later."""
+"""Field id; driver 570 and later."""
 
 
 def questions(target: Target) -> tuple[Question, ...]:
