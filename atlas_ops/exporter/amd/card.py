@@ -45,6 +45,7 @@ class Card:
         self._device = DeviceFolder(device)
         self._host, self._kfd, self._clock = Folder(host_root), Kfd(host_root), clock
         self._table: tuple[float, Metrics] | None = None
+        self._sensors = ""
 
     # --- what it is ---------------------------------------------------------------------------------------------------
 
@@ -192,14 +193,22 @@ class Card:
     # --- files --------------------------------------------------------------------------------------------------------
 
     def _sensor(self, name: str) -> int:
-        """Return a value of the card's one hwmon folder, whose number changes with every reload of the driver."""
-        folders = [folder for folder in self._device.names("hwmon") if folder.startswith("hwmon")]
-        if not folders:
-            raise GpuAbsent("the card has no sensors")
-        value = self._device.number(f"hwmon/{folders[0]}/{name}")
+        """Return a value of the card's one hwmon folder."""
+        try:
+            value = self._device.number(f"{self._sensors or self._find_sensors()}/{name}")
+        except GpuAbsent:
+            self._sensors = ""  # its number changes with every reload of the driver
+            raise
         if value < 0 and not name.startswith("temp"):
             raise GpuFailed(f"{name}: expected 0 or more, found {value}")
         return value
+
+    def _find_sensors(self) -> str:
+        folders = [folder for folder in self._device.names("hwmon") if folder.startswith("hwmon")]
+        if not folders:
+            raise GpuAbsent("the card has no sensors")
+        self._sensors = f"hwmon/{folders[0]}"
+        return self._sensors
 
     def _level(self, name: str, *, current: bool = False) -> float:
         """Return the highest clock of a file such as '0: 500Mhz, 1: 2100Mhz *', or the current one, in hertz."""

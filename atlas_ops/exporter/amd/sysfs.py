@@ -12,8 +12,6 @@ from pathlib import Path
 from atlas_ops.exporter.gpu.backend import GpuAbsent, GpuFailed, GpuLost
 
 DRIVER = "amdgpu"
-LONGEST_FILE = 1 << 20
-"""Bytes. The longest file of all, the list of bad pages, has 28 bytes a page and some thousand pages at most."""
 
 _NUMBER = re.compile(r"-?[0-9]{1,20}")
 _ABSENT = frozenset({
@@ -32,8 +30,8 @@ class Folder:
     def data(self, name: str) -> bytes:
         """Return what the file `name` (a path below the folder) holds."""
         try:
-            with (self.path / name).open("rb") as file:
-                return file.read(LONGEST_FILE)
+            with (self.path / name).open("rb", buffering=0) as file:
+                return file.readall()
         except OSError as trouble:
             raise self._meaning(name, trouble) from None
 

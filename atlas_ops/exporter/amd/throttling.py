@@ -68,7 +68,9 @@ class _Look:
     def runs_on_from(self, before: _Look) -> bool:
         """Whether no counter ran backwards, as after a reset of the GPU, or when its 32 bits are full."""
         counters = before.residencies.items()
-        return self.cycles >= before.cycles and all(self.residencies.get(name, value) >= value for name, value in counters)
+        return self.cycles >= before.cycles and all(
+            self.residencies.get(name, value) >= value for name, value in counters
+        )
 
 
 class ResidencyMeter:

@@ -267,6 +267,15 @@ def test_a_card_without_its_driver_is_lost_though_its_folder_is_there(host: Host
     assert answers(device)["utilization"] is GpuLost
 
 
+def test_sensors_are_found_again_when_a_reload_of_the_driver_gave_them_another_number(host: Host) -> None:
+    folder, device = host.add(MI300X) / "hwmon", host.open()[0]
+    healthy = answers(device)
+    (folder / "hwmon4").rename(folder / "hwmon9")
+    answers(device)
+
+    assert answers(device) == healthy
+
+
 @pytest.mark.parametrize(
     ("speed", "generation"),
     [("2.5 GT/s PCIe", 1), ("5.0 GT/s PCIe", 2), ("5 GT/s", 2), ("8.0 GT/s PCIe", 3), ("16.0 GT/s PCIe", 4),
