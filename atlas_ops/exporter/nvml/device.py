@@ -42,8 +42,8 @@ class NvmlDevice:
             self._gpm.question,
             *links.questions(target),
             *health.questions(target),
-            processes.question(target),
             *self._mig.questions,
+            processes.question(target, self._mig.found),
         )
 
     def identify(self) -> GpuIdentity:
@@ -56,8 +56,8 @@ class NvmlDevice:
                 raise GpuForbidden(str(refusal), next_step="give it to this container if it is yours") from None
             raise GpuLost(str(refusal), next_step="see whether nvidia-smi shows the GPU") from None
         self._target.handle = target.handle
-        for memories in (self._gpm, self._mig, self._throttle_fields):
-            memories.forget()
+        for keeper in (self._gpm, self._mig, self._throttle_fields):
+            keeper.forget()
         return GpuIdentity(index=self.index, uuid=uuid, minor=_minor(target), pci_bus_id=info.pci_bus_id(target))
 
     def questions(self) -> Sequence[Question]:

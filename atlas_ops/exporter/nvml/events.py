@@ -47,7 +47,7 @@ class EventWatch:
     def register(self) -> tuple[str, ...]:
         """Begin (anew) and return the kinds of events that this part reports. NvmlAbsent: none at all."""
         self.close()
-        self._target.calls.pointer(_WAIT)
+        self._target.calls.pointer(_WAIT)  # without it, there is nothing to register for
         mask = _WANTED & int(self._target.ask("nvmlDeviceGetSupportedEventTypes"))
         if not mask:
             raise NvmlAbsent("nvmlDeviceGetSupportedEventTypes", NvmlCode.NOT_SUPPORTED)

@@ -59,6 +59,10 @@ class Mig:
         """Give GPM's samples back."""
         self._activity.close()
 
+    def found(self) -> bool:
+        """Whether there are instances that are told by themselves."""
+        return bool(self._parts)
+
     def _look(self) -> Iterable[Value]:
         """See how the GPU is cut up now."""
         try:

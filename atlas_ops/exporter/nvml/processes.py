@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
 from atlas_ops.catalog import conventions as c
@@ -24,11 +24,11 @@ _PID_LIMIT = 2**22
 """Linux has no process numbers above (PID_MAX_LIMIT)."""
 
 
-def question(target: Target) -> Question:
-    """Return the question about one GPU."""
+def question(target: Target, cut: Callable[[], bool]) -> Question:
+    """Return the question about one GPU. `cut` says whether its instances are told by themselves."""
 
     def ask() -> Iterable[Value]:
-        return values(target, cut=True)
+        return values(target, cut=cut())
 
     return Question(name="processes", signals=(s.GPU_PROCESS_MEMORY,), ask=ask, every_seconds=PROCESSES_SECONDS)
 

@@ -6,7 +6,7 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import pynvml
@@ -20,7 +20,6 @@ from atlas_ops.exporter.nvml import gpm, memory
 from atlas_ops.exporter.nvml.binding import Nvml
 from atlas_ops.exporter.samples import Labels, labels
 from atlas_ops.simulator.nvml.heat import MEMORY_ABOVE_CORE_KELVIN
-from atlas_ops.simulator.state import PcieCounters
 
 from .rig import GIB, GPU_IS_LOST, KIB, MIB, NO_PERMISSION, NOT_SUPPORTED, UNKNOWN, Rig, Round, rig
 
@@ -55,7 +54,7 @@ EXPECTED: dict[tuple[Signal, Labels], Any] = {
     (s.GPU_MEMORY_UTILIZATION, ()): 0.25,
     (s.GPU_ENCODER_UTILIZATION, ()): 0.1,
     (s.GPU_DECODER_UTILIZATION, ()): 0.2,
-    (s.GPU_PCIE_REPLAYS, ()): 0,
+    (s.GPU_PCIE_REPLAYS, ()): 9,
     (s.GPU_PCIE_GENERATION, ()): 3,
     (s.GPU_PCIE_WIDTH, ()): 8,
     (s.GPU_PCIE_GENERATION_MAX, ()): 5,
@@ -70,10 +69,10 @@ EXPECTED: dict[tuple[Signal, Labels], Any] = {
     (s.GPU_DRAM_ACTIVE, ()): pytest.approx(0.25),
     (s.GPU_PCIE_TX_RATE, ()): pytest.approx(2 * MIB),
     (s.GPU_PCIE_RX_RATE, ()): pytest.approx(MIB),
-    (s.GPU_NVLINK_TX_RATE, ()): 0,
-    (s.GPU_NVLINK_RX_RATE, ()): 0,
-    (s.GPU_NVLINK_TX, ()): 64 * KIB,
-    (s.GPU_NVLINK_RX, ()): 128 * KIB,
+    (s.GPU_NVLINK_TX_RATE, ()): pytest.approx(4 * MIB),
+    (s.GPU_NVLINK_RX_RATE, ()): pytest.approx(8 * MIB),
+    (s.GPU_NVLINK_TX, ()): 64 * KIB + 4 * MIB,
+    (s.GPU_NVLINK_RX, ()): 128 * KIB + 8 * MIB,
     **{
         (s.GPU_NVLINK_ERRORS, (("type", kind), ("link", str(link)))): count if link == 0 else 0
         for kind, count in (("replay", 1), ("recovery", 2), ("crc", 7))
@@ -97,7 +96,7 @@ EXPECTED: dict[tuple[Signal, Labels], Any] = {
     (s.GPU_PROCESS_MEMORY, (("pid", "100"),)): 20 * GIB,
     (s.GPU_PROCESS_MEMORY, (("pid", "200"),)): 10 * GIB,
 }
-"""Everything that an H100 with the rig's readings tells, 2 MiB sent and 1 MiB received over PCIe meanwhile."""
+"""Everything that an H100 with the rig's readings tells; meanwhile it sent and received over PCIe (2 and 1 MiB) and NVLink (4 and 8)."""
 
 
 def test_a_gpu_says_who_it_is() -> None:
@@ -110,8 +109,11 @@ def test_the_units_of_the_driver_become_base_units() -> None:
     with rig() as made:
         device = made.device()
         made.ask(device)
+        before = made.node.read()[0]
         made.node.change(
-            0, pcie=PcieCounters(sent_bytes=1000 + 2 * MIB, received_bytes=2000 + MIB, generation=3, width=8)
+            0,
+            pcie=replace(before.pcie, sent_bytes=1000 + 2 * MIB, received_bytes=2000 + MIB),
+            nvlink=replace(before.nvlink, sent_bytes=64 * KIB + 4 * MIB, received_bytes=128 * KIB + 8 * MIB),
         )
         found = made.ask(device)
         assert {(signal, extra): value for (signal, _, extra), value in found.values.items()} == EXPECTED

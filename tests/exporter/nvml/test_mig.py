@@ -69,6 +69,39 @@ def test_a_process_of_an_instance_is_not_told_a_second_time_under_the_gpu() -> N
         assert made.ask(made.device()).of(s.GPU_PROCESS_MEMORY) == {(("pid", "30"),): 3 * MIB}
 
 
+def test_where_instances_may_not_be_seen_their_processes_are_told_under_the_gpu() -> None:
+    with rig("h100-mig") as made:
+        made.library.refusals["nvmlDeviceGetMigMode"] = NO_PERMISSION
+        made.node.change(0, processes=(GpuProcess(pid=10, memory_bytes=MIB, gpu_instance=1, compute_instance=0),))
+        assert made.ask(made.device()).of(s.GPU_PROCESS_MEMORY) == {(("pid", "10"),): MIB}
+
+
+def test_compute_instances_of_one_gpu_instance_are_each_told_the_whole_and_sampled_once() -> None:
+    with rig("h100-mig") as made:
+        real = made.node.library.nvmlDeviceGetGpuInstanceId
+
+        def gpu_instance(handle: Any, out: Any) -> int:
+            code: int = real(handle, out)
+            out._obj.value = 9 if out._obj.value == 10 else out._obj.value
+            return code
+
+        def compute_instance(handle: Any, out: Any) -> int:
+            code: int = real(handle, out)
+            out._obj.value = int(out._obj.value == 10)
+            return code
+
+        made.library.answers |= {
+            "nvmlDeviceGetGpuInstanceId": gpu_instance, "nvmlDeviceGetComputeInstanceId": compute_instance,
+        }  # fmt: skip
+        device = made.device()
+        found = made.settled(device)
+        assert set(instances(device)) == {"1/0", "5/0", "9/0", "9/1"}
+        assert found.of(s.GPU_SM_ACTIVE, "9/0") == found.of(s.GPU_SM_ACTIVE, "9/1") != {}
+        made.library.calls.clear()
+        made.ask(device)
+        assert made.library.calls.count("nvmlGpmMigSampleGet") == 3
+
+
 def test_a_gpu_that_is_not_cut_has_no_instances() -> None:
     with rig("h100") as made:
         assert set(QUESTIONS) <= made.settled(made.device()).absent
