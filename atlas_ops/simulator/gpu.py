@@ -11,7 +11,7 @@ from dataclasses import replace
 
 from atlas_ops.simulator import reasons
 from atlas_ops.simulator.drivers import DEFAULT_DRIVER
-from atlas_ops.simulator.profiles import Profile
+from atlas_ops.simulator.profile import Profile
 from atlas_ops.simulator.state import NO_INSTANCE, GpuProcess, GpuState, PcieCounters, check_condition, next_events
 
 _DECODE_SHARE = 0.5
@@ -19,16 +19,17 @@ _DECODE_SHARE = 0.5
 _INLET_CELSIUS = 30.0
 _COOLED_KELVIN = 43.75
 """Warming at the power limit with a good heat sink: 56 degrees at 60 % of it."""
-_UNCOOLED_KELVIN = 266.0
-"""Fans or pump gone, slowdown at 87: half the clock is still too hot, so the slowdown stays and does not flap."""
-_UNCOOLED_FOR_CELSIUS = 87.0
-_COOLED_SECONDS = 4.375
-"""Time constant of die and cold plate; uncooled it is longer by as much as the warming is larger."""
+_UNCOOLED_RATIO = 1.2
+"""Fans or pump gone: half the clock under usual load still warms to a fifth more than what begins the slowdown, so it stays
+and does not flap."""
+_USUAL_LOAD = 0.6
+"""Share of the power limit that serving draws for its work."""
+_JOULE_PER_KELVIN_AND_WATT = 0.1
+"""Heat capacity of die and cold plate by power limit: 4 s to settle when cooled, slowdown about 6 s after cooling fails."""
 _RELEASE_KELVIN = 7.0
 """A hardware slowdown ends only this much below where it began, or the clock would flap."""
-_SLOWDOWN_RATIO = 0.5
-_SLOWDOWN_PER_KELVIN = 0.03
-_SLOWDOWN_FLOOR = 0.3
+_SLOWDOWN_RATIO, _SHUTDOWN_RATIO, _SLOWDOWN_FLOOR = 0.5, 0.32, 0.3
+"""Share of the clock that is left where the slowdown begins, and just below shutdown."""
 _SW_THERMAL_RATIO = 0.9
 _PCIE_BYTES_PER_SECOND = 50e6
 """Of a GPU at full work, in each direction: prompts go in, tokens come out; assumed."""
@@ -125,19 +126,22 @@ class Gpu:
 
     def _thermal_ceiling(self) -> tuple[float, int]:
         """Return the share of the clock that the temperature allows, and the reasons for it."""
-        slowdown = self._part.slowdown_celsius
+        slowdown, shutdown = self._part.slowdown_celsius, self._part.shutdown_celsius
         self._slowed = self._temperature > slowdown - (_RELEASE_KELVIN if self._slowed else 0)
         active = reasons.SW_THERMAL if self._temperature > self._part.max_operating_celsius else 0
         if self._slowed:
-            above = max(0.0, self._temperature - slowdown)
-            ratio = max(_SLOWDOWN_FLOOR, _SLOWDOWN_RATIO - _SLOWDOWN_PER_KELVIN * above)
+            above = max(0.0, self._temperature - slowdown) / (shutdown - slowdown)
+            ratio = max(_SLOWDOWN_FLOOR, _SLOWDOWN_RATIO - (_SLOWDOWN_RATIO - _SHUTDOWN_RATIO) * above)
             return ratio, active | reasons.HW_SLOWDOWN | reasons.HW_THERMAL
         return (_SW_THERMAL_RATIO if active else 1.0), active
 
     def _warm(self, seconds: float) -> None:
         """Approach the temperature at which the cooling takes away all the power (a first-order lag, solved exactly)."""
-        hotter = (self._part.slowdown_celsius - _INLET_CELSIUS) / (_UNCOOLED_FOR_CELSIUS - _INLET_CELSIUS)
-        kelvin = _COOLED_KELVIN if self.cooled else _UNCOOLED_KELVIN * hotter
-        final = _INLET_CELSIUS + kelvin * self._power / self._part.power_limit_watts
-        lag = _COOLED_SECONDS * kelvin / _COOLED_KELVIN
+        part = self._part
+        resistance = _COOLED_KELVIN / part.power_limit_watts
+        if not self.cooled:
+            slowed_watts = part.idle_watts + _USUAL_LOAD * part.power_limit_watts * _SLOWDOWN_RATIO**2
+            resistance = _UNCOOLED_RATIO * (part.slowdown_celsius - _INLET_CELSIUS) / slowed_watts
+        final = _INLET_CELSIUS + self._power * resistance
+        lag = resistance * _JOULE_PER_KELVIN_AND_WATT * part.power_limit_watts
         self._temperature += (final - self._temperature) * -math.expm1(-seconds / lag)

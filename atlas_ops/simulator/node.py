@@ -53,7 +53,8 @@ class SimulatedNode:
 
     def read(self) -> tuple[GpuState, ...]:
         """Return every GPU as it is now."""
-        return self._gpus
+        with self._lock:  # not in the middle of a change: what is read after a moment must be the state of that moment
+            return self._gpus
 
     def change(self, index: int, **fields: Any) -> None:
         """Set fields of one GPU's state. For `reasons` there is `throttle`, for `events` there is `event`."""
@@ -64,7 +65,8 @@ class SimulatedNode:
         """Let exactly these reasons hold down the clock of one GPU from now on (0: none)."""
         with self._lock:
             now, gpu = self._clock_ns(), self._gpus[index]
-            times = add_time(gpu.throttle_times, gpu.reasons, now - (gpu.running_since_ns or now))
+            since = now if gpu.running_since_ns is None else gpu.running_since_ns
+            times = add_time(gpu.throttle_times, gpu.reasons, now - since)
             self._put(index, replace(gpu, reasons=reasons, throttle_times=times, running_since_ns=now))
 
     def event(self, index: int, kind: int, *, data: int = 0, count: int = 1) -> None:

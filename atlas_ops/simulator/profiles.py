@@ -1,88 +1,16 @@
-"""The GPUs that the simulator can pretend to be: what each part has, lacks, and how large it is.
+"""The GPUs that the simulator can pretend to be.
 
-Read by `simulator.gpu` (heat and power) and `simulator.nvml` (answers). What a part lacks is from real readings of
-nvidia-smi on an H100, H200, L40S, RTX 4080 SUPER and RTX 2080 SUPER, an H100 in MIG mode among them; sizes and limits are
-those of the data sheets. A line that ends with "assumed" is neither.
+Read by `simulator.gpu` (heat and power) and `simulator.nvml` (answers). What an H100 (in MIG mode too), H200, L40S, RTX 4080
+SUPER and RTX 2080 SUPER lack, and their temperature limits, was read from real ones; of the other parts that is assumed.
+Sizes, clocks and power limits are the published ones; video clocks, reserved memory and idle power are assumed.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 from atlas_ops.errors import UsageError
-
-TURING, AMPERE, ADA, HOPPER = 6, 7, 8, 9
-"""`nvmlDeviceArchitecture_t`."""
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class TLimits:
-    """The T.Limit offsets of Ada and Hopper data centre parts: kelvin of margin at which it happens (fields 193 to 196)."""
-
-    shutdown: int
-    slowdown: int
-    gpu_max: int
-    memory_max: int | None
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class MigSlice:
-    """One instance that the part is cut into. `place` is its MIG device index; the numbers between are empty."""
-
-    place: int
-    gpu_instance: int
-    compute_instance: int
-    kind: str
-    slices: int
-    multiprocessors: int
-    memory_bytes: int
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Profile:
-    """One part. Everything that is not there answers NOT_SUPPORTED."""
-
-    name: str
-    """How it is asked for."""
-    board: str
-    """How it calls itself."""
-    architecture: int
-    compute_capability: tuple[int, int]
-    pci_device_id: int
-    memory_bytes: int
-    reserved_bytes: int
-    multiprocessors: int
-    sm_clock_mhz: int
-    memory_clock_mhz: int
-    video_clock_mhz: int
-    power_limit_watts: float
-    power_limits_watts: tuple[float, float]
-    idle_watts: float
-    shutdown_celsius: float
-    slowdown_celsius: float
-    max_operating_celsius: float
-    pcie_generation: int
-    pcie_width: int = 16
-    t_limits: TLimits | None = None
-    nvlinks: int = 0
-    nvlink_mbps: int = 0
-    """Speed of one link in MB/s."""
-    fans: int = 0
-    memory_sensor: bool = False
-    """A memory temperature: HBM only."""
-    ecc: bool = True
-    row_remap: bool = True
-    retired_pages: bool = False
-    gpm: bool = False
-    power_average: bool = True
-    mig_capable: bool = False
-    mig: tuple[MigSlice, ...] = ()
-
-    @property
-    def mig_on(self) -> bool:
-        """Whether it is cut into instances. Then utilisation and row remapping are gone."""
-        return bool(self.mig)
-
+from atlas_ops.simulator.profile import ADA, AMPERE, HOPPER, TURING, MigSlice, Profile, TLimits
 
 _GIB = 2**30
 _MIB = 2**20
@@ -114,47 +42,30 @@ _H100 = Profile(
     gpm=True,
     mig_capable=True,
 )
+
+
+def _slice(*, place: int, gpu_instance: int, kind: str, slices: int, multiprocessors: int, mebibytes: int) -> MigSlice:
+    """Return an instance that is one compute instance, 0, as most are."""
+    return MigSlice(
+        place=place,
+        gpu_instance=gpu_instance,
+        compute_instance=0,
+        kind=kind,
+        slices=slices,
+        multiprocessors=multiprocessors,
+        memory_bytes=mebibytes * _MIB,
+    )
+
+
 # Where the instances lie and how large they are is assumed, after the sizes that NVIDIA's MIG guide gives to their kinds.
 _H100_MIG = replace(
     _H100,
     name="h100-mig",
     mig=(
-        MigSlice(
-            place=0,
-            gpu_instance=1,
-            compute_instance=0,
-            kind="3g.40gb",
-            slices=3,
-            multiprocessors=60,
-            memory_bytes=40_320 * _MIB,
-        ),
-        MigSlice(
-            place=1,
-            gpu_instance=5,
-            compute_instance=0,
-            kind="2g.20gb",
-            slices=2,
-            multiprocessors=32,
-            memory_bytes=20_096 * _MIB,
-        ),
-        MigSlice(
-            place=3,
-            gpu_instance=9,
-            compute_instance=0,
-            kind="1g.10gb",
-            slices=1,
-            multiprocessors=16,
-            memory_bytes=9_984 * _MIB,
-        ),
-        MigSlice(
-            place=4,
-            gpu_instance=10,
-            compute_instance=0,
-            kind="1g.10gb",
-            slices=1,
-            multiprocessors=16,
-            memory_bytes=9_984 * _MIB,
-        ),
+        _slice(place=0, gpu_instance=1, kind="3g.40gb", slices=3, multiprocessors=60, mebibytes=40_320),
+        _slice(place=1, gpu_instance=5, kind="2g.20gb", slices=2, multiprocessors=32, mebibytes=20_096),
+        _slice(place=3, gpu_instance=9, kind="1g.10gb", slices=1, multiprocessors=16, mebibytes=9_984),
+        _slice(place=4, gpu_instance=10, kind="1g.10gb", slices=1, multiprocessors=16, mebibytes=9_984),
     ),
 )
 _H200 = replace(
@@ -172,7 +83,7 @@ _A100 = Profile(
     compute_capability=(8, 0),
     pci_device_id=0x20B210DE,
     memory_bytes=80 * _GIB,
-    reserved_bytes=600 * _MIB,  # assumed
+    reserved_bytes=600 * _MIB,
     multiprocessors=108,
     sm_clock_mhz=1410,
     memory_clock_mhz=1593,
@@ -197,7 +108,7 @@ _L40S = Profile(
     compute_capability=(8, 9),
     pci_device_id=0x26B910DE,
     memory_bytes=46_068 * _MIB,
-    reserved_bytes=600 * _MIB,  # assumed
+    reserved_bytes=600 * _MIB,
     multiprocessors=142,
     sm_clock_mhz=2520,
     memory_clock_mhz=9001,
@@ -233,7 +144,7 @@ _T4 = Profile(  # the one with retired pages, which GPUs before Ampere have inst
     compute_capability=(7, 5),
     pci_device_id=0x1EB810DE,
     memory_bytes=15_360 * _MIB,
-    reserved_bytes=450 * _MIB,  # assumed
+    reserved_bytes=450 * _MIB,
     multiprocessors=40,
     sm_clock_mhz=1590,
     memory_clock_mhz=5001,
@@ -256,7 +167,7 @@ _RTX_4080_SUPER = Profile(
     compute_capability=(8, 9),
     pci_device_id=0x270210DE,
     memory_bytes=16_376 * _MIB,
-    reserved_bytes=400 * _MIB,  # assumed
+    reserved_bytes=400 * _MIB,
     multiprocessors=80,
     sm_clock_mhz=3105,
     memory_clock_mhz=11_501,
@@ -279,7 +190,7 @@ _RTX_2080_SUPER = Profile(
     compute_capability=(7, 5),
     pci_device_id=0x1E8110DE,
     memory_bytes=8_192 * _MIB,
-    reserved_bytes=250 * _MIB,  # assumed
+    reserved_bytes=250 * _MIB,
     multiprocessors=48,
     sm_clock_mhz=2100,
     memory_clock_mhz=7751,

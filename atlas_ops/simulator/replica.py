@@ -10,7 +10,7 @@ import uuid
 from atlas_ops.simulator.arrivals import Arrivals
 from atlas_ops.simulator.engine import Engine, EngineConfig
 from atlas_ops.simulator.gpu import Gpu
-from atlas_ops.simulator.profiles import Profile
+from atlas_ops.simulator.profile import Profile
 from atlas_ops.simulator.scenarios import Effect
 
 

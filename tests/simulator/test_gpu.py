@@ -1,10 +1,14 @@
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
+from atlas_ops.errors import UsageError
 from atlas_ops.simulator import reasons as nvml
 from atlas_ops.simulator.gpu import Gpu
-from atlas_ops.simulator.profiles import profile_by_name
+from atlas_ops.simulator.profile import Profile
+from atlas_ops.simulator.profiles import PROFILES, profile_by_name
 
 THERMAL = nvml.HW_THERMAL | nvml.SW_THERMAL | nvml.HW_SLOWDOWN
 H100 = profile_by_name("h100")
@@ -78,3 +82,41 @@ def test_energy_is_power_over_time(gpu: Gpu) -> None:
     before = gpu.state().energy_joules
     work(gpu, 10)
     assert gpu.state().energy_joules - before == pytest.approx(10 * gpu.state().power_watts)
+
+
+@pytest.mark.parametrize("profile", PROFILES, ids=lambda profile: profile.name)
+def test_every_part_keeps_cool_under_load_and_throttles_without_cooling(profile: Profile) -> None:
+    gpu = Gpu(index=0, uuid="GPU-0", memory_used_bytes=0, profile=profile)
+    assert not any(reason & THERMAL for reason in work(gpu, 60))
+    gpu.cooled = False
+    work(gpu, 30)
+    assert all(reason & nvml.HW_THERMAL for reason in work(gpu, 60))
+    assert gpu.state().temperature_celsius < profile.shutdown_celsius
+    assert gpu.state().sm_clock_mhz < 0.6 * profile.sm_clock_mhz
+
+
+def test_the_counters_count_exactly_what_the_bits_show(gpu: Gpu) -> None:
+    seen: list[int] = []
+    for cooled in (True, False, True):
+        gpu.cooled = cooled
+        seen += work(gpu, 20, prefill=0.5, decode=0.5)
+    seen += work(gpu, 2, prefill=0, decode=0)
+    for bit in range(nvml.COUNT):
+        shown = sum(reason >> bit & 1 for reason in seen)
+        assert gpu.state().throttle_times[bit] == 100_000_000 * shown
+    assert gpu.state().throttle_times[nvml.HW_THERMAL.bit_length() - 1] > 0
+
+
+def test_a_condition_and_xids_are_told_and_change_nothing_else(gpu: Gpu) -> None:
+    work(gpu, 5)
+    before = gpu.state()
+    gpu.set_condition("lost")
+    gpu.xid(79, 2)
+    gpu.xid(48, 1)
+    after = gpu.state()
+    assert after.condition == "lost"
+    assert [(event.sequence, event.data) for event in after.events] == [(1, 79), (2, 79), (3, 48)]
+    assert replace(after, condition="healthy", events=()) == before
+    with pytest.raises(UsageError, match="tired") as refused:
+        gpu.set_condition("tired")
+    assert "wedged" in refused.value.next_step

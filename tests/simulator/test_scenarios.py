@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import pytest
 
-from atlas_ops.simulator import SCENARIOS, Fleet, scenario_by_name
-from atlas_ops.simulator import gpu as h100
+from atlas_ops.simulator import SCENARIOS, Fleet, reasons, scenario_by_name
+from atlas_ops.simulator.profiles import profile_by_name
 
 from .pages import finished, kv_usage, preemptions, running, seconds, slow_starts, tokens, waiting
 
 SEEDS = (1, 2)
 CALM_SECONDS = 20
-THERMAL = h100.REASON_HW_THERMAL | h100.REASON_SW_THERMAL
+THERMAL = reasons.HW_THERMAL | reasons.SW_THERMAL
+SM_CLOCK_MHZ = profile_by_name("h100").sm_clock_mhz
 
 
 def calm_fleet(name: str, seed: int) -> Fleet:
@@ -30,15 +31,15 @@ def predicted_wait(pages: list[str]) -> float:
 def test_calm_is_calm(seed: int) -> None:
     fleet = Fleet(seed=seed)
     fleet.set_fault(active=True)  # which must be no fault at all
-    pages, reasons = [], 0
+    pages, seen = [], 0
     for _ in range(60):
         pages += seconds(fleet, 1)
-        reasons |= fleet.gpus()[0].reasons
+        seen |= fleet.gpus()[0].reasons
     assert max(kv_usage(page) for page in pages) < 0.6
     assert preemptions(pages[-1]) == 0
     assert sum(waiting(page) == 0 for page in pages) > 50
     assert slow_starts(pages[-1], "1.0") <= 0.01 * finished(pages[-1])
-    assert reasons & ~(h100.REASON_IDLE | h100.REASON_SW_POWER_CAP) == 0
+    assert seen & ~(reasons.IDLE | reasons.SW_POWER_CAP) == 0
     assert finished(pages[-1]) > 150
 
 
@@ -88,7 +89,7 @@ def test_thermal_throttling_slows_the_server_of_the_hot_gpu_and_no_other(seed: i
         fleet.advance(1)
         hot, cool = fleet.gpus()
         assert hot.reasons & THERMAL
-        assert hot.sm_clock_mhz < 0.6 * h100.SM_CLOCK_MAX_MHZ
+        assert hot.sm_clock_mhz < 0.6 * SM_CLOCK_MHZ
         assert cool.reasons & THERMAL == 0
         slow.append(running(fleet.page(0)))
         fast.append(running(fleet.page(1)))
@@ -97,7 +98,7 @@ def test_thermal_throttling_slows_the_server_of_the_hot_gpu_and_no_other(seed: i
     fleet.set_fault(active=False)
     fleet.advance(10)
     assert fleet.gpus()[0].reasons & THERMAL == 0
-    assert fleet.gpus()[0].sm_clock_mhz > 0.9 * h100.SM_CLOCK_MAX_MHZ
+    assert fleet.gpus()[0].sm_clock_mhz > 0.9 * SM_CLOCK_MHZ
 
 
 @pytest.mark.parametrize("seed", SEEDS)

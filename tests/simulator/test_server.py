@@ -7,6 +7,7 @@ import socket
 import threading
 import time
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from urllib.parse import urlsplit
 
 import pynvml
@@ -14,9 +15,9 @@ import pytest
 
 from atlas_ops.errors import AtlasError, EnvironmentProblem, UsageError
 from atlas_ops.simulator import Fleet, SimulatorServer, nvml_library
-from atlas_ops.simulator.remote import GpusUnreachable, gpus_as_json, gpus_from_json, remote_gpus
-from atlas_ops.simulator.state import GpuState
+from atlas_ops.simulator.remote import remote_gpus
 
+from .binding import bound
 from .pages import running, tokens
 
 
@@ -189,22 +190,15 @@ def test_the_gpus_are_read_once_for_many_questions(still: SimulatorServer, monke
 
 
 def test_another_process_sees_the_gpus_through_the_real_binding_and_loses_them_with_the_simulator() -> None:
-    before = pynvml.nvmlLib
     fleet = Fleet()
     fleet.advance(10)
-    try:
+    with contextlib.ExitStack() as longer:
         with SimulatorServer(fleet, speed=0) as server:
-            pynvml.nvmlLib = nvml_library(server.control_url)
-            pynvml._nvmlGetFunctionPointer_cache.clear()
-            pynvml.nvmlInit()
+            longer.enter_context(bound(nvml_library(server.control_url)))
             handle = pynvml.nvmlDeviceGetHandleByIndex(0)
             assert pynvml.nvmlDeviceGetUUID(handle) == fleet.gpus()[0].uuid
         assert eventually(lambda: lost(handle))
         assert pynvml.nvmlDeviceGetCount() == 2
-    finally:
-        pynvml.nvmlLib = before
-        pynvml._nvmlGetFunctionPointer_cache.clear()
-        pynvml._nvmlLib_refcount = 0
 
 
 def lost(handle: object) -> bool:
@@ -221,12 +215,44 @@ def test_an_address_that_is_none_is_refused_at_once(url: str) -> None:
         nvml_library(url)
 
 
-@pytest.mark.parametrize("text", ["", "null", "5", "[1]", '{"index": 0}', '[{"index": 0}]'])
-def test_a_page_that_is_no_list_of_gpus_is_no_answer(text: str) -> None:
-    with pytest.raises(GpusUnreachable, match="no page of simulated GPUs"):
-        gpus_from_json(text)
+def test_a_gpu_is_lost_wedged_and_healthy_again_for_another_process(still: SimulatorServer) -> None:
+    library = nvml_library(still.control_url)
+    with bound(library), ThreadPoolExecutor() as threads:
+        handle = pynvml.nvmlDeviceGetHandleByIndex(1)
+        assert ask(f"{still.control_url}/-/gpu?index=1&condition=lost", "POST")[0] == 200
+        assert state(still)["gpus"] == ["healthy", "lost"]
+        assert eventually(lambda: lost(handle))
+        assert ask(f"{still.control_url}/-/gpu?index=1&condition=wedged", "POST")[0] == 200
+        stuck = threads.submit(lambda: eventually(lambda: not lost(handle)))
+        other = pynvml.nvmlDeviceGetHandleByIndex(0)
+        for _ in range(3):
+            assert pynvml.nvmlDeviceGetPowerUsage(other) > 0
+        assert not stuck.done()
+        assert ask(f"{still.control_url}/-/gpu?index=1&condition=healthy", "POST")[0] == 200
+        assert stuck.result()
 
 
-def test_the_gpu_page_can_be_read_back() -> None:
-    gpus: tuple[GpuState, ...] = Fleet().gpus()
-    assert gpus_from_json(gpus_as_json(gpus)) == gpus
+def test_an_xid_storm_reaches_another_process(still: SimulatorServer) -> None:
+    with bound(nvml_library(still.control_url)):
+        events = pynvml.nvmlEventSetCreate()
+        for index in (0, 1):
+            handle = pynvml.nvmlDeviceGetHandleByIndex(index)
+            pynvml.nvmlDeviceRegisterEvents(handle, pynvml.nvmlEventTypeXidCriticalError, events)
+        assert ask(f"{still.control_url}/-/xid?index=1&code=94&count=3", "POST")[0] == 200
+        assert ask(f"{still.control_url}/-/xid?index=0&code=79", "POST")[0] == 200
+        codes = [pynvml.nvmlEventSetWait_v2(events, 20_000).eventData for _ in range(4)]
+        assert sorted(codes) == [79, 94, 94, 94]
+        with pytest.raises(pynvml.NVMLError_Timeout):
+            pynvml.nvmlEventSetWait_v2(events, 100)
+
+
+def test_the_part_and_its_driver_travel_too() -> None:
+    with (
+        SimulatorServer(Fleet(gpu_profile="h100-mig", driver="580.65"), speed=0) as server,
+        bound(nvml_library(server.control_url)),
+    ):
+        handle = pynvml.nvmlDeviceGetHandleByIndex(0)
+        assert pynvml.nvmlSystemGetDriverVersion() == "580.65.06"
+        assert pynvml.nvmlDeviceGetMigMode(handle) == [1, 1]
+        (process,) = pynvml.nvmlDeviceGetComputeRunningProcesses(handle)
+        assert (process.gpuInstanceId, process.computeInstanceId) == (1, 0)

@@ -14,7 +14,7 @@ from atlas_ops.simulator.nvml import c, faults, links, work
 from atlas_ops.simulator.nvml.codes import INVALID_ARGUMENT, NOT_SUPPORTED, SUCCESS, Refused
 from atlas_ops.simulator.nvml.heat import MEMORY_ABOVE_CORE_KELVIN
 from atlas_ops.simulator.nvml.target import DeviceFunctions, Target
-from atlas_ops.simulator.profiles import HOPPER, TLimits
+from atlas_ops.simulator.profile import HOPPER, TLimits
 
 _UINT, _ULL, _INT = 1, 3, 5
 """`nvmlValueType_t`: unsigned int, unsigned long long, int."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import threading
 import time
 from collections.abc import Callable
@@ -23,7 +24,8 @@ from atlas_ops.simulator.nvml.codes import (
 from atlas_ops.simulator.nvml.events import EventSets
 from atlas_ops.simulator.nvml.gpm import GpmSamples
 from atlas_ops.simulator.nvml.target import DeviceFunction, Target, behind, handle_of
-from atlas_ops.simulator.profiles import MigSlice, profile_by_name
+from atlas_ops.simulator.profile import MigSlice
+from atlas_ops.simulator.profiles import profile_by_name
 from atlas_ops.simulator.state import LOST, WEDGED, GpuState
 
 WEDGE_POLL_SECONDS = 0.02
@@ -121,11 +123,11 @@ class NvmlLibrary:
         return call
 
     def _driver(self) -> Driver:
-        try:
-            gpus = self._read_gpus()
-        except AtlasError:
-            gpus = self._gpus
-        return driver_by_name(gpus[0].driver if gpus else DEFAULT_DRIVER)
+        """Return the driver that the GPUs named when they were seen last: looking up a function must not wait for them."""
+        if not self._gpus:
+            with contextlib.suppress(AtlasError):
+                self._read_gpus()
+        return driver_by_name(self._gpus[0].driver if self._gpus else DEFAULT_DRIVER)
 
     def _read_gpus(self) -> tuple[GpuState, ...]:
         self._gpus = self._read()

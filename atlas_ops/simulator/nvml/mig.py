@@ -8,7 +8,7 @@ from typing import Any
 from atlas_ops.simulator.nvml import c
 from atlas_ops.simulator.nvml.codes import INVALID_ARGUMENT, NOT_FOUND, Refused
 from atlas_ops.simulator.nvml.target import DeviceFunctions, Target, handle_of
-from atlas_ops.simulator.profiles import MigSlice
+from atlas_ops.simulator.profile import MigSlice
 
 MAX_INSTANCES = 7
 ON_INSTANCES = frozenset(

@@ -8,7 +8,7 @@ from typing import NamedTuple
 from atlas_ops.simulator.drivers import Driver
 from atlas_ops.simulator.nvml import c
 from atlas_ops.simulator.nvml.codes import INVALID_ARGUMENT, Refused
-from atlas_ops.simulator.profiles import MigSlice, Profile
+from atlas_ops.simulator.profile import MigSlice, Profile
 from atlas_ops.simulator.reasons import time_of
 from atlas_ops.simulator.state import GpuState
 
