@@ -4,7 +4,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pynvml
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from atlas_ops.errors import UsageError
@@ -21,6 +21,7 @@ def counted(gpu: object) -> int:
     return int(entry.value.ullVal)
 
 
+@settings(deadline=None)
 @given(st.lists(st.tuples(st.booleans(), st.integers(0, 10**10)), max_size=20))
 def test_throttling_is_counted_to_the_nanosecond_at_any_moment(spans: list[tuple[bool, int]]) -> None:
     now = [0]

@@ -7,7 +7,7 @@ import json
 from typing import get_type_hints
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from atlas_ops.simulator import Fleet
@@ -30,7 +30,8 @@ STATES = st.builds(
 )
 
 
-@given(st.lists(STATES, max_size=3))
+@settings(max_examples=40, deadline=None)
+@given(st.lists(STATES, max_size=2))
 def test_whatever_can_be_known_of_gpus_survives_the_way(gpus: list[GpuState]) -> None:
     assert gpus_from_json(gpus_as_json(tuple(gpus))) == tuple(gpus)
 
