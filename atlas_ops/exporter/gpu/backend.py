@@ -86,6 +86,8 @@ class Question:
     ask: Callable[[], Iterable[Value]]
     vital: bool = True
     """Answered by the GPU itself. What the driver may know by heart (limits, names) does not prove that it is there."""
+    call: str = ""
+    """The driver's function behind it, where several questions share one: when it hangs, none of them is asked."""
     every_seconds: float = 0.0
     """The shortest time between two asks; 0: in every round (once a second). For what is slow to ask or to change."""
 
@@ -104,7 +106,8 @@ class GpuEvent:
 class GpuDevice(Protocol):
     """One GPU. Every method may take as long as the driver likes, and may raise GpuLost or GpuUnavailable.
 
-    `identify` and the questions are called by one thread, the throttle methods by a second, the event methods by a third.
+    `identify`, the questions and `throttle_counters` are called by one thread, the throttle bits and mask by a second, the
+    event methods by a third.
     """
 
     @property

@@ -9,17 +9,25 @@ from __future__ import annotations
 
 import logging
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TypeVar
 
-from atlas_ops.exporter.gpu.backend import GpuAbsent, GpuDevice, GpuForbidden, GpuLost, GpuUnavailable, Question
+from atlas_ops.exporter.gpu.backend import (
+    GpuAbsent,
+    GpuDevice,
+    GpuForbidden,
+    GpuLost,
+    GpuUnavailable,
+    Question,
+)
 from atlas_ops.exporter.gpu.calls_in_flight import CallsInFlight
 from atlas_ops.exporter.gpu.record import Answer, GpuRecord
 from atlas_ops.exporter.gpu.roster import GpuRoster
+from atlas_ops.exporter.gpu.throttle_ledger import CounterReading
 
 MOST_LEFT_BEHIND = 3
-_IDENTIFY = "identify"
+_IDENTIFY, _COUNTERS = "identify", "throttle counters"
 
 _log = logging.getLogger(__name__)
 _T = TypeVar("_T")
@@ -85,7 +93,9 @@ class Reader:
     @property
     def failing(self) -> int:
         """How many questions fail or hang just now."""
-        return len(self._left_behind | set(self._failing))
+        with self._lock:
+            hanging = {question.name for question in self._questions if _key(question) in self._left_behind}
+            return len(hanging | set(self._failing) | self._left_behind & {_IDENTIFY, _COUNTERS})
 
     def threads(self) -> list[threading.Thread]:
         """Return the threads that have not ended."""
@@ -154,7 +164,12 @@ class Reader:
     def _meet(self, turn: int) -> None:
         if _IDENTIFY in self._left_behind:
             return
-        identity = self._ask(_IDENTIFY, self._device.identify, turn)
+        try:
+            identity = self._ask(_IDENTIFY, self._device.identify, turn)
+        except (GpuLost, GpuForbidden, GpuUnavailable, Superseded):
+            raise
+        except Exception as trouble:
+            raise GpuLost(str(trouble), next_step="see whether the vendor's own tool shows the GPU") from trouble
         record = self._roster.claim(identity, self._clock())
         self._questions, self._due = self._device.questions(), {}
         self._expected = self.record = record
@@ -166,7 +181,7 @@ class Reader:
         failure, asked, heard = "", False, False
         for question in self._questions:
             now = self._clock()
-            if now < self._due.get(question.name, now) or question.name in self._left_behind:
+            if now < self._due.get(question.name, now) or _key(question) in self._left_behind:
                 continue
             self._due[question.name] = now + question.every_seconds
             asked = asked or question.vital
@@ -178,6 +193,7 @@ class Reader:
                 if question.vital and not answer.absent:
                     heard = True
                     self._hear(now)
+        self._read_counters(turn)
         if failure and not heard:
             raise GpuLost(failure, next_step="see whether the vendor's own tool shows the GPU")
         if asked and not heard:
@@ -186,7 +202,7 @@ class Reader:
     def _answer(self, question: Question, now: float, turn: int) -> Answer | None:
         """Ask one question; None when that failed."""
         try:
-            values = tuple(self._ask(question.name, question.ask, turn))
+            values = tuple(self._ask(_key(question), question.ask, turn))
             answer = Answer(question=question, at=now, values=values)
         except GpuAbsent:
             answer = Answer(question=question, at=now, values=(), absent=True)
@@ -197,6 +213,22 @@ class Reader:
             return None
         self._failing.pop(question.name, None)
         return answer
+
+    def _read_counters(self, turn: int) -> None:
+        """Read the hardware's throttle counters, for the sampler to weigh."""
+        if self.record is None or _COUNTERS in self._left_behind:
+            return
+        counters: Mapping[str, int] = {}
+        try:
+            counters = self._ask(_COUNTERS, self._device.throttle_counters, turn)
+        except GpuAbsent:
+            pass
+        except (GpuLost, GpuUnavailable, Superseded):
+            raise
+        except Exception as trouble:  # noqa: BLE001 (the sampler's sums count then)
+            _log.debug("GPU %d: the throttle counters cannot be read: %s", self._device.index, trouble)
+            return
+        self.record.counters = CounterReading(counters=counters, at=self._clock())
 
     def _fail(self, question: Question, trouble: Exception) -> None:
         if question.name not in self._failing:
@@ -218,3 +250,8 @@ class Reader:
             self.lost_since = self._clock()
         if record.lose():
             _log.warning("GPU %d does not answer: %s", self._device.index, trouble.message)
+
+
+def _key(question: Question) -> str:
+    """Return what hangs when a question does."""
+    return question.call or question.name

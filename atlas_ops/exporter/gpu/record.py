@@ -14,7 +14,7 @@ from atlas_ops.catalog.model import Signal, SignalType
 from atlas_ops.exporter.gpu.backend import GpuIdentity, GpuInstance, Question, Value, Workloads
 from atlas_ops.exporter.gpu.event_counts import EventCounts
 from atlas_ops.exporter.gpu.throttle import THROTTLE_BITS
-from atlas_ops.exporter.gpu.throttle_ledger import ThrottleLedger
+from atlas_ops.exporter.gpu.throttle_ledger import CounterReading, ThrottleLedger
 from atlas_ops.exporter.samples import Labels, Sample, labels
 
 THROTTLE_SIGNALS = (
@@ -75,6 +75,7 @@ class GpuRecord:
     answers: dict[str, Answer] = field(default_factory=dict)
     throttle: ThrottleLedger = field(default_factory=ThrottleLedger)
     throttle_now: ThrottleNow = field(default_factory=ThrottleNow)
+    counters: CounterReading | None = None
     events: EventCounts = field(default_factory=EventCounts)
 
     @classmethod

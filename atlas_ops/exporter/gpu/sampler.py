@@ -1,22 +1,25 @@
-"""Samples one GPU's throttle reasons ten times a second, and looks at the hardware's counters once a second.
+"""Samples one GPU's throttle reasons ten times a second, and weighs the hardware's counters against what it saw.
 
-The second of a GPU's three threads (`gpu.worker`), apart from the reader, so that a slow question costs no sample.
+The second of a GPU's three threads (`gpu.worker`), apart from the reader, so that a slow question costs no sample. The
+counters are read by the reader: they come by a call that may hang by itself.
 """
 
 from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
+from dataclasses import replace
 from typing import TypeVar
 
 from atlas_ops.exporter.gpu.backend import GpuAbsent, GpuDevice, GpuFailed
 from atlas_ops.exporter.gpu.calls_in_flight import CallsInFlight
 from atlas_ops.exporter.gpu.record import GpuRecord
 from atlas_ops.exporter.gpu.throttle import TickGap
-from atlas_ops.exporter.gpu.throttle_ledger import Moment
+from atlas_ops.exporter.gpu.throttle_ledger import CounterReading, Moment
 
-LOOK_SECONDS = 1.0
+MISSED_SECONDS = 5.0
+"""Without a reading of the counters for so long, the sampler's own sums count."""
 
 _T = TypeVar("_T")
 
@@ -35,7 +38,8 @@ class Sampler:
     ) -> None:
         self.gap = TickGap()
         self._device, self._halt, self._in_flight, self._seconds, self._clock = device, halt, in_flight, seconds, clock
-        self._due = self._look_due = clock()
+        self._due = self._looked_at = clock()
+        self._taken: CounterReading | None = None
         self._mask: int | None = None
         self._record: GpuRecord | None = None
 
@@ -55,14 +59,18 @@ class Sampler:
             self.gap.tick(moment.now)
         if not self._halt.is_set():
             record.throttle.sample(bits or 0, moment)
-            if moment.now >= self._look_due or record.throttle.proving:
-                self._look(record, moment)
+            self._look(record, moment)
 
-    def _look(self, record: GpuRecord, sampled: Moment) -> None:
-        self._look_due = sampled.now + LOOK_SECONDS
-        counters: Mapping[str, int] = self._ask(self._device.throttle_counters) or {}
-        if not self._halt.is_set():
-            record.throttle.look(counters, self._moment(sampled.period))
+    def _look(self, record: GpuRecord, moment: Moment) -> None:
+        reading = record.counters
+        if reading is None or reading is self._taken:
+            if moment.now - self._looked_at < MISSED_SECONDS:
+                return
+            reading = CounterReading(counters={}, at=moment.now)
+        else:
+            self._taken = reading
+        self._looked_at = moment.now
+        record.throttle.look(reading.counters, replace(moment, now=reading.at))
 
     def _moment(self, period: float) -> Moment:
         """Return the moment of an answer, not of its question: a call may have been stuck for an hour."""

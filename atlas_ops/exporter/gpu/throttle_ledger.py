@@ -26,6 +26,14 @@ class Moment:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
+class CounterReading:
+    """The hardware's counters, {reason: raw ticks}, and when they were read. Empty: there are none."""
+
+    counters: Mapping[str, int]
+    at: float
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
 class ThrottleStory:
     """One reason's totals, where they come from, and when (Unix time) it was last seen; None: never."""
 
@@ -41,11 +49,6 @@ class ThrottleLedger:
         self._meter = ThrottleMeter()
         self._unit = Unit()
         self._accounts = {reason: _Account(bit) for reason, bit in THROTTLE_BITS}
-
-    @property
-    def proving(self) -> bool:
-        """Whether nothing is decided about a counter yet, so that the next look should come soon."""
-        return any(not account.decided for account in self._accounts.values())
 
     def sample(self, bits: int, moment: Moment) -> None:
         """Take in the reasons that are active now; 0 for a part that has counters alone."""
@@ -102,6 +105,8 @@ class _Account:
                 gained = counted
                 if self.decided:
                     self._note_hidden(counted, moment, seen=seen)
+            elif raw is None:
+                self.trial = None  # it may come back, and is on trial again then
         elif raw is not None:
             self.trial = CounterTrial(raw, moment.now, unit)
         self._seconds += gained

@@ -5,6 +5,7 @@ Started by `gpu.collector` for every GPU, so that a driver call that never retur
 
 from __future__ import annotations
 
+import logging
 import threading
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -18,6 +19,8 @@ from atlas_ops.exporter.gpu.roster import GpuRoster
 from atlas_ops.exporter.gpu.sampler import Sampler
 from atlas_ops.exporter.gpu.watcher import Watcher
 from atlas_ops.exporter.samples import Sample, labels
+
+_log = logging.getLogger(__name__)
 
 _IDLE_SECONDS = 0.2
 """How often a thread looks whether a lost GPU is back."""
@@ -44,7 +47,7 @@ class GpuWorker:
         pace: Pace,
         clock: Callable[[], float],
     ) -> None:
-        self._index, self._halt, self._clock = device.index, halt, clock
+        self._index, self._halt, self._defect = device.index, halt, False
         self._in_flight = CallsInFlight(clock)
         self._reader = Reader(device, roster, halt, self._in_flight, seconds=pace.read, limit=pace.limit, clock=clock)
         self._sampler = Sampler(device, halt, self._in_flight, seconds=pace.sample, clock=clock)
@@ -116,4 +119,10 @@ class GpuWorker:
         try:
             return step(record)
         except (GpuLost, GpuUnavailable, GpuForbidden):
+            return None
+        except Exception:  # noqa: BLE001
+            # Logged whole, once: a thread that ends costs its signals for good, one that goes on may find better times.
+            if not self._defect:
+                _log.exception("GPU %d: the backend has a defect", self._index)
+            self._defect = True
             return None

@@ -35,6 +35,7 @@ class FakeGpu:
     signals: dict[str, tuple[Signal, ...]] = field(default_factory=dict)
     not_vital: set[str] = field(default_factory=set)
     every: dict[str, float] = field(default_factory=dict)
+    calls: dict[str, str] = field(default_factory=dict)
     identity: Exception | None = None
     bits: Callable[[], int | None] = lambda: 0
     mask: int = EVERY_REASON
@@ -114,6 +115,7 @@ class FakeDevice:
                 signals=gpu.signals.get(name) or _signals(gpu.answers[name]),
                 ask=lambda name=name: gpu.answer(name),  # type: ignore[misc]
                 vital=name not in gpu.not_vital,
+                call=gpu.calls.get(name, ""),
                 every_seconds=gpu.every.get(name, 0.0),
             )
             for name in gpu.answers

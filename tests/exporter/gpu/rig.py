@@ -13,7 +13,7 @@ import pytest
 from atlas_ops.catalog import signals as s
 from atlas_ops.catalog.model import Signal, SignalType
 from atlas_ops.exporter.gpu import collector as collector_module
-from atlas_ops.exporter.gpu import sampler, watcher, worker
+from atlas_ops.exporter.gpu import watcher, worker
 from atlas_ops.exporter.gpu.collector import GpuCollector
 from atlas_ops.exporter.samples import Labels, Sample
 
@@ -119,7 +119,6 @@ def rigs() -> Iterator[Starter]:
         patch.setattr(collector_module, "_CHECK_SECONDS", 0.01)
         patch.setattr(worker, "_IDLE_SECONDS", 0.005)
         patch.setattr(watcher, "WAIT_SECONDS", 0.01)
-        patch.setattr(sampler, "LOOK_SECONDS", 0.02)
         try:
             yield begin
         finally:

@@ -318,3 +318,44 @@ def test_a_collector_that_was_never_started_can_be_stopped(measure: Starter) -> 
     other.stop()
     assert other.collect() == []
     assert threading.active_count() > 1
+
+
+def test_questions_behind_one_call_hang_together_and_cost_one_thread(measure: Starter) -> None:
+    gpu = FakeGpu(uuid="GPU-0", calls=dict.fromkeys(("power", "energy", "limit"), "one call"))
+    rig = measure(gpu, limit=0.05)
+    until(lambda: rig.settled)
+    gpu.hang("power", "energy", "limit")
+    until(lambda: rig.of(0) == BASIC - {s.GPU_POWER, s.GPU_POWER_LIMIT})
+    until(lambda: rig.own(s.EXPORTER_GPU_FAILING, 0) == 3)
+    assert len([name for name in gpu_threads() if name.endswith("reader")]) == 2
+    assert rig.value(s.GPU_ENERGY, 0) == 9000.25, "a counter stays"
+
+
+def test_a_backend_with_a_defect_costs_no_thread(measure: Starter, caplog: pytest.LogCaptureFixture) -> None:
+    def defect() -> int:
+        raise ZeroDivisionError
+
+    rig = measure(*gpus(1))
+    until(lambda: rig.settled)
+    rig.gpus[0].bits = defect
+    until(lambda: any("defect" in record.message for record in caplog.records))
+    rig.gpus[0].bits = lambda: 0x40
+    until(lambda: rig.value(s.GPU_THROTTLE_ACTIVE, 0, reason="hw_thermal") == 1)
+    assert len([record for record in caplog.records if "defect" in record.message]) == 1
+
+
+def test_counters_of_the_hardware_are_told_when_the_part_has_them(measure: Starter) -> None:
+    (gpu,) = gpus(1)
+    gpu.counters = lambda: {"hw_thermal": 42_000_000_000}
+    rig = measure(gpu)
+    until(lambda: rig.settled)
+    until(lambda: rig.value(s.GPU_THROTTLE_SECONDS, 0, reason="hw_thermal") == 42)
+    assert rig.value(s.GPU_THROTTLE_SOURCE, 0, reason="hw_thermal", source="hardware_counter") == 1
+    assert rig.value(s.GPU_THROTTLE_SOURCE, 0, reason="sw_thermal", source="sampled") == 1
+    gpu.hang("throttle_counters")
+    until(lambda: gpu.hangs("throttle_counters"))
+    rig.clock.ahead += CALL_LIMIT_SECONDS + 0.1
+    gpu.bits = lambda: 0x40
+    until(lambda: rig.value(s.GPU_THROTTLE_SOURCE, 0, reason="hw_thermal", source="sampled") == 1)
+    until(lambda: (rig.value(s.GPU_THROTTLE_SECONDS, 0, reason="hw_thermal") or 0) > 42.02)
+    assert rig.up() == {"GPU-0": 1}

@@ -15,6 +15,7 @@ from atlas_ops.exporter.gpu.calls_in_flight import CallsInFlight
 from atlas_ops.exporter.gpu.record import GpuRecord
 from atlas_ops.exporter.gpu.sampler import Sampler
 from atlas_ops.exporter.gpu.throttle import EVERY_REASON, THROTTLE_BITS, ThrottleMeter, ThrottleTotals, TickGap
+from atlas_ops.exporter.gpu.throttle_ledger import CounterReading
 
 from .fake_gpu import FakeDevice, FakeGpu
 
@@ -104,6 +105,7 @@ class Script:
         self._bits = bits
         gpu = FakeGpu(uuid="GPU-a", bits=self._throttle)
         self.record = GpuRecord.of(GpuIdentity(index=0, uuid="GPU-a"), self.now)
+        self.record.counters = CounterReading(counters={}, at=self.now)
         halt, in_flight = threading.Event(), CallsInFlight(self._clock)
         self.sampler = Sampler(FakeDevice(gpu, 0), halt, in_flight, seconds=0.1, clock=self._clock)
 

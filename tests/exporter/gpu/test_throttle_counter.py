@@ -48,7 +48,7 @@ def watch(
     watched: bool = True,
     ledger: ThrottleLedger | None = None,
 ) -> Iterator[tuple[float, ThrottleStory | None]]:
-    """Sample ten times a second and look once a second (sooner while something is undecided); yield what is told."""
+    """Sample ten times a second and look once a second; yield what is told."""
     ledger = ledger or ThrottleLedger()
     read = counter or hardware.raw
     look_due = 0.0
@@ -56,7 +56,7 @@ def watch(
         now = tick / 10
         moment = Moment(now=now, wall=1e9 + now, period=0.1 if watched else 0.0)
         ledger.sample(hardware.bits(now) if watched else 0, moment)
-        if now >= look_due or ledger.proving:
+        if now >= look_due:
             look_due = now + 1.0
             raw = read(now)
             ledger.look({} if raw is None else {"hw_thermal": raw}, moment)
@@ -73,11 +73,11 @@ def told(steps: Iterator[tuple[float, ThrottleStory | None]]) -> list[float]:
     return [story.totals.seconds for _, story in steps if story is not None]
 
 
-def test_a_counter_that_behaves_is_believed_within_half_a_second_and_told_from_its_own_beginning() -> None:
+def test_a_counter_that_behaves_is_believed_after_three_looks_and_told_from_its_own_beginning() -> None:
     hardware = Hardware([(3.0, 3.2)], raw_before=int(15814e9))
     steps = list(watch(hardware, 10))
     first = next((now, story) for now, story in steps if story is not None)
-    assert first[0] < 0.5
+    assert first[0] < 2.5
     assert first[1].source == "hardware_counter"
     assert first[1].totals.seconds == pytest.approx(15814)
     assert steps[-1][1] is not None
@@ -90,7 +90,7 @@ def test_a_throttle_between_two_samples_is_counted_by_the_counter_alone() -> Non
     assert story.totals.seconds == pytest.approx(0.08)
     assert story.totals.events == 2
     assert story.totals.longest == pytest.approx(0.04)
-    assert story.last_seen == pytest.approx(1e9 + 7.2, abs=0.5)
+    assert story.last_seen == pytest.approx(1e9 + 8.0, abs=0.5)
 
 
 def test_a_counter_that_lags_makes_no_second_event_of_one_that_was_sampled() -> None:
