@@ -24,8 +24,8 @@ from atlas_ops.exporter.nvml.raw.plain import Unreadable
 from atlas_ops.exporter.nvml.raw.writer import RecordingFile
 
 _LIBRARY = "libnvidia-ml.so.1"
-_UNMASKABLE = re.compile("Accounting|ProcessName|Vgpu|ConfCompute")
-"""Functions that tell of processes, guests and keys, and whose numbers no mask knows."""
+_UNMASKABLE = re.compile("Accounting|ProcessName|Vgpu|ConfCompute|Pdi")
+"""Functions whose numbers are ids of processes, guests or devices (PDI), or are keys, where no mask expects them."""
 _TEXT_BYTES = 96
 """NVML's longest buffer for a name or a version (NVML_DEVICE_NAME_V2_BUFFER_SIZE)."""
 
@@ -47,7 +47,7 @@ class RecordingLibrary:
 
     def _call(self, name: str, function: Callable[..., int], arguments: tuple[Any, ...]) -> int:
         if _UNMASKABLE.search(name):
-            self._file.leave_out(name, "it tells of processes, guests or keys")
+            self._file.leave_out(name, "it tells ids or keys that are not masked")
             return function(*arguments)
         try:
             with self._lock:
