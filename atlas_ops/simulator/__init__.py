@@ -1,7 +1,8 @@
 """A fleet that does not exist: model servers behind real HTTP and GPUs behind the NVML boundary, with faults on demand.
 
 For the demo, rehearsals and end-to-end tests. `Fleet` is the simulation, `SimulatorServer` puts it on the network, and
-`nvml_library` shows its GPUs to an exporter in another process.
+`nvml_library` shows its GPUs to an exporter in another process. `SimulatedNode` is for tests that want GPUs without a fleet
+and set every reading themselves; `simulator.chaos` makes any of these libraries misbehave.
 """
 
 from __future__ import annotations
