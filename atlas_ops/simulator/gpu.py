@@ -38,7 +38,7 @@ _FIRST_PID = 5_000_000
 
 
 class Gpu:
-    """One GPU over time. `condition` is one of `state.CONDITIONS`, for the driver's caller alone: the GPU works on."""
+    """One GPU over time."""
 
     def __init__(
         self, *, index: int, uuid: str, memory_used_bytes: int, profile: Profile, driver: str = DEFAULT_DRIVER
@@ -48,7 +48,7 @@ class Gpu:
         self._temperature = _INLET_CELSIUS + _COOLED_KELVIN * profile.idle_watts / profile.power_limit_watts
         self._clock_ratio = 1.0
         self._slowed = False
-        self._reasons = reasons.IDLE
+        self._reasons, self._times = reasons.IDLE, reasons.NO_TIMES
         self._power = profile.idle_watts
         self._energy = self._pcie_bytes = 0.0
         self._prefill = self._decode = 0.0
@@ -114,6 +114,7 @@ class Gpu:
             energy_joules=self._energy,
             sm_clock_mhz=round(self._clock_ratio * self._part.sm_clock_mhz),
             reasons=self._reasons,
+            throttle_times=self._times,
             pcie=PcieCounters(sent_bytes=traffic, received_bytes=traffic),
         )
 
@@ -121,8 +122,7 @@ class Gpu:
         """Let the counters run for a span of which clock, power and reasons are known."""
         self._energy += self._power * seconds
         self._pcie_bytes += (self._prefill + self._decode) * _PCIE_BYTES_PER_SECOND * seconds
-        times = reasons.add_time(self._rest.throttle_times, self._reasons, round(1e9 * seconds))
-        self._rest = replace(self._rest, throttle_times=times)
+        self._times = reasons.add_time(self._times, self._reasons, round(1e9 * seconds))
 
     def _thermal_ceiling(self) -> tuple[float, int]:
         """Return the share of the clock that the temperature allows, and the reasons for it."""
