@@ -285,33 +285,48 @@ def test_series_are_bounded_and_what_is_gone_makes_room(host: Host, monkeypatch:
     assert told(a=1, b=0) == {"a": 1, "b": 0}
     assert told(a=1, b=0, c=0) == {"a": 1, "b": 0}, "nothing to tell of c"
     assert told(a=1, b=0, c=0, d=2) == {"a": 1, "b": 0, "o": 2}
-    assert told(d=3, b=0) == {"a": 1, "b": 0, "o": 3}, "a has gone only now"
-    assert told(d=4, b=0) == {"b": 0, "d": 1, "o": 3}, "and makes room"
+    assert told(a=1, b=0) == {"a": 1, "b": 0, "o": 2}
+    assert told(b=0) == {"a": 1, "b": 0, "o": 2}, "a is gone"
+    assert told(b=0, e=1) == {"b": 0, "e": 1, "o": 2}, "and makes room"
+    assert told(b=0, f=1) == {"b": 0, "e": 1, "o": 3}, "e has gone only now"
 
 
-@given(
-    st.lists(
-        st.tuples(st.sampled_from(["child", "whole", "unseen", "restart"]), st.sampled_from(["vllm", "sidecar"])),
-        max_size=30,
-    )
+@pytest.fixture(scope="module")
+def names(tmp_path_factory: pytest.TempPathFactory) -> ContainerNames:
+    """The names of a pod of two containers that may be restarted forty times."""
+    node = Node(tmp_path_factory.mktemp("node"))
+    for generation in range(41):
+        node.pod("ml", "llama", "vllm", "sidecar", generation=generation)
+    found = ContainerNames(node.root)
+    found.refresh()
+    return found
+
+
+EVENTS = st.lists(
+    st.tuples(
+        st.sampled_from(["child", "seen late", "whole", "unseen", "restart"]), st.sampled_from(["vllm", "sidecar"])
+    ),
+    max_size=40,
 )
-def test_totals_never_fall_and_add_up_to_what_the_pod_has_counted(events: list[tuple[str, str]]) -> None:
-    totals = OomTotals(ContainerNames(Path("none")), Clock())
+
+
+@given(EVENTS)
+def test_totals_never_fall_and_add_up_to_what_the_pod_has_counted(
+    names: ContainerNames, events: list[tuple[str, str]]
+) -> None:
+    totals = OomTotals(names, Clock())
     pod = 0
     running = {"vllm": (0, 0), "sidecar": (0, 0)}
     before: dict[Labels, int] = {}
     for generation, (event, name) in enumerate(events, start=1):
+        shown = dict(running)  # the containers are looked at before their pod
         own, kills = running[name]
-        if event == "child":
-            running[name], pod = (own, kills + 1), pod + 1
-        elif event == "whole":
-            running[name], pod = (generation, 0), pod + 1
-        elif event == "restart":
-            running[name] = (generation, 0)
-        else:
-            pod += 1
-        counts = {f"{name}{own}": kills for name, (own, kills) in running.items()}
-        found = dict(totals.update({"uid": Kills(subtree=pod, containers=counts)}))
+        running[name] = (own, kills + 1) if event in ("child", "seen late") else running[name]
+        running[name] = (generation, 0) if event in ("whole", "restart") else running[name]
+        pod += event != "restart"
+        shown = shown if event == "seen late" else dict(running)
+        counts = {id_of("ml", "llama", name, own): kills for name, (own, kills) in shown.items()}
+        found = dict(totals.update({uid_of("ml", "llama"): Kills(subtree=pod, containers=counts)}))
         assert all(found[who] >= kills for who, kills in before.items())
         assert sum(found.values()) == pod
         before = found

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import logging
+import socket
+import threading
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -64,9 +66,9 @@ class Rig:
         self.clock = Clock()
         self.started: list[WorkloadCollector] = []
 
-    def start(self, socket: Path, *, interval: float = 0.02, timeout: float = 20.0) -> WorkloadCollector:
+    def start(self, path: Path, *, interval: float = 0.02, timeout: float = 20.0) -> WorkloadCollector:
         collector = WorkloadCollector(
-            self.node.root, socket, interval_seconds=interval, timeout_seconds=timeout, clock=self.clock
+            self.node.root, path, interval_seconds=interval, timeout_seconds=timeout, clock=self.clock
         )
         self.started.append(collector)
         collector.start()
@@ -318,13 +320,16 @@ def test_garbage_and_refusals_keep_the_last_word(rig: Rig, server: Kubelet, answ
 
 
 def test_a_kubelet_that_hangs_holds_up_nobody(rig: Rig) -> None:
-    def hang(connection: object) -> None:
-        while connection.recv(65536):  # type: ignore[attr-defined]
-            pass
+    asked = threading.Event()
+
+    def hang(connection: socket.socket) -> None:
+        while connection.recv(65536):
+            asked.set()
 
     with raw_server(hang) as path:
         collector = WorkloadCollector(rig.node.root, path, timeout_seconds=600)
         collector.start()
+        assert asked.wait(20)
         assert (collector.of_process(1), list(collector.of_gpu(gpu(0), None, [1]))) == ((), [])
         assert not collector.ready
         collector.stop()
