@@ -118,7 +118,8 @@ def test_every_running_container_is_told_from_the_start(host: Host, rounds: Roun
     host.pod_total("llama", 0)
     host.container("llama", "vllm", 0)
     host.count(f"/system.slice/docker-{LONE}.scope", 2)
-    assert rounds.next() == {("llama", "vllm"): 0, (LONE[:12],): 2}
+    host.count(f"/machine.slice/libpod-{LONE[::-1]}.scope", 0)
+    assert rounds.next() == {("llama", "vllm"): 0, (LONE[:12],): 2, (LONE[::-1][:12],): 0}
 
 
 def test_a_kill_of_a_child_process_is_counted_once(host: Host, rounds: Rounds) -> None:

@@ -61,7 +61,6 @@ class OomTotals:
         gains = {
             container: _gain(past.containers.get(container, 0), count) for container, count in kills.containers.items()
         }
-        ever = past.ever | {owner for owner in owners.values() if owner}
         left = sum(gains.values()) if kills.subtree is None else _gain(past.subtree, kills.subtree)
         for container, owner in owners.items():
             if owner:
@@ -69,20 +68,22 @@ class OomTotals:
                 mine = min(gains[container], left)
                 left -= mine
                 self._add(owner, mine, now)
-        if left or len(ever) > 1:
-            gone = {owner for container, owner in past.owners.items() if owner and container not in owners}
-            self._add(self._culprit(uid, gone, ever), left, now)
+        ever = past.ever | {owner for owner in owners.values() if owner} if uid else past.ever
+        gone = {owner for container, owner in past.owners.items() if owner and container not in owners}
+        self._add_rest(self._names.labels(Place(pod_uid=uid)), left, gone, ever, now)
         return _Past(subtree=kills.subtree or 0, containers=dict(kills.containers), owners=owners, ever=ever)
 
-    def _culprit(self, uid: str, gone: set[Labels], ever: frozenset[Labels]) -> Labels:
-        """Return whose the kills are that happened in groups which are gone.
+    def _add_rest(self, pod: Labels, kills: int, gone: set[Labels], ever: frozenset[Labels], now: float) -> None:
+        """Add the kills in groups that are gone.
 
-        Theirs whose group has just vanished, when it is one; the only container's, in a pod that has one; else the
-        pod's, without a container.
+        They are of the container whose group has just vanished, when it is one; of the only container, in a pod that
+        has one; else of the pod, without a container.
         """
-        if len(gone) == 1:
-            return next(iter(gone))
-        return next(iter(ever)) if len(ever) == 1 else self._names.labels(Place(pod_uid=uid))
+        if len(ever) > 1:
+            self._add(pod, 0, now)  # told from the start, so that the first such kill is seen as an increase
+        if kills:
+            (whose,) = next((group for group in (gone, ever) if len(group) == 1), {pod})
+            self._add(whose, kills, now)
 
     def _owner(self, uid: str, container: str) -> Labels:
         """Return the labels of a container; nothing for one of a pod that has no name (yet), such as its sandbox."""
