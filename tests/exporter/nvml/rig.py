@@ -76,7 +76,7 @@ class Rig:
         self.now_ns = SECOND
         self.node = SimulatedNode(profile, driver=driver, gpus=gpus, clock_ns=lambda: self.now_ns)
         for index in range(gpus):
-            self.node.change(index, **_SOMETHING_OF_EVERYTHING)
+            self.node.change(index, **SOMETHING_OF_EVERYTHING)
         self.library = Library(self.node.library)
         self.backend = Nvml(self.library)
 
@@ -134,7 +134,7 @@ def rig(profile: str = "h100", driver: str = "580.82", gpus: int = 1) -> Iterato
         made.node.library.close()
 
 
-_SOMETHING_OF_EVERYTHING: dict[str, Any] = {
+SOMETHING_OF_EVERYTHING: dict[str, Any] = {
     "utilization_ratio": 0.8,
     "memory_utilization_ratio": 0.25,
     "encoder_ratio": 0.1,
