@@ -111,7 +111,7 @@ def test_a_server_that_drips_costs_the_timeout_and_no_more() -> None:
     def drip(connection: socket.socket) -> None:
         end = time.monotonic() + 20
         while time.monotonic() < end:
-            connection.sendall(WINDOW_FRAME)  # there is always one more byte to read
+            connection.sendall(1000 * WINDOW_FRAME)  # there is always one more byte to read
 
     assert refusal(drip, timeout=0.05).message == "no whole answer within 0.05 s"
 
