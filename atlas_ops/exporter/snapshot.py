@@ -30,18 +30,25 @@ NAME = "page"
 """Under which the maker tells how it does itself, beside the collectors."""
 _MAX_SHARE = 0.1
 """Of a core. A page so large that making it takes longer is made less often."""
+_GZIP_LEVEL = 1
+"""The higher ones take up to ten times as long for a fifth less."""
+_COMPRESSED_AHEAD_BYTES = 1 << 20
+"""Up to here (some 7,000 series) compressing takes milliseconds and is done before anybody asks. A larger page is
+compressed for the first scrape that wants it, not every second."""
 _GOODBYE_SECONDS = 2.0
 
 
 class Snapshot:
-    """One page in all its forms. Nothing of it changes; OpenMetrics is printed when it is first asked for."""
+    """One page in all its forms. Nothing of it changes; forms that few ask for are made when they are asked for."""
 
     def __init__(self, families: Sequence[Family], samples: Sequence[Sample], compat: Sequence[Compat]) -> None:
         self.made = time.monotonic()
         self._families, self._samples, self._compat = families, samples, compat
-        self._text = _forms(page.text(families, self._rest(openmetrics=False)))
-        self._openmetrics: tuple[bytes, bytes] | None = None
+        self._forms: dict[tuple[bool, bool], bytes] = {}
         self._lock = threading.Lock()
+        text = self.body(openmetrics=False, compressed=False)
+        if len(text) <= _COMPRESSED_AHEAD_BYTES:
+            self.body(openmetrics=False, compressed=True)
 
     @property
     def age_seconds(self) -> float:
@@ -50,15 +57,20 @@ class Snapshot:
 
     def body(self, *, openmetrics: bool, compressed: bool) -> bytes:
         """Return the page in one of its forms."""
-        if not openmetrics:
-            return self._text[compressed]
         with self._lock:
-            if self._openmetrics is None:
-                self._openmetrics = _forms(page.openmetrics(self._families, self._rest(openmetrics=True)))
-        return self._openmetrics[compressed]
+            plain = self._forms.get((openmetrics, False)) or self._plain(openmetrics=openmetrics)
+            if not compressed:
+                return plain
+            found = self._forms.get((openmetrics, True))
+            if found is None:
+                found = self._forms[openmetrics, True] = gzip.compress(plain, compresslevel=_GZIP_LEVEL, mtime=0)
+            return found
 
-    def _rest(self, *, openmetrics: bool) -> str:
-        return "".join(_printed(printer, self._samples, openmetrics) for printer in self._compat)
+    def _plain(self, *, openmetrics: bool) -> bytes:
+        rest = "".join(_printed(printer, self._samples, openmetrics) for printer in self._compat)
+        printer = page.openmetrics if openmetrics else page.text
+        found = self._forms[openmetrics, False] = printer(self._families, rest)
+        return found
 
 
 class SnapshotMaker:
@@ -129,9 +141,12 @@ class SnapshotMaker:
                 self._attempt(*wanted)
             self._seconds = time.monotonic() - began
             pause = max(self._interval - self._seconds, self._seconds * (1 / _MAX_SHARE - 1))
-            pause = min(pause, STALE_SECONDS / 2)
-            with self._changed:
-                self._changed.wait_for(lambda known=wanted: self._stopping or self._wanted is not known, pause)
+            self._pause(wanted, min(pause, STALE_SECONDS / 2))
+
+    def _pause(self, known: object, seconds: float) -> None:
+        """Wait until something else is wanted, or for some seconds."""
+        with self._changed:
+            self._changed.wait_for(lambda: self._stopping or self._wanted is not known, seconds)
 
     def _attempt(self, number: int, sources: Sequence[Source], compat: Sequence[Compat]) -> None:
         try:
@@ -170,11 +185,6 @@ def _health(*, works: bool, seconds: float, age: float) -> list[Sample]:
         Sample(s.EXPORTER_COLLECTOR_DURATION, who, seconds),
         Sample(s.EXPORTER_SNAPSHOT_AGE, who, age),
     ]
-
-
-def _forms(plain: bytes) -> tuple[bytes, bytes]:
-    """Return a page plain and compressed. Level 1: the higher ones take up to ten times as long for a fifth less."""
-    return plain, gzip.compress(plain, compresslevel=1, mtime=0)
 
 
 def _printed(printer: Compat, samples: Sequence[Sample], openmetrics: bool) -> str:

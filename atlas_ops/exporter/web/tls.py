@@ -105,8 +105,8 @@ class TlsReader:
         return go_names.VERSIONS.get(name, go_names.VERSIONS[default])
 
     def _cipher_suites(self) -> None:
-        if self._section.flag("prefer_server_cipher_suites", default=True):
-            self._context.options |= ssl.OP_CIPHER_SERVER_PREFERENCE
+        if not self._section.flag("prefer_server_cipher_suites", default=True):
+            self._context.options &= ~ssl.OP_CIPHER_SERVER_PREFERENCE
         names = self._section.strings("cipher_suites")
         known = (*go_names.TLS12_SUITES, *go_names.TLS13_SUITES)
         for name in names:
@@ -176,13 +176,13 @@ def _no_password() -> str:
 
 
 def _why(error: Exception) -> str:
-    reason = getattr(error, "reason", None)
+    told = str(error)
     known = {
         "KEY_VALUES_MISMATCH": "the key does not belong to the certificate",
-        "PEM_LIB": "the certificate or the key is not PEM",
+        "PEM lib": "the certificate or the key is not PEM",
         "NO_CERTIFICATE_OR_CRL_FOUND": "there is no PEM certificate in it",
     }
-    return known.get(reason or "", f"OpenSSL refuses it: {reason}" if reason else str(error))
+    return next((text for sign, text in known.items() if sign in told), told)
 
 
 def _canonical(kind: str, name: str) -> str:
