@@ -13,6 +13,7 @@ import time
 from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 
+from atlas_ops.catalog import conventions as c
 from atlas_ops.exporter.collector import Round
 from atlas_ops.exporter.gpu.backend import GpuIdentity, GpuInstance
 from atlas_ops.exporter.samples import Labels, Sample, labels
@@ -30,6 +31,7 @@ MAX_WORKLOADS = 128
 _FIRST_RETRY_SECONDS = 1.0
 _MEET_SECONDS = 0.1
 """The shortest time between two looks at processes that were never seen before."""
+_EXCLUSIVE, _SHARED = c.SHARING
 _log = logging.getLogger(__name__)
 
 
@@ -169,5 +171,5 @@ def _holders(held: Sequence[Holding], active: set[Container | None]) -> list[Con
 def _told(workloads: Iterable[Labels], *, shared: bool = False) -> Sequence[Labels]:
     """Return each workload once with `sharing` behind it."""
     found = [workload for workload in dict.fromkeys(workloads) if workload][:MAX_WORKLOADS]
-    sharing = labels(sharing="shared" if shared or len(found) > 1 else "exclusive")
+    sharing = labels(sharing=_SHARED if shared or len(found) > 1 else _EXCLUSIVE)
     return [workload + sharing for workload in found]

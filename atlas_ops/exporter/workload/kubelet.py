@@ -92,7 +92,7 @@ class Kubelet:
         except (FileNotFoundError, NotADirectoryError):
             if not self._told_absent:
                 self._told_absent = True
-                _log.info("no kubelet at %s: GPUs are told by their processes", self._path)
+                _log.info("no kubelet at %s: whose a GPU is, its processes tell", self._path)
             return True
         except OSError:
             return False  # it is there, and the attempt to reach it will say why that is not possible
