@@ -24,7 +24,7 @@ from atlas_ops.exporter.nvml.raw.writer import RecordingFile
 from atlas_ops.exporter.nvml.record import RecordingLibrary, describe, driver_library
 from atlas_ops.exporter.nvml.replay import ReplayLibrary
 from atlas_ops.simulator import SimulatedNode
-from atlas_ops.simulator.profiles import PROFILES
+from atlas_ops.simulator.profiles import PROFILES, profile_by_name
 from atlas_ops.simulator.state import GpuProcess
 
 from .recordings import HEADER, Clock, Front, recording, replaying
@@ -69,11 +69,27 @@ def test_what_the_exporter_learns_from_a_recording_is_what_it_learned_from_the_d
     path = tmp_path / "node.jsonl"
     with rig(profile, gpus=2) as made:
         clock = Clock()
+        made.node.change(1, utilization_ratio=0.3, power_watts=99.0)
         with RecordingFile(path, HEADER, replace=False, clock=clock) as file:
             told = asked(made, RecordingLibrary(made.node.library, file))
         assert not file.not_recorded
         assert asked(made, ReplayLibrary(path, clock=clock)) == told
     assert any(isinstance(item, GpuIdentity) for item in told)
+    fields = [field for line in lines(path, "nvmlDeviceGetFieldValues") for field in line["in"][1]]
+    metrics = [metric for line in lines(path, "nvmlGpmMetricsGet") for metric in line["in"][0]["metrics"]]
+    assert {key for question in fields + metrics for key in question} <= {"fieldId", "scopeId", "metricId"}, (
+        "a record that is used again does not ask by the answer that is left in it"
+    )
+
+
+def test_activity_is_told_apart_by_gpu_and_by_instance(tmp_path: Path) -> None:
+    path = tmp_path / "node.jsonl"
+    with rig("h100-mig", gpus=2) as made, RecordingFile(path, HEADER, replace=False) as file:
+        asked(made, RecordingLibrary(made.node.library, file))
+        instances = {part.gpu_instance for part in profile_by_name("h100-mig").mig}
+    samples = {line["in"][0]["sample1"]["handle"] for line in lines(path, "nvmlGpmMetricsGet")}
+    of_gpus = {"gpmSample gpu0", "gpmSample gpu1"}
+    assert samples == of_gpus | {f"{of_gpu}/gi{number}" for of_gpu in of_gpus for number in instances}
 
 
 def simple_functions() -> list[Callable[[object], object]]:

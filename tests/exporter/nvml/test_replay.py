@@ -18,7 +18,7 @@ from atlas_ops.simulator import SimulatedNode
 from .recordings import HEADER, Clock, recording, replaying, under_the_binding
 from .rig import rig
 
-XID, FOREVER_MS = 0x8, 20_000
+XID, FOREVER_MS, PATIENCE_SECONDS = 0x8, 600_000, 30
 
 
 def power_at(folder: Path, *watts: float, then: Callable[[object], object] = lambda _: None) -> Path:
@@ -123,6 +123,19 @@ def test_each_event_is_told_once_to_each_set_that_watches_its_gpu(tmp_path: Path
         assert [xids(each) for each in (first, both, other)] == [[31], [31], []]
 
 
+def test_a_storm_of_the_same_event_is_told_in_full(tmp_path: Path) -> None:
+    path, node = tmp_path / "node.jsonl", SimulatedNode()
+    with recording(path, node.library):
+        event_set = watching(0)
+        node.xid(0, 31, count=5)
+        assert xids(event_set) == [31] * 5
+    path.write_text(path.read_text().replace('"at":0.0', '"at":1.0'))
+    with replaying(path) as clock:
+        event_set = watching(0)
+        clock.now = 1.0
+        assert xids(event_set) == [31] * 5
+
+
 def test_an_event_says_on_which_gpu_it_was(tmp_path: Path) -> None:
     with replaying(xids_at(tmp_path, (1.0, 1, 48))) as clock:
         handles = [pynvml.nvmlDeviceGetHandleByIndex(index) for index in (0, 1)]
@@ -155,13 +168,13 @@ def test_who_waits_for_an_event_is_woken_by_it_and_holds_up_no_other_call(tmp_pa
     with replaying(xids_at(tmp_path, (0.02, 0, 79))) as clock:
         event_set = watching(0)
         waiting = threading.Thread(
-            target=lambda: found.append(pynvml.nvmlEventSetWait_v2(event_set, FOREVER_MS).eventData)
+            target=lambda: found.append(pynvml.nvmlEventSetWait_v2(event_set, FOREVER_MS).eventData), daemon=True
         )
         waiting.start()
         assert pynvml.nvmlDeviceGetHandleByIndex(0)
         assert not found
         clock.now = 1.0
-        waiting.join()
+        waiting.join(PATIENCE_SECONDS)
     assert found == [79]
 
 

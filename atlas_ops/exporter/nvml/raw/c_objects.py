@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import ctypes
 import functools
+from collections.abc import Iterator
 from typing import Any, NamedTuple, Protocol
 
 Pointer = ctypes._Pointer  # noqa: SLF001 - the class has no public name
@@ -91,21 +92,36 @@ def part(place: Any, field: Field) -> Any:
     return field.kind.from_buffer(place, field.offset)
 
 
-def items(array: Any) -> list[Any]:
-    """Return the items of an array as objects of their own, on the same memory."""
-    size = ctypes.sizeof(array._type_)
-    return [array._type_.from_buffer(array, number * size) for number in range(len(array))]
+def used_fields(place: Any) -> Iterator[tuple[str, Field]]:
+    """Yield the fields of a structure that are not all zeros (of bits: whose whole number is not)."""
+    raw = bytes(place)
+    for name, field in fields(type(place)).items():
+        if raw[field.offset : field.offset + field.size].strip(b"\0"):
+            yield name, field
+
+
+def item(array: Any, number: int) -> Any:
+    """Return an item of an array as an object of its own, on the same memory."""
+    return array._type_.from_buffer(array, number * ctypes.sizeof(array._type_))
+
+
+def used_items(array: Any) -> Iterator[tuple[int, Any]]:
+    """Yield (number, item) for the items that are not all zeros: few, in the arrays that the driver likes."""
+    raw, size = bytes(array), ctypes.sizeof(array._type_)
+    for number in range(len(array)):
+        if raw[number * size : (number + 1) * size].strip(b"\0"):
+            yield number, item(array, number)
 
 
 def clear_answers(place: Any) -> None:
     """Zero what a call only writes, where the answer of the call before may still stand."""
     if isinstance(place, ctypes.Array):
         if issubclass(place._type_, ctypes.Structure):
-            for item in items(place):
-                clear_answers(item)
-    elif isinstance(place, ctypes.Structure) and not is_zero(place):
+            for _, structure in used_items(place):
+                clear_answers(structure)
+    elif isinstance(place, ctypes.Structure):
         asking = _ASKING.get(type(place).__name__)
-        for name, field in fields(type(place)).items():
+        for name, field in used_fields(place):
             if asking is None:
                 clear_answers(part(place, field))
             elif name not in asking:

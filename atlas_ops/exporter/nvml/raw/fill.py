@@ -68,8 +68,8 @@ def _fill_array(place: Any, data: Plain, pointers: c.Pointers) -> None:
     elif code in c.BYTES and isinstance(data, dict):
         _fill_hex(place, data.get("hex"))
     elif isinstance(data, list) and len(data) <= len(place):
-        for item, value in zip(c.items(place), data, strict=False):
-            fill(item, value, pointers)
+        for number, value in enumerate(data):
+            fill(c.item(place, number), value, pointers)
     else:
         raise Unfit(f"what fits {type(place).__name__}", data)
 
@@ -98,7 +98,7 @@ def _fill_number(place: Any, data: Plain) -> None:
     if place._type_ not in c.INTEGERS | c.FLOATS or not isinstance(data, int | float | str):
         raise Unfit(wanted, data)
     try:
-        place.value = float(data) if place._type_ in c.FLOATS else data
+        place.value = float(data or 0) if place._type_ in c.FLOATS else data  # "" is the zero of "nan"
     except (TypeError, ValueError, OverflowError):
         raise Unfit(wanted, data) from None
     if place._type_ in c.INTEGERS and place.value != data:  # ctypes drops the bits that are too many

@@ -86,7 +86,7 @@ def _text(raw: bytes) -> str:
 
 def _read_structure(source: Any, pointers: c.Pointers) -> Plain:
     data: dict[str, Plain] = {}
-    for name, field in c.fields(type(source)).items():
+    for name, field in c.used_fields(source):
         if field.is_bits:
             value: Plain = ctypes.Structure.__getattribute__(source, name) or None
         elif issubclass(field.kind, ctypes.Union):
@@ -116,7 +116,10 @@ def _read_array(source: Any, pointers: c.Pointers) -> Plain:
         return _text(bytes(source).partition(b"\0")[0]) or None
     if code in c.BYTES:
         return {"hex": bytes(source).rstrip(b"\0").hex()}
-    return trimmed([read(item, pointers) for item in c.items(source)])
+    forms: list[Plain] = [None] * len(source)
+    for number, item in c.used_items(source):
+        forms[number] = read(item, pointers)
+    return trimmed(forms)
 
 
 def _read_simple(source: Any) -> Plain:

@@ -117,6 +117,13 @@ def test_what_a_call_changed_makes_of_the_state_before_the_state_behind(states: 
     assert content(before) == content(after)
 
 
+@pytest.mark.parametrize("before", [math.nan, math.inf, 7.5])
+def test_a_number_that_is_zero_again_is_told(before: float) -> None:
+    place = ctypes.c_double(before)
+    fill(place, through_a_file(diff(read(place, Handles()), read(ctypes.c_double(), Handles()))), Handles())
+    assert place.value == 0
+
+
 @given(st.sampled_from(KINDS).flatmap(objects))
 def test_what_did_not_change_is_not_told(source: Any) -> None:
     form = read(source, Addresses())
