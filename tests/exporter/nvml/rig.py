@@ -25,7 +25,7 @@ from atlas_ops.simulator.state import (
     RowRemaps,
 )
 
-NOT_SUPPORTED, NO_PERMISSION, GPU_IS_LOST, UNKNOWN = 3, 4, 15, 999
+INVALID_ARGUMENT, NOT_SUPPORTED, NO_PERMISSION, GPU_IS_LOST, UNKNOWN = 2, 3, 4, 15, 999
 GIB, MIB, KIB = 2**30, 2**20, 2**10
 SECOND = 10**9
 
@@ -42,9 +42,12 @@ class Library:
         self.refusals: dict[str, int] = {}
         self.answers: dict[str, Callable[..., int]] = {}
         self.calls: list[str] = []
+        self.missed: list[str] = []
+        """Names that were looked for in vain."""
 
     def __getattr__(self, name: str) -> Callable[..., int]:
         if name in self.missing:
+            self.missed.append(name)
             raise AttributeError(name)
         return partial(self._call, name, getattr(self.behind, name))
 

@@ -21,7 +21,7 @@ from atlas_ops.exporter.nvml.binding import Nvml
 from atlas_ops.exporter.samples import Labels, labels
 from atlas_ops.simulator.nvml.heat import MEMORY_ABOVE_CORE_KELVIN
 
-from .rig import GIB, GPU_IS_LOST, KIB, MIB, NO_PERMISSION, NOT_SUPPORTED, UNKNOWN, Rig, Round, rig
+from .rig import GIB, GPU_IS_LOST, INVALID_ARGUMENT, KIB, MIB, NO_PERMISSION, NOT_SUPPORTED, UNKNOWN, Rig, Round, rig
 
 FIELDS = "nvmlDeviceGetFieldValues"
 HANDLE, UUID = "nvmlDeviceGetHandleByIndex_v2", "nvmlDeviceGetUUID"
@@ -334,6 +334,26 @@ def test_one_field_that_fails_fails_its_own_question() -> None:
         assert found.failed == {"nvlink_traffic"}
 
 
+def test_an_id_that_a_driver_does_not_know_is_absent_whatever_it_says_to_it() -> None:
+    def values(_handle: Any, _count: Any, array: Any) -> int:
+        for entry in array._obj:
+            entry.nvmlReturn = INVALID_ARGUMENT
+        return 0
+
+    with rig() as made:
+        made.library.answers[FIELDS] = values
+        found = made.ask(made.device())
+        assert "recovery_action" in found.absent
+        assert found.failed == set()
+
+
+def test_a_part_that_says_that_it_has_no_activity_counters_is_not_asked_for_them() -> None:
+    with rig() as made:
+        made.library.answers["nvmlGpmQueryDeviceSupport"] = lambda _handle, _out: 0
+        assert "gpm" in made.settled(made.device()).absent
+    assert "nvmlGpmSampleGet" not in made.library.calls
+
+
 def test_a_field_that_is_no_number_is_not_told() -> None:
     with rig() as made:
 
@@ -384,8 +404,10 @@ def test_a_sample_of_throttle_reasons_is_one_call_to_the_driver() -> None:
         device = made.device()
         device.throttle_bits()
         made.library.calls.clear()
+        made.library.missed.clear()
         device.throttle_bits()
         assert made.library.calls == ["nvmlDeviceGetCurrentClocksThrottleReasons"]
+        assert made.library.missed == []
 
 
 def test_questions_have_the_same_names_at_every_call_and_each_its_own() -> None:

@@ -33,6 +33,12 @@ def test_a_wide_counter_that_starts_over_counts_on(before: int, after: int) -> N
     assert counter.take(after) == (after if after < before else after - before)
 
 
+def test_a_narrow_counter_that_starts_over_does_not_count_its_whole_range() -> None:
+    counter = Unwrapped()
+    counter.take(1000)
+    assert counter.take(10) == 10
+
+
 @given(st.lists(st.integers(0, 2**64 - 1), min_size=2))
 def test_whatever_the_driver_says_the_total_never_falls(raw: list[int]) -> None:
     counter = Unwrapped()

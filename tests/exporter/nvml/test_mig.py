@@ -190,6 +190,14 @@ def test_instances_that_come_and_go_are_followed_and_activity_begins_anew() -> N
         assert len(made.node.library.gpm_samples) == kept + 2
 
 
+def test_instances_that_may_not_be_seen_any_more_are_not_asked_any_more() -> None:
+    with rig("h100-mig") as made:
+        device = made.device()
+        made.settled(device)
+        made.library.refusals["nvmlDeviceGetMigMode"] = NO_PERMISSION
+        assert set(QUESTIONS) <= made.ask(device).absent
+
+
 def test_all_instances_gone_is_no_failure() -> None:
     with rig("h100-mig") as made:
         device = made.device()
