@@ -14,7 +14,6 @@ from atlas_ops.catalog.dialects import runtime_ids
 from atlas_ops.cli import exporter_settings, place
 from atlas_ops.cli.exporter_parts import Machine
 from atlas_ops.cli.exporter_reload import Reloader, SettingsFile, Signals
-from atlas_ops.exporter.nvml.replay import ReplayLibrary
 from atlas_ops.exporter.service import Service
 from atlas_ops.exporter.web.guard import Guard
 from atlas_ops.settings import DEFAULT_EXPORTER
@@ -132,5 +131,7 @@ def run(args: argparse.Namespace) -> int:
 def _nvml_library(args: argparse.Namespace) -> object:
     """Return what stands in for the driver's library; None when the real one is to be used."""
     if args.gpu_replay:
+        from atlas_ops.exporter.nvml.replay import ReplayLibrary  # noqa: PLC0415 - 1.4 MiB that only a replay needs
+
         return ReplayLibrary(args.gpu_replay)
     return nvml_library(args.simulated_gpus) if args.simulated_gpus else None
