@@ -142,9 +142,10 @@ def test_an_older_part_with_an_older_driver_tells_what_it_has() -> None:
 
 
 def test_a_part_before_ampere_tells_retired_pages_and_every_cache_by_itself() -> None:
-    def count(_handle: Any, kind: Any, _counter: Any, location: Any, out: Any) -> int:
-        out._obj.value = 10 * location.value + kind.value
-        return NOT_SUPPORTED if location.value == 7 else 0
+    def count(_handle: Any, kind: Any, counter: Any, location: Any, out: Any) -> int:
+        since_the_boot, sram = counter.value == 0, location.value == 7
+        out._obj.value = 10 * location.value + kind.value + 1000 * since_the_boot
+        return NOT_SUPPORTED if sram else 0
 
     with rig("t4", "535") as made:
         made.library.answers["nvmlDeviceGetMemoryErrorCounter"] = count

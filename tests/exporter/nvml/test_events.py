@@ -141,6 +141,14 @@ def test_a_part_or_library_that_lacks_events_reports_none(function: str, refusal
             device.wait_events(0.0)
 
 
+def test_where_nobody_can_wait_nothing_is_registered() -> None:
+    with rig() as made:
+        made.library.missing.add("nvmlEventSetWait_v2")
+        with pytest.raises(GpuAbsent):
+            made.device().watch_events()
+        assert len(made.node.library.event_sets) == 0
+
+
 def test_a_part_without_events_reports_none() -> None:
     with rig() as made:
         made.library.answers["nvmlDeviceGetSupportedEventTypes"] = lambda _handle, _out: 0
