@@ -96,12 +96,12 @@ class Reloader:
             _log.exception("the settings stay as they were: the new ones could not be put to work")
         else:
             self._service.guard = guard
-            self._service.metrics.reloaded(success=True)
+            self._service.reloaded(success=True)
             _log.info("the settings were read again and are in force (%d servers)", len(settings.servers))
             if settings.exporter.listen != self._listen:
                 _log.warning("still serving %s: a new `listen` needs a restart", self._listen)
             return
-        self._service.metrics.reloaded(success=False)
+        self._service.reloaded(success=False)
 
     def _guard(self, path: str) -> Guard:
         """Return the guard at work when it is for the same file, which it reads again by itself."""

@@ -47,11 +47,13 @@ class Service:
         """Bind the port; EnvironmentProblem when it cannot be had. `port` 0 takes a free one."""
         self.guard = guard
         """Who may come in; may be replaced while it serves."""
-        self.metrics = SelfMetrics()
+        self._self_metrics = SelfMetrics()
         self._lineup = Lineup()
         self._snapshots = SnapshotMaker(self._own, interval_seconds=snapshot_seconds)
         routes = {"/": self._index, "/metrics": self._metrics, "/-/healthy": self._healthy, "/-/ready": self._ready}
-        self._server = Server(host, port, Site(routes=routes, guard=lambda: self.guard, refused=self.metrics.refused))
+        self._server = Server(
+            host, port, Site(routes=routes, guard=lambda: self.guard, refused=self._self_metrics.refused)
+        )
 
     @property
     def url(self) -> str:
@@ -80,6 +82,11 @@ class Service:
         self._snapshots.use(tuple(made.values()), compat, _NEW_PAGE_SECONDS)
         self._lineup.adopt(made)
 
+    def reloaded(self, *, success: bool) -> None:
+        """Tell on the page how a reload of the settings ended."""
+        self._self_metrics.reloaded(success=success)
+        self._snapshots.refresh()
+
     def stop(self) -> None:
         """Stop serving, then the collectors."""
         self._server.stop()
@@ -96,13 +103,13 @@ class Service:
 
     def _own(self) -> list[Sample]:
         self.guard.current()  # finds a broken web-config file although nobody connects
-        return self.metrics.samples(web_config_broken=self.guard.broken)
+        return self._self_metrics.samples(web_config_broken=self.guard.broken)
 
     def _metrics(self, request: Request) -> Reply:
         openmetrics = negotiate.wants_openmetrics(request.header("accept"))
         compressed = negotiate.accepts_gzip(request.header("accept-encoding"))
         body = self._snapshots.body(request.deadline, openmetrics=openmetrics, compressed=compressed)
-        self.metrics.scraped()
+        self._self_metrics.scraped()
         return Reply(
             status=200,
             content_type=page.OPENMETRICS if openmetrics else page.TEXT,

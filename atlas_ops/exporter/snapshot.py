@@ -82,7 +82,7 @@ class SnapshotMaker:
         self._joiner, self._own_printer = Joiner(), Printer()
         self._changed = threading.Condition()
         self._wanted: tuple[int, tuple[Source, ...], tuple[Compat, ...]] = (0, (), ())
-        """How often `use` was called, and with what."""
+        """A number that grows with every wish, and what is wished for."""
         self._made = 0
         self._newest: Snapshot | None = None
         self._asking = ""
@@ -111,6 +111,13 @@ class SnapshotMaker:
             self._wanted = (number + 1, sources, tuple(compat))
             self._changed.notify_all()
             self._changed.wait_for(lambda: self._made > number, seconds)
+
+    def refresh(self) -> None:
+        """Make the next snapshot now."""
+        with self._changed:
+            number, sources, compat = self._wanted
+            self._wanted = (number + 1, sources, compat)
+            self._changed.notify_all()
 
     def body(self, deadline: Deadline, *, openmetrics: bool, compressed: bool) -> bytes:
         """Return the newest page; TimeoutError when there is none before the deadline."""

@@ -3,83 +3,28 @@
 from __future__ import annotations
 
 import contextlib
-import os
 import signal
 import socket
 import subprocess
 import sys
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
-from http.client import HTTPConnection
 from pathlib import Path
-from urllib.parse import urlsplit
 
 import pytest
 
 from atlas_ops import cli
 from atlas_ops.catalog import signals as s
 from atlas_ops.catalog.signals import SIGNALS
-from atlas_ops.cli import exporter as command
+from atlas_ops.cli import exporter_settings
 from atlas_ops.errors import UsageError
-from atlas_ops.exporter.parse import Page
 from atlas_ops.settings import Server
-from tests.exporter.fake_server import Behaviour, FakeServer, answer, closed_port, drip, hang, raw, serving
+from tests.exporter.command import config, running, states
+from tests.exporter.fake_server import Behaviour, answer, closed_port, drip, hang, raw, serving
 from tests.exporter.pages import parsed, text_of
+from tests.exporter.web.certificates import Authority
+from tests.exporter.web.rig import ask, trusting, web_config
+from tests.exporter.web.test_basic_auth import HASH, PASSWORD, basic
 
 GOOD = text_of("vllm/kv-pressure-1")
-
-
-@dataclass
-class Exporter:
-    """A running exporter."""
-
-    process: subprocess.Popen[str]
-    url: str
-    greeting: str
-
-    def text(self) -> str:
-        connection = HTTPConnection(urlsplit(self.url).netloc, timeout=30)
-        with contextlib.closing(connection):
-            connection.request("GET", "/metrics")
-            return connection.getresponse().read().decode()
-
-    def page(self) -> Page:
-        return parsed(self.text())
-
-
-@contextlib.contextmanager
-def running(*arguments: str, environment: dict[str, str] | None = None) -> Iterator[Exporter]:
-    process = subprocess.Popen(
-        [sys.executable, "-m", "atlas_ops", "exporter", "--listen", "127.0.0.1:0", *arguments],
-        stderr=subprocess.PIPE, text=True, env=os.environ | (environment or {}),
-    )  # fmt: skip
-    assert process.stderr is not None
-    try:
-        said = []
-        for line in process.stderr:
-            said.append(line)
-            if line.startswith("atlas-ops exporter: http"):
-                break
-        assert said, "it ended without a word"
-        assert said[-1].startswith("atlas-ops exporter: http"), "".join(said)
-        yield Exporter(process, said[-1].split()[2], said[-1])
-    finally:
-        process.kill()
-        process.communicate()
-
-
-def states(page: Page) -> dict[str, str]:
-    """The state of each server."""
-    told = [(dict(sample.labels), sample.value) for sample in page.of("atlas_server_scrape_state")]
-    return {labels["server"]: labels["state"] for labels, value in told if value}
-
-
-def config(folder: Path, servers: Sequence[FakeServer], **exporter: object) -> str:
-    lines = [f"{key}: {value}" for key, value in exporter.items()]
-    urls = [f"  - url: {server.url}/metrics" for server in servers]
-    file = folder / "atlas-ops.yaml"
-    file.write_text("\n".join(["exporter:", *[f"  {line}" for line in lines], "servers:", *urls, ""]))
-    return str(file)
 
 
 def test_three_runtimes_are_served_on_one_page_that_promtool_accepts() -> None:
@@ -183,6 +128,31 @@ def test_mistakes_of_the_file_are_told_with_their_lines(tmp_path: Path, capsys: 
     assert "line 2: servers[0].runtime: expected one of bentoml, triton, vllm" in capsys.readouterr().err
 
 
+def test_a_web_config_file_asks_for_tls_and_a_password(tmp_path: Path) -> None:
+    authority = Authority(tmp_path)
+    pair = authority.server()
+    file = web_config(
+        tmp_path,
+        f"tls_server_config: {{cert_file: {pair.certificate.name}, key_file: {pair.key.name}}}\n"
+        f"basic_auth_users: {{prometheus: {HASH.decode()}}}\n",
+    )
+    with running("--web-config", str(file)) as exporter:
+        assert exporter.url.startswith("https://")
+        with contextlib.closing(exporter.client(trusting(authority.file))) as client:
+            assert [ask(client, path=path).status for path in ("/metrics", "/-/healthy")] == [401, 401]
+            assert ask(client, Authorization=basic("prometheus", PASSWORD)).status == 200
+
+
+def test_mistakes_of_the_web_config_file_are_told_with_their_lines(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    file = web_config(tmp_path, "tls_server_config:\n  cert_file: none.crt\n  key_file: none.key\n")
+    assert cli.main(["exporter", "--listen", "127.0.0.1:0", "--web-config", str(file)]) == 3
+    said = capsys.readouterr().err
+    assert "line 2: tls_server_config.cert_file: " in said
+    assert "line 3: tls_server_config.key_file: " in said
+
+
 @pytest.mark.parametrize(
     ("flag", "url", "runtime"),
     [
@@ -194,13 +164,13 @@ def test_mistakes_of_the_file_are_told_with_their_lines(tmp_path: Path, capsys: 
     ],
 )
 def test_a_server_is_read_from_its_flag(flag: str, url: str, runtime: str) -> None:
-    assert command.servers_from_flags([flag]) == (Server(url=url, runtime=runtime),)
+    assert exporter_settings.servers_from_flags([flag]) == (Server(url=url, runtime=runtime),)
 
 
 @pytest.mark.parametrize("flag", ["", "=vllm", "127.0.0.1:8000", "http://u:hunter2@h:1", "http://h:1=tgi"])
 def test_a_flag_that_is_no_server_is_refused(flag: str) -> None:
     with pytest.raises(UsageError) as raised:
-        command.servers_from_flags([flag])
+        exporter_settings.servers_from_flags([flag])
     assert "hunter2" not in str(raised.value)
 
 
@@ -234,6 +204,7 @@ def test_the_exporter_does_not_pay_for_other_commands() -> None:
     code = "import sys, atlas_ops.cli.exporter; print(*sys.modules)"
     loaded = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout.split()
     foreign = {
+        "bcrypt",
         "pynvml",
         "slack_sdk",
         "sqlalchemy",

@@ -123,9 +123,9 @@ def trusting(authority: Path, client: Pair | None = None, *, newest: str = "TLSv
     return context
 
 
-def at_once(number: int, work: Callable[[], object]) -> list[object]:
-    """Do the same from many threads at the same moment; return all results and errors."""
-    results: list[object] = []
+def at_once(number: int, work: Callable[[], object], results: list[object] | None = None) -> list[object]:
+    """Do the same from many threads at the same moment; return all results and errors (in `results` as they come)."""
+    results = [] if results is None else results
     gate = threading.Barrier(number)
 
     def run() -> None:
