@@ -25,8 +25,8 @@ _REASONS_POSSIBLE = ("nvmlDeviceGetSupportedClocksEventReasons", "nvmlDeviceGetS
 class NvmlDevice:
     """One NVIDIA GPU, by its place in the driver's list.
 
-    Identity and questions, throttling, and events belong to one thread each. The state that questions keep outlasts
-    `identify`: a call of before may still be in flight.
+    Identity, questions and throttle counters, throttle bits, and events belong to one thread each. What questions keep
+    outlasts `identify`: a call of before may still be in flight.
     """
 
     def __init__(self, calls: NvmlCalls, index: int) -> None:

@@ -45,9 +45,18 @@ def questions(target: Target) -> tuple[Question, ...]:
         Question(name="ecc", signals=(s.GPU_ECC_ERRORS,), ask=lambda: _ecc(target), every_seconds=every),
         Question(name="remapped_rows", signals=_REMAPPED, ask=lambda: _remapped(target), every_seconds=every),
         Question(
-            name="retired_pages", signals=(s.GPU_RETIRED_PAGES,), ask=lambda: _retired(retired), every_seconds=every
+            name="retired_pages",
+            signals=(s.GPU_RETIRED_PAGES,),
+            ask=lambda: _retired(retired),
+            call=fields.FUNCTION,
+            every_seconds=every,
         ),
-        Question(name="recovery_action", signals=(s.GPU_RECOVERY_ACTION,), ask=lambda: _recovery(recovery)),
+        Question(
+            name="recovery_action",
+            signals=(s.GPU_RECOVERY_ACTION,),
+            ask=lambda: _recovery(recovery),
+            call=fields.FUNCTION,
+        ),
     )
 
 

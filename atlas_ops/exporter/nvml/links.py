@@ -42,11 +42,17 @@ _RANGE = 2**32
 
 def questions(target: Target) -> tuple[Question, ...]:
     """Return the questions about one GPU."""
-    errors, nvlink, pcie = LinkErrors(target), _nvlink(target), PcieTraffic(target)
+    errors, pcie, call = LinkErrors(target), PcieTraffic(target), fields.FUNCTION
     return (
-        nvlink,
-        Question(name="nvlink_errors", signals=(s.GPU_NVLINK_ERRORS,), ask=errors.ask, every_seconds=ERRORS_SECONDS),
-        Question(name="pcie_traffic", signals=(s.GPU_PCIE_TX, s.GPU_PCIE_RX), ask=pcie.ask),
+        _nvlink(target),
+        Question(
+            name="nvlink_errors",
+            signals=(s.GPU_NVLINK_ERRORS,),
+            ask=errors.ask,
+            call=call,
+            every_seconds=ERRORS_SECONDS,
+        ),
+        Question(name="pcie_traffic", signals=(s.GPU_PCIE_TX, s.GPU_PCIE_RX), ask=pcie.ask, call=call),
     )
 
 
@@ -59,7 +65,7 @@ def _nvlink(target: Target) -> Question:
             for (signal, _), kib in zip(_NVLINK_BYTES, batch.numbers(), strict=True)
         ]
 
-    return Question(name="nvlink_traffic", signals=(s.GPU_NVLINK_TX, s.GPU_NVLINK_RX), ask=ask)
+    return Question(name="nvlink_traffic", signals=(s.GPU_NVLINK_TX, s.GPU_NVLINK_RX), ask=ask, call=fields.FUNCTION)
 
 
 class LinkErrors:

@@ -28,7 +28,7 @@ def question(target: Target, cut: Callable[[], bool]) -> Question:
     """Return the question about one GPU. `cut` says whether its instances are told by themselves."""
 
     def ask() -> Iterable[Value]:
-        return values(target, cut=cut())
+        return list(values(target, cut=cut()))  # not lazily: a call that hangs has to hang here
 
     return Question(name="processes", signals=(s.GPU_PROCESS_MEMORY,), ask=ask, every_seconds=PROCESSES_SECONDS)
 

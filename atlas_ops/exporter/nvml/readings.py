@@ -63,7 +63,7 @@ def _number(
         return (Value(signal, unit(target.ask(function, *arguments)), extra),)
 
     name = "_".join((function, *(value for _, value in extra)))
-    return Question(name=name, signals=(signal,), ask=ask, vital=vital, every_seconds=every)
+    return Question(name=name, signals=(signal,), ask=ask, vital=vital, every_seconds=every, call=function)
 
 
 def _clock(target: Target, signal: Signal, function: str, domain: tuple[str, int], every: float = 0.0) -> Question:
@@ -87,7 +87,7 @@ def _memory_temperature(target: Target) -> Question:
     def ask() -> Iterable[Value]:
         return [Value(s.GPU_TEMPERATURE, celsius, labels(sensor="memory")) for celsius in batch.numbers()]
 
-    return Question(name="memory_temperature", signals=(s.GPU_TEMPERATURE,), ask=ask)
+    return Question(name="memory_temperature", signals=(s.GPU_TEMPERATURE,), ask=ask, call=fields.FUNCTION)
 
 
 def _margin(target: Target) -> Question:

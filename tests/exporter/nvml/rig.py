@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import ctypes
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import partial
@@ -100,7 +100,11 @@ class Rig:
         found = Round()
         for question in device.questions():
             try:
-                values = tuple(question.ask())
+                answer = question.ask()
+                assert isinstance(answer, Sequence), (
+                    f"{question.name} would ask the driver when nobody watches the call"
+                )
+                values = tuple(answer)
             except GpuAbsent:
                 found.absent.add(question.name)
             except GpuFailed:
