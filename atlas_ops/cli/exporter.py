@@ -13,7 +13,7 @@ from atlas_ops import settings as settings_module
 from atlas_ops.catalog.dialects import runtime_ids
 from atlas_ops.cli import exporter_settings, place
 from atlas_ops.cli.exporter_parts import Machine
-from atlas_ops.cli.exporter_reload import Reloader, SettingsFile, Signals
+from atlas_ops.cli.exporter_reload import Asked, Reloader, SettingsFile, Signals
 from atlas_ops.exporter.service import Service
 from atlas_ops.exporter.web.guard import Guard
 from atlas_ops.settings import DEFAULT_EXPORTER
@@ -106,26 +106,30 @@ def add(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Serve until Ctrl-C or SIGTERM."""
-    signals = Signals()
     logging.basicConfig(stream=sys.stderr, level=logging.INFO, format="%(asctime)s %(levelname)s %(message)s")
     file = SettingsFile(args.config)
     settings = exporter_settings.read(args)
+    machine = _machine(args)
     host, port = settings_module.address(settings.exporter.listen)
     web_config = settings.exporter.web_config_file
-    machine = Machine(
-        host_name=args.node or os.environ.get("NODE_NAME", "") or socket.gethostname(),
-        nvml_library=_nvml_library(args),
-    )
-    with Service(host, port, Guard(Path(web_config) if web_config else None)) as service:
+    guard = Guard(Path(web_config) if web_config else None)
+    with Signals() as signals, Service(host, port, guard) as service:
         service.start()
         reloader = Reloader(service, machine, read=lambda: exporter_settings.read(args), stopping=signals.stopping)
         reloader.begin(settings)
         print(f"atlas-ops exporter: {service.url} ({len(settings.servers)} servers)", file=sys.stderr, flush=True)
-        while not signals.stopping():
-            if signals.reload_asked(POLL_SECONDS) or file.changed():
+        while (asked := signals.wait(POLL_SECONDS)) is not Asked.STOP:
+            if asked is Asked.RELOAD or file.changed():
                 file.noted()
                 reloader.reload()
     return 0
+
+
+def _machine(args: argparse.Namespace) -> Machine:
+    return Machine(
+        host_name=args.node or os.environ.get("NODE_NAME", "") or socket.gethostname(),
+        nvml_library=_nvml_library(args),
+    )
 
 
 def _nvml_library(args: argparse.Namespace) -> object:

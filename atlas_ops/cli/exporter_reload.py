@@ -1,15 +1,16 @@
 """What makes a running exporter read its settings again, and how it takes them over.
 
-Used by `cli.exporter`, in the main thread, where Python delivers signals.
+Used by `cli.exporter` in the main thread.
 """
 
 from __future__ import annotations
 
 import logging
-import queue
 import signal
 from collections.abc import Callable
+from enum import Enum
 from pathlib import Path
+from types import TracebackType
 
 from atlas_ops.cli.exporter_parts import Machine, compat_printers, plan_collectors
 from atlas_ops.errors import AtlasError
@@ -26,29 +27,41 @@ FIRST_ROUND_MAX_SECONDS = 8.0
 """However long a server may take: a scrape waits for the first page no longer than Prometheus's default of ten."""
 
 
-class Signals:
-    """Takes SIGTERM, SIGINT and SIGHUP. SimpleQueue is the one queue that a signal handler may put into at any moment."""
+class Asked(Enum):
+    """What a signal asks for."""
 
-    def __init__(self) -> None:
-        self._stop = False
-        self._came: queue.SimpleQueue[int] = queue.SimpleQueue()
-        for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
-            signal.signal(number, lambda came, _frame: self._take(came))
+    NOTHING = "nothing"
+    RELOAD = "reload"
+    STOP = "stop"
+
+
+class Signals:
+    """Receives SIGTERM, SIGINT and SIGHUP inside the `with` block, which has to begin before any thread does.
+
+    They are held back and asked for, so none can interrupt anything, and none can slip in between a look and a wait.
+    """
+
+    _STOP = frozenset({signal.SIGTERM, signal.SIGINT})
+
+    def __enter__(self) -> Signals:
+        self._before = signal.pthread_sigmask(signal.SIG_BLOCK, {*self._STOP, signal.SIGHUP})
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        signal.pthread_sigmask(signal.SIG_SETMASK, self._before)
 
     def stopping(self) -> bool:
-        """Whether the process has to end."""
-        return self._stop
+        """Whether the process has been asked to end; `wait` will say so too."""
+        return not self._STOP.isdisjoint(signal.sigpending())
 
-    def reload_asked(self, seconds: float) -> bool:
-        """Wait up to `seconds` for a signal; say whether it asks for the settings to be read again."""
-        try:
-            return self._came.get(timeout=seconds) == signal.SIGHUP
-        except queue.Empty:
-            return False
-
-    def _take(self, number: int) -> None:
-        self._stop = self._stop or number != signal.SIGHUP
-        self._came.put(number)
+    def wait(self, seconds: float) -> Asked:
+        """Wait up to `seconds` for a signal; return what it asks for."""
+        came = signal.sigtimedwait({*self._STOP, signal.SIGHUP}, seconds)
+        if came is None:
+            return Asked.NOTHING
+        return Asked.RELOAD if came.si_signo == signal.SIGHUP else Asked.STOP
 
 
 class SettingsFile:
