@@ -17,7 +17,6 @@ from atlas_ops.cli.exporter_reload import Asked, Reloader, SettingsFile, Signals
 from atlas_ops.exporter.service import Service
 from atlas_ops.exporter.web.guard import Guard
 from atlas_ops.settings import DEFAULT_EXPORTER
-from atlas_ops.simulator import nvml_library
 
 POLL_SECONDS = 1.0
 """Between two looks at the settings file."""
@@ -138,4 +137,8 @@ def _nvml_library(args: argparse.Namespace) -> object:
         from atlas_ops.exporter.nvml.replay import ReplayLibrary  # noqa: PLC0415 - 1.4 MiB that only a replay needs
 
         return ReplayLibrary(args.gpu_replay)
-    return nvml_library(args.simulated_gpus) if args.simulated_gpus else None
+    if args.simulated_gpus:
+        from atlas_ops.simulator import nvml_library  # noqa: PLC0415 - 2.4 MiB that only the demo needs
+
+        return nvml_library(args.simulated_gpus)
+    return None

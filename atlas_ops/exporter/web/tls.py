@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import contextlib
 import ipaddress
+import logging
 import os
 import ssl
 from collections.abc import Iterable, Iterator
@@ -16,6 +17,8 @@ from pathlib import Path
 from atlas_ops.document import Section
 from atlas_ops.exporter.file_stamp import Stamp, stamp
 from atlas_ops.exporter.web import go_names
+
+_log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -74,7 +77,9 @@ class TlsReader:
             return
         self._context.verify_mode = go_names.CLIENT_AUTH[kind]
         if self._context.verify_mode is ssl.CERT_NONE:
-            if authorities and kind == "NoClientCert":
+            if kind == "RequestClientCert":
+                _log.warning("client_auth_type RequestClientCert verifies nothing: every client comes in, as with Go")
+            elif authorities:
                 self._section.mistake(self._given("client_ca"), "needs a client_auth_type that verifies")
         elif not authorities:
             if not self._section.has(self._given("client_ca")):
