@@ -76,4 +76,5 @@ def test_prometheus_scrapes_over_tls_with_its_certificate_and_password(tmp_path:
             url = f"http://127.0.0.1:{port}"
             await_that(lambda: value(url, 'up{job="atlas-exporter"}') == 1)
             await_that(lambda: (value(url, "atlas_exporter_scrapes_total") or 0) >= 2)
-            assert value(url, "sum(atlas_exporter_refused_requests_total{reason=~"tls|unauthorized"})") == 0
+            refused = 'sum(atlas_exporter_refused_requests_total{reason=~"tls|unauthorized"})'
+            assert value(url, refused) == 0
