@@ -142,7 +142,7 @@ def _exporter(section: Section) -> Exporter:
         gpus=section.flag("gpus", default.gpus),
         expected_gpus=None if expected < 0 else expected,
         gpu_samples_per_second=section.number(
-            "gpu_samples_per_second", default.gpu_samples_per_second, above=0, below=101
+            "gpu_samples_per_second", default.gpu_samples_per_second, above=0.99, below=101
         ),
         host_root=section.string("host_root", default.host_root),
         pod_resources_socket=section.string("pod_resources_socket", default.pod_resources_socket),

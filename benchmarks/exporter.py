@@ -72,10 +72,11 @@ def subjects(gpus: Sequence[int]) -> tuple[Subject, ...]:
 
 def serve(gpus: int, port: int) -> None:
     """Be the exporter, with `gpus` simulated H100s, until the process is ended."""
-    from atlas_ops.exporter.gpu.collector import GpuCollector
-    from atlas_ops.exporter.nvml.binding import Nvml
     from atlas_ops.exporter.web.service import Service
     from atlas_ops.exporter.workload.attribution import NoWorkloads
+
+    from atlas_ops.exporter.gpu.collector import GpuCollector
+    from atlas_ops.exporter.nvml.binding import Nvml
     from atlas_ops.simulator.nvml import profile_library
 
     backend = Nvml(profile_library("h100", driver="580.82", gpus=gpus))

@@ -80,7 +80,7 @@ PROBE_TIME_TO_FIRST_TOKEN = _histogram("probe_time_to_first_token_seconds",
                                        *_M, unit="seconds")  # fmt: skip
 
 # --- GPUs -------------------------------------------------------------------------------------------------------------
-GPU_INFO = _gauge("gpu_info", "What the GPU is; always 1.", *_G, "name", "driver_version", "pci_bus_id")
+GPU_INFO = _gauge("gpu_info", "What the GPU is; always 1.", *_G, "name", "driver_version", "pci_bus_id", "minor")
 GPU_WORKLOAD_INFO = _gauge("gpu_workload_info", "Who uses the GPU; always 1. Join on uuid.",
                            *_G, *c.WORKLOAD_LABELS, "sharing")  # fmt: skip
 GPU_UP = _gauge("gpu_up", "1 when the driver answers for this GPU.", *_G)

@@ -33,8 +33,8 @@ _SLOWDOWN_RATIO, _SHUTDOWN_RATIO, _SLOWDOWN_FLOOR = 0.5, 0.32, 0.3
 _SW_THERMAL_RATIO = 0.9
 _PCIE_BYTES_PER_SECOND = 50e6
 """Of a GPU at full work, in each direction: prompts go in, tokens come out; assumed."""
-_FIRST_PID = 5_000_000
-"""Above Linux's largest process number, so that nobody takes a real process for the simulated one."""
+_FIRST_PID = 4_100_000
+"""Just below the largest process number of Linux (2 ** 22), where hardly a real process is."""
 
 
 class Gpu:

@@ -18,7 +18,7 @@ from atlas_ops import cli, settings
 from atlas_ops.catalog import build_catalog, conventions
 from atlas_ops.settings import Exporter
 from tests.deploy.manifest import OLDEST, VERSIONS, Manifest, forbidden, manifest, validate
-from tests.exporter.test_exporter_command import running
+from tests.exporter.command import running
 
 README = Path(__file__).parents[2] / "exporters/deploy/README.md"
 TARGET_LABELS = {"job", "instance", "namespace", "pod", "container", "endpoint"}

@@ -38,7 +38,11 @@ class GpuFailed(Exception):
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class GpuIdentity:
-    """Who a GPU is. What the driver does not tell is empty, or None."""
+    """Who a GPU is. What the driver does not tell is empty, or None.
+
+    `identify` has to tell index and uuid. Where it lies may come later, as labels of `atlas_gpu_info`: a driver that hangs
+    when it is asked for that must not cost the whole GPU.
+    """
 
     index: int
     uuid: str = ""

@@ -202,7 +202,8 @@ class Reader:
     def _answer(self, question: Question, now: float, turn: int) -> Answer | None:
         """Ask one question; None when that failed."""
         try:
-            values = tuple(self._ask(_key(question), question.ask, turn))
+            # Made a tuple inside of the call: an answer that is made while it is read may hang, too.
+            values = self._ask(_key(question), lambda: tuple(question.ask()), turn)
             answer = Answer(question=question, at=now, values=values)
         except GpuAbsent:
             answer = Answer(question=question, at=now, values=(), absent=True)

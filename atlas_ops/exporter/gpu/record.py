@@ -113,10 +113,10 @@ class GpuRecord:
     def samples(self, host_name: str, fresh: Freshness, workloads: Workloads) -> Iterator[Sample]:
         """Yield its samples: gauges where they are fresh, counters always."""
         life = self.life
-        teller = _Teller(life.identity, host_name, workloads)
+        answers = tuple(self.answers.copy().values())
+        teller = _Teller(_placed(life.identity, answers), host_name, workloads)
         up = not life.lost and fresh.holds(life.heard)
         yield teller.sample(s.GPU_UP, float(up))
-        answers = tuple(self.answers.copy().values())
         for answer in answers:
             current = up and fresh.holds(answer.at, answer.question.every_seconds)
             for value in answer.values:
@@ -199,6 +199,18 @@ class _Teller:
         for instance, processes in pids.items():
             for workload in self._workloads.of_gpu(self._identity, instance, processes):
                 yield Sample(s.GPU_WORKLOAD_INFO, self._who(instance) + workload, 1.0)
+
+
+def _placed(identity: GpuIdentity, answers: tuple[Answer, ...]) -> GpuIdentity:
+    """Return the identity with what `atlas_gpu_info` says of the GPU's place."""
+    told = (value for answer in answers for value in answer.values)
+    facts = next((dict(value.extra) for value in told if value.signal is s.GPU_INFO and not value.instance), {})
+    minor = facts.get("minor", "")
+    return replace(
+        identity,
+        minor=int(minor) if minor.isdecimal() else identity.minor,
+        pci_bus_id=facts.get("pci_bus_id") or identity.pci_bus_id,
+    )
 
 
 def _pid(extra: Labels) -> int | None:

@@ -26,7 +26,7 @@ class Watcher:
     def step(self, record: GpuRecord) -> bool:
         """Wait once; return whether there is anything to wait for on this part. Losses pass through."""
         if record is not self._record:
-            self._register(record)
+            self.register(record)
         if not record.events.kinds:
             return False
         try:
@@ -40,7 +40,8 @@ class Watcher:
             record.events.note(event, wall)
         return True
 
-    def _register(self, record: GpuRecord) -> None:
+    def register(self, record: GpuRecord) -> None:
+        """Ask for the GPU's events on behalf of `record`."""
         try:
             with self._in_flight.call():
                 kinds = self._device.watch_events()

@@ -58,7 +58,7 @@ class NvmlDevice:
         self._target.handle = target.handle
         for keeper in (self._gpm, self._mig, self._throttle_fields):
             keeper.forget()
-        return GpuIdentity(index=self.index, uuid=uuid, minor=_minor(target), pci_bus_id=info.pci_bus_id(target))
+        return GpuIdentity(index=self.index, uuid=uuid)
 
     def questions(self) -> Sequence[Question]:
         """Return everything that can be asked."""
@@ -106,10 +106,3 @@ class NvmlDevice:
         self._events.close()
         self._gpm.close()
         self._mig.close()
-
-
-def _minor(target: Target) -> int | None:
-    try:
-        return int(target.ask("nvmlDeviceGetMinorNumber"))
-    except NvmlRefusal:
-        return None

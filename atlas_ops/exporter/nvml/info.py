@@ -22,7 +22,9 @@ def question(target: Target) -> Question:
 
 def _ask(target: Target) -> Iterable[Value]:
     """Ask; a fact that the driver hides is left out."""
-    facts = labels(name=name(target), driver_version=driver_version(target), pci_bus_id=pci_bus_id(target))
+    facts = labels(
+        name=name(target), driver_version=driver_version(target), pci_bus_id=pci_bus_id(target), minor=_minor(target)
+    )
     return (Value(s.GPU_INFO, 1.0, facts),)
 
 
@@ -39,6 +41,14 @@ def driver_version(target: Target) -> str:
     try:
         return target.calls.text("nvmlSystemGetDriverVersion")
     except NvmlFailed:
+        return ""
+
+
+def _minor(target: Target) -> str:
+    """Return the number of the device file (/dev/nvidiaN); nothing when it is not given."""
+    try:
+        return str(int(target.ask("nvmlDeviceGetMinorNumber")))
+    except NvmlRefusal:
         return ""
 
 

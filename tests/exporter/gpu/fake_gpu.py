@@ -186,13 +186,14 @@ class FakeWorkloads:
         self.processes: dict[int, Labels] = {}
         self.devices: dict[str, list[Labels]] = {}
         self.pids: dict[str, list[int]] = {}
+        self.asked: dict[str, GpuIdentity] = {}
 
     def of_process(self, pid: int) -> Labels:
         return self.processes.get(pid, ())
 
     def of_gpu(self, gpu: GpuIdentity, instance: GpuInstance | None, pids: Sequence[int]) -> Sequence[Labels]:
         uuid = instance.uuid if instance else gpu.uuid
-        self.pids[uuid] = list(pids)
+        self.pids[uuid], self.asked[uuid] = list(pids), gpu
         return self.devices.get(uuid, [])
 
 

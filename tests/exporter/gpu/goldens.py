@@ -54,7 +54,8 @@ def page(profile: str, driver: str = DRIVER) -> str:
             assert reader.record is not None
             sampler.step(reader.record)
             now_ns[0] += SECOND
-        Watcher(device, halt, in_flight).step(reader.record)
+        assert reader.record is not None
+        Watcher(device, halt, in_flight).register(reader.record)
         fresh = Freshness(now=clock(), limit=5.0)
         (record,) = roster.settled(fresh)
         block = Printer().print(record.samples(HOST, fresh, FakeWorkloads()))

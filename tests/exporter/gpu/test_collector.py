@@ -312,6 +312,31 @@ def test_processes_and_devices_are_told_with_who_uses_them(measure: Starter) -> 
     assert rig.workloads.pids == {"GPU-0": [42], "MIG-1": [43]}
 
 
+def test_who_uses_a_gpu_is_asked_with_its_place_on_the_bus(measure: Starter) -> None:
+    facts = labels(name="NVIDIA H100", pci_bus_id="00000000:10:00.0", minor="3")
+    rig = measure(FakeGpu(uuid="GPU-0", answers={"info": [Value(s.GPU_INFO, 1.0, facts)]}))
+    until(lambda: rig.settled)
+    asked = rig.workloads.asked["GPU-0"]
+    assert (asked.index, asked.pci_bus_id, asked.minor) == (0, "00000000:10:00.0", 3)
+
+
+def test_an_answer_that_is_made_while_it_is_read_may_hang_too(measure: Starter) -> None:
+    gate = threading.Event()
+
+    class Lazy(list[Value]):
+        def __iter__(self) -> Iterator[Value]:
+            gate.wait()
+            return iter(())
+
+    rig = measure(*gpus(1), limit=0.05)
+    until(lambda: rig.settled)
+    rig.gpus[0].answers["power"] = Lazy()
+    until(lambda: rig.own(s.EXPORTER_GPU_FAILING, 0) == 1)
+    rig.gpus[0].temperature(90)
+    until(lambda: rig.value(s.GPU_TEMPERATURE, 0, sensor="gpu") == 90)
+    gate.set()
+
+
 def test_a_collector_that_was_never_started_can_be_stopped(measure: Starter) -> None:
     rig = measure(*gpus(1))
     other = type(rig.collector)(rig.backend, host_name="x", workloads=rig.workloads)

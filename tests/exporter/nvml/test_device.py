@@ -33,7 +33,7 @@ BY_FIELD = frozenset(
 )  # fmt: skip
 
 
-FACTS = labels(name="NVIDIA H100 80GB HBM3", driver_version="580.82.07", pci_bus_id="00000000:10:00.0")
+FACTS = labels(name="NVIDIA H100 80GB HBM3", driver_version="580.82.07", pci_bus_id="00000000:10:00.0", minor="0")
 EXPECTED: dict[tuple[Signal, Labels], Any] = {
     (s.GPU_INFO, FACTS): 1,
     (s.GPU_TEMPERATURE, (("sensor", "gpu"),)): 61,
@@ -102,7 +102,7 @@ EXPECTED: dict[tuple[Signal, Labels], Any] = {
 def test_a_gpu_says_who_it_is() -> None:
     with rig() as made:
         identity = made.backend.open()[0].identify()
-        assert identity == GpuIdentity(index=0, uuid=made.node.read()[0].uuid, minor=0, pci_bus_id="00000000:10:00.0")
+        assert identity == GpuIdentity(index=0, uuid=made.node.read()[0].uuid)
 
 
 def test_the_units_of_the_driver_become_base_units() -> None:
@@ -236,7 +236,7 @@ MATRIX: dict[str, Effect] = {
     "nvmlDeviceGetName": Effect(frozenset({s.GPU_INFO}), frozenset(), frozenset()),
     "nvmlDeviceGetPciInfo_v3": Effect(frozenset({s.GPU_INFO}), frozenset(), frozenset()),
     "nvmlSystemGetDriverVersion": Effect(frozenset({s.GPU_INFO}), frozenset(), frozenset()),
-    "nvmlDeviceGetMinorNumber": NONE,
+    "nvmlDeviceGetMinorNumber": Effect(frozenset({s.GPU_INFO}), frozenset(), frozenset()),
 }
 OPENING = ("nvmlInitWithFlags", "nvmlDeviceGetCount_v2")
 
@@ -440,6 +440,7 @@ def test_limits_that_the_driver_knows_by_heart_do_not_prove_that_a_gpu_is_there(
         ("nvmlDeviceGetName", "name"),
         ("nvmlSystemGetDriverVersion", "driver_version"),
         ("nvmlDeviceGetPciInfo_v3", "pci_bus_id"),
+        ("nvmlDeviceGetMinorNumber", "minor"),
     ],
 )
 def test_a_fact_that_the_driver_hides_is_left_out_and_the_others_are_told(
@@ -448,7 +449,7 @@ def test_a_fact_that_the_driver_hides_is_left_out_and_the_others_are_told(
     with rig() as made:
         _break(made, function, refusal)
         facts = dict(_labels(made.ask(made.device()), s.GPU_INFO))
-        assert facts.keys() == {"name", "driver_version", "pci_bus_id"} - {label}
+        assert facts.keys() == {"name", "driver_version", "pci_bus_id", "minor"} - {label}
 
 
 @pytest.mark.parametrize("refusal", [NOT_SUPPORTED, None], ids=["not_supported", "missing"])
