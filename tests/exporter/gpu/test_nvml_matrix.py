@@ -95,7 +95,7 @@ def settled(collector: GpuCollector) -> dict[str, set[Key]]:
     """What is told when nothing has changed any more for a while."""
     before, since = keys(collector), time.monotonic()
     end = since + 60
-    while time.monotonic() - since < 1.5:
+    while time.monotonic() - since < 2.0:
         time.sleep(0.3)
         now = keys(collector)
         if now != before:
@@ -114,6 +114,8 @@ def node(gpus: int) -> SimulatedNode:
 @pytest.mark.parametrize("how", ["not_supported", "fails", "hangs"])
 def test_a_function_that_misbehaves_changes_only_its_own_signals(how: str) -> None:
     subjects = sorted(functions(node(1).library) - OF_NO_GPU - {*WHO})
+    if how != "not_supported":
+        subjects = [function for function in subjects if function in OWN]  # the others are not asked, it has shown
     chaos = Chaos(node(len(subjects) + 1).library)
     codes = {"not_supported": NOT_SUPPORTED, "fails": UNKNOWN}
     for gpu, function in enumerate(subjects):
@@ -121,7 +123,7 @@ def test_a_function_that_misbehaves_changes_only_its_own_signals(how: str) -> No
             chaos.hang(function, gpu=gpu)
         else:
             chaos.refuse(function, codes[how], gpu=gpu)
-    with measured(chaos, limit=1.0) as collector:
+    with measured(chaos, limit=1.5) as collector:
         found = settled(collector)
         up = {dict(k)["gpu"]: v for (signal, k), v in checked(collector.collect()).items() if signal is s.GPU_UP}
     healthy = found[str(len(subjects))]
