@@ -71,18 +71,21 @@ def subjects(gpus: Sequence[int]) -> tuple[Subject, ...]:
 
 
 def serve(gpus: int, port: int) -> None:
-    """Be the exporter, with `gpus` simulated H100s, until the process is ended."""
-    from atlas_ops.exporter.web.service import Service
-    from atlas_ops.exporter.workload.attribution import NoWorkloads
+    """Be the exporter, with `gpus` simulated H100s, until the process is ended: all that the command does but its reload."""
+    # Imported here: the measuring process needs none of it, and the one that is measured nothing else.
+    from atlas_ops.cli.exporter_parts import Machine, plan_collectors
+    from atlas_ops.exporter.service import Service
+    from atlas_ops.exporter.web.guard import Guard
+    from atlas_ops.settings import Settings
+    from atlas_ops.simulator import SimulatedNode
 
-    from atlas_ops.exporter.gpu.collector import GpuCollector
-    from atlas_ops.exporter.nvml.binding import Nvml
-    from atlas_ops.simulator.nvml import profile_library
-
-    backend = Nvml(profile_library("h100", driver="580.82", gpus=gpus))
-    collector = GpuCollector(backend, host_name="node-1", workloads=NoWorkloads())
-    with Service(HOST, port, (collector,)) as service:
-        service.start(START_SECONDS, threading.Event())
+    node = SimulatedNode("h100", driver="580.82", gpus=gpus)
+    with Service(HOST, port, Guard(None)) as service:
+        service.start()
+        service.use(
+            plan_collectors(Settings(), Machine(host_name="node-1", nvml_library=node.library)),
+            first_round_seconds=START_SECONDS,
+        )
         threading.Event().wait()
 
 
@@ -169,14 +172,18 @@ def table(found: dict[str, Figures]) -> str:
             f"{1000 * percentile(figures.scrapes, 0.99):>9.2f}{p50 / peer:>11.2f}{100 * idle:>12.2f}"
             f"{hour:>9.1f}{max(figures.memory) / 2**20:>9.1f}"
         )
-    lines.append("p50 ratio: against node_exporter with one collector. CPU s/h: idle share and a scrape each 15 s, for an hour.")
+    lines.append(
+        "p50 ratio: against node_exporter with one collector. CPU s/h: idle share and a scrape each 15 s, for an hour."
+    )
     return "\n".join(lines)
 
 
 def main() -> None:
     """Measure everything and print the table."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--gpus", type=int, nargs="+", default=[1, 8, 16], metavar="N", help="fleet sizes (%(default)s)")
+    parser.add_argument(
+        "--gpus", type=int, nargs="+", default=[1, 8, 16], metavar="N", help="fleet sizes (%(default)s)"
+    )
     parser.add_argument("--rounds", type=int, default=3, help="rounds over all subjects (%(default)s)")
     parser.add_argument("--scrapes", type=int, default=300, help="scrapes in each round (%(default)s)")
     parser.add_argument("--idle", type=float, default=20.0, help="seconds without a scrape in each round (%(default)s)")
