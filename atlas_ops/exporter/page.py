@@ -44,20 +44,26 @@ class Printer:
 
     def __init__(self) -> None:
         self._series: dict[tuple[str, str, Labels], str] = {}
+        self._printed: dict[int, tuple[Sample, str, str]] = {}
+        """{id of a sample: the sample, its series, its line}: many a collector hands out the very same one again."""
 
     def print(self, samples: Iterable[Sample]) -> Block:
         """Return the lines. Of two samples with the same name and labels the first counts: Prometheus refuses both."""
         block: Block = {}
-        before, after = self._series, {}
+        before, self._series = self._series, {}
+        known, self._printed = self._printed, {}
         for sample in samples:
-            name = sample.signal.name
-            key = (name, sample.part, sample.labels)
-            series = after[key] = before.get(key) or f"{name}{sample.part}{_labels(sample.labels)}"
-            lines = block.setdefault(name, {})
-            if series not in lines:
-                lines[series] = f"{series} {number(sample.value)}\n"
-        self._series = after
+            printed = known.get(id(sample))
+            if printed is None or printed[0] is not sample:
+                printed = self._print(sample, before)
+            self._printed[id(sample)] = printed
+            block.setdefault(sample.signal.name, {}).setdefault(printed[1], printed[2])
         return block
+
+    def _print(self, sample: Sample, before: dict[tuple[str, str, Labels], str]) -> tuple[Sample, str, str]:
+        key = (sample.signal.name, sample.part, sample.labels)
+        series = self._series[key] = before.get(key) or f"{sample.signal.name}{sample.part}{_labels(sample.labels)}"
+        return sample, series, f"{series} {number(sample.value)}\n"
 
 
 class Joiner:

@@ -5,7 +5,7 @@ Made by the GPU collector, the translator and the exporter's own measurements; p
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from atlas_ops.catalog.model import Signal
 
@@ -13,9 +13,8 @@ Labels = tuple[tuple[str, str], ...]
 """(name, value) pairs in the contract's order; labels with an empty value are left out."""
 
 
-@dataclass(frozen=True, slots=True)
-class Sample:
-    """One value of a signal. `part` is `_bucket`, `_sum` or `_count` for histograms, else empty.
+class Sample(NamedTuple):
+    """One value of a signal. A tuple, for some thousand are made every second. `part` is `_bucket`, `_sum` or `_count` for histograms, else empty.
 
     The bound of a `_bucket` is its last label, `le`.
     """

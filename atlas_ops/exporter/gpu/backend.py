@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 from atlas_ops.catalog.model import Signal
 from atlas_ops.errors import AtlasError, EnvironmentProblem
@@ -62,8 +62,7 @@ class GpuInstance:
     compute_instance: int
 
 
-@dataclass(frozen=True, slots=True)
-class Value:
+class Value(NamedTuple):
     """One value of a signal, in its base unit; `None` for what the part does not give.
 
     `extra` are the labels behind those that every signal of the GPU carries, in the contract's order. A value with an

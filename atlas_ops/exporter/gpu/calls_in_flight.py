@@ -5,10 +5,8 @@ Every thread of `gpu.worker` makes its calls through here; the page tells the ag
 
 from __future__ import annotations
 
-import itertools
-import threading
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
+from types import TracebackType
 
 
 class CallsInFlight:
@@ -16,21 +14,30 @@ class CallsInFlight:
 
     def __init__(self, clock: Callable[[], float]) -> None:
         self._clock = clock
-        self._lock = threading.Lock()
-        self._numbers = itertools.count()
-        self._since: dict[int, float] = {}
+        self._since: dict[_Call, float] = {}
 
-    @contextmanager
-    def call(self) -> Iterator[None]:
-        """Count the block as a call."""
-        number = next(self._numbers)
-        self._since[number] = self._clock()
-        try:
-            yield
-        finally:
-            del self._since[number]
+    def call(self) -> _Call:
+        """Return a context in which a call is under way."""
+        return _Call(self._since, self._clock)
 
     def oldest_seconds(self, now: float) -> float:
         """Return the age of the oldest call; 0 when there is none."""
         since = list(self._since.values())
         return max(0.0, now - min(since)) if since else 0.0
+
+
+class _Call:
+    """One call. A class, not a generator: it is entered for every call to the driver."""
+
+    __slots__ = ("_clock", "_since")
+
+    def __init__(self, since: dict[_Call, float], clock: Callable[[], float]) -> None:
+        self._since, self._clock = since, clock
+
+    def __enter__(self) -> None:
+        self._since[self] = self._clock()
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        del self._since[self]

@@ -22,18 +22,30 @@ UNCATALOGUED_LIMIT = 32
 
 
 class EventCounts:
-    """What one GPU reported. `kinds` are the events that it can report; None until that is known."""
+    """What one GPU reported."""
 
     def __init__(self) -> None:
-        self.kinds: tuple[str, ...] | None = None
+        self._kinds: tuple[str, ...] | None = None
+        self._told: tuple[Value, ...] | None = None
         self._lock = threading.Lock()
         self._xids: Counter[str] = Counter()
         self._last: dict[str, float] = {}
         self._others: Counter[str] = Counter()
 
+    @property
+    def kinds(self) -> tuple[str, ...] | None:
+        """The events that the part can report; None until that is known."""
+        return self._kinds
+
+    @kinds.setter
+    def kinds(self, kinds: tuple[str, ...]) -> None:
+        with self._lock:
+            self._kinds, self._told = kinds, None
+
     def note(self, event: GpuEvent, wall: float) -> None:
         """Count an event that was reported at `wall` (Unix time)."""
         with self._lock:
+            self._told = None
             if event.xid is None:
                 self._others[event.event] += 1
             else:
@@ -47,10 +59,18 @@ class EventCounts:
         full = code not in self._xids and owner_of(xid) == "unknown" and strangers >= UNCATALOGUED_LIMIT
         return c.OVERFLOW if full else code
 
-    def values(self) -> Iterator[Value]:
-        """Yield every counter, those of known kinds from 0 on; nothing when the part cannot report events."""
+    def values(self) -> tuple[Value, ...]:
+        """Return every counter, those of known kinds from 0 on; nothing when the part cannot report events.
+
+        The very same tuple as before when nothing has happened since.
+        """
         with self._lock:
-            xids, last, others = dict(self._xids), dict(self._last), dict(self._others)
+            if self._told is None:
+                self._told = tuple(self._values())
+            return self._told
+
+    def _values(self) -> Iterator[Value]:
+        xids, last, others = dict(self._xids), self._last, self._others
         if XID in (self.kinds or ()):
             xids = dict.fromkeys((str(xid.code) for xid in XIDS), 0) | xids
         for code, count in xids.items():

@@ -22,6 +22,7 @@ from atlas_ops.exporter.gpu.backend import (
     Question,
 )
 from atlas_ops.exporter.gpu.calls_in_flight import CallsInFlight
+from atlas_ops.exporter.gpu.grid import to_next
 from atlas_ops.exporter.gpu.record import Answer, GpuRecord
 from atlas_ops.exporter.gpu.roster import GpuRoster
 from atlas_ops.exporter.gpu.throttle_ledger import CounterReading
@@ -93,6 +94,8 @@ class Reader:
     @property
     def failing(self) -> int:
         """How many questions fail or hang just now."""
+        if not (self._left_behind or self._failing):
+            return 0
         with self._lock:
             hanging = {question.name for question in self._questions if _key(question) in self._left_behind}
             return len(hanging | set(self._failing) | self._left_behind & {_IDENTIFY, _COUNTERS})
@@ -112,9 +115,8 @@ class Reader:
     def _run(self, turn: int) -> None:
         try:
             while not (self.driver_gone or self.forbidden):
-                began = self._clock()
                 self.step(turn)
-                if self._halt.wait(max(0.0, began + self._seconds - self._clock())):
+                if self._halt.wait(to_next(self._clock(), self._seconds)):
                     return
         except Superseded:
             pass

@@ -5,7 +5,7 @@ Written by the three threads of `gpu.worker`, read by `GpuCollector.collect`; ke
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 
 from atlas_ops.catalog import conventions as c
@@ -20,6 +20,7 @@ from atlas_ops.exporter.samples import Labels, Sample, labels
 THROTTLE_SIGNALS = (
     s.GPU_THROTTLE_ACTIVE, s.GPU_THROTTLE_SECONDS, s.GPU_THROTTLE_EVENTS, s.GPU_THROTTLE_LONGEST, s.GPU_THROTTLE_LAST,
 )  # fmt: skip
+REASON_LABELS = {reason: labels(reason=reason) for reason in c.THROTTLE_REASONS}
 EVENT_SIGNALS = (s.GPU_XID_ERRORS, s.GPU_XID_LAST)
 
 
@@ -67,6 +68,20 @@ class ThrottleNow:
     mask: int | None = None
 
 
+class _Told:
+    """Samples that seldom change, kept from one page to the next: half of a page are XIDs at 0."""
+
+    def __init__(self) -> None:
+        self._key: object = None
+        self._samples: Sequence[Sample] = ()
+
+    def unless(self, key: object, make: Callable[[], Sequence[Sample]]) -> Sequence[Sample]:
+        """Return what was made for the same key before, or else make it."""
+        if key != self._key:
+            self._samples, self._key = make(), key
+        return self._samples
+
+
 @dataclass(slots=True)
 class GpuRecord:
     """One GPU: each field has one writing thread, and is replaced or extended without a moment of half a change."""
@@ -77,6 +92,8 @@ class GpuRecord:
     throttle_now: ThrottleNow = field(default_factory=ThrottleNow)
     counters: CounterReading | None = None
     events: EventCounts = field(default_factory=EventCounts)
+    _told_events: _Told = field(default_factory=_Told)
+    _told_support: _Told = field(default_factory=_Told)
 
     @classmethod
     def of(cls, identity: GpuIdentity, now: float) -> GpuRecord:
@@ -134,9 +151,9 @@ class GpuRecord:
         if up and fresh.holds(now.at):
             for reason, bit in THROTTLE_BITS:
                 if bit & mask:
-                    yield teller.sample(s.GPU_THROTTLE_ACTIVE, float(bool(now.bits & bit)), labels(reason=reason))
+                    yield teller.sample(s.GPU_THROTTLE_ACTIVE, float(bool(now.bits & bit)), REASON_LABELS[reason])
         for story in self.throttle.stories(mask):
-            reason_label = labels(reason=story.totals.reason)
+            reason_label = REASON_LABELS[story.totals.reason]
             yield teller.sample(s.GPU_THROTTLE_SECONDS, story.totals.seconds, reason_label)
             yield teller.sample(s.GPU_THROTTLE_EVENTS, float(story.totals.events), reason_label)
             if up:
@@ -145,11 +162,11 @@ class GpuRecord:
                 if story.last_seen is not None:
                     yield teller.sample(s.GPU_THROTTLE_LAST, story.last_seen, reason_label)
 
-    def _events(self, teller: _Teller) -> Iterator[Sample]:
-        for value in self.events.values():
-            yield teller.value(value)
+    def _events(self, teller: _Teller) -> Sequence[Sample]:
+        values = self.events.values()
+        return self._told_events.unless((teller.own, values), lambda: tuple(map(teller.value, values)))
 
-    def _support(self, teller: _Teller, answers: tuple[Answer, ...]) -> Iterator[Sample]:
+    def _support(self, teller: _Teller, answers: tuple[Answer, ...]) -> Sequence[Sample]:
         given: dict[Signal, bool] = {}
         for answer in answers:
             missing = {value.signal for value in answer.values if value.value is None}
@@ -160,8 +177,13 @@ class GpuRecord:
         if self.events.kinds is not None:
             given |= dict.fromkeys(EVENT_SIGNALS, "xid" in self.events.kinds)
             given[s.GPU_EVENTS] = any(kind in c.GPU_EVENTS for kind in self.events.kinds)
-        for signal, supported in given.items():
-            yield teller.sample(s.GPU_METRIC_SUPPORTED, float(supported), labels(signal=signal.name))
+        return self._told_support.unless(
+            (teller.own, given),
+            lambda: tuple(
+                teller.sample(s.GPU_METRIC_SUPPORTED, float(supported), labels(signal=signal.name))
+                for signal, supported in given.items()
+            ),
+        )
 
 
 class _Teller:
@@ -169,16 +191,16 @@ class _Teller:
 
     def __init__(self, identity: GpuIdentity, host_name: str, workloads: Workloads) -> None:
         self._identity, self._host_name, self._workloads = identity, host_name, workloads
-        self._own = self._labels(identity.uuid, "")
+        self.own = self._labels(identity.uuid, "")
 
     def _labels(self, uuid: str, mig: str) -> Labels:
         return labels(gpu=str(self._identity.index), uuid=uuid, host_name=self._host_name, mig=mig)
 
     def _who(self, instance: GpuInstance | None) -> Labels:
-        return self._own if instance is None else self._labels(instance.uuid, instance.name)
+        return self.own if instance is None else self._labels(instance.uuid, instance.name)
 
     def sample(self, signal: Signal, value: float, extra: Labels = ()) -> Sample:
-        return Sample(signal, self._own + extra, value)
+        return Sample(signal, self.own + extra, value)
 
     def value(self, value: Value) -> Sample:
         assert value.value is not None

@@ -14,6 +14,7 @@ from typing import TypeVar
 
 from atlas_ops.exporter.gpu.backend import GpuAbsent, GpuDevice, GpuFailed
 from atlas_ops.exporter.gpu.calls_in_flight import CallsInFlight
+from atlas_ops.exporter.gpu.grid import to_next
 from atlas_ops.exporter.gpu.record import GpuRecord
 from atlas_ops.exporter.gpu.throttle import TickGap
 from atlas_ops.exporter.gpu.throttle_ledger import CounterReading, Moment
@@ -38,7 +39,7 @@ class Sampler:
     ) -> None:
         self.gap = TickGap()
         self._device, self._halt, self._in_flight, self._seconds, self._clock = device, halt, in_flight, seconds, clock
-        self._due = self._looked_at = clock()
+        self._looked_at = clock()
         self._taken: CounterReading | None = None
         self._mask: int | None = None
         self._record: GpuRecord | None = None
@@ -88,7 +89,4 @@ class Sampler:
 
     def delay(self) -> float:
         """Return the seconds to the next slot of the sampling grid; missed slots are left out."""
-        now = self._clock()
-        missed = max(0, int((now - self._due) / self._seconds))
-        self._due += self._seconds * (missed + 1)
-        return max(0.0, self._due - now)
+        return to_next(self._clock(), self._seconds)

@@ -61,10 +61,12 @@ class ThrottleMeter:
         if self._at is not None:
             elapsed = max(0.0, now - self._at)
             credit = min(elapsed, MAX_CREDIT_SECONDS)
-            for account in self._accounts:
-                account.add(bool(self._bits & account.bit), bool(bits & account.bit), credit)
-                if elapsed > MAX_CREDIT_SECONDS:
-                    account.run = 0.0
+            touched = self._bits | bits  # mostly none: this is done ten times a second for every GPU
+            for account in self._accounts if touched else ():
+                if account.bit & touched:
+                    account.add(bool(self._bits & account.bit), bool(bits & account.bit), credit)
+                    if elapsed > MAX_CREDIT_SECONDS:
+                        account.run = 0.0
         self._bits, self._at = bits, now
 
     def totals(self, mask: int) -> Iterator[ThrottleTotals]:

@@ -53,7 +53,7 @@ class ThrottleLedger:
     def sample(self, bits: int, moment: Moment) -> None:
         """Take in the reasons that are active now; 0 for a part that has counters alone."""
         self._meter.sample(bits, moment.now)
-        for account in self._accounts.values():
+        for account in self._accounts.values() if bits else ():
             if bits & account.bit:
                 account.see(moment)
 

@@ -108,7 +108,7 @@ class NvmlCalls:
 
     def first(self, names: tuple[str, ...], *arguments: object) -> Any:
         """Return what the first of `names`, newest first, gives that is not absent."""
-        refusal = NvmlAbsent(names[-1], NvmlCode.FUNCTION_NOT_FOUND)
+        refusal: NvmlAbsent | None = None
         for name in names:
             if name not in self._missing:
                 try:
@@ -117,7 +117,7 @@ class NvmlCalls:
                     refusal = absent
                     if absent.code == NvmlCode.FUNCTION_NOT_FOUND:
                         self._missing.add(name)  # the whole library lacks it: later calls cost nothing
-        raise refusal
+        raise refusal or NvmlAbsent(names[-1], NvmlCode.FUNCTION_NOT_FOUND)
 
     def text(self, name: str, *arguments: object) -> str:
         """Return a text; nothing when this part, driver or binding does not have it."""

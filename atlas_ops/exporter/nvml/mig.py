@@ -7,7 +7,7 @@ the whole of it, as nvidia-smi does.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 from atlas_ops.catalog import signals as s
 from atlas_ops.exporter.gpu.backend import GpuInstance, Question, Value
@@ -110,7 +110,7 @@ class Mig:
         parts = self._known()
         for part in parts:
             try:
-                values += [replace(value, instance=part.instance) for value in ask(part.target)]
+                values += [value._replace(instance=part.instance) for value in ask(part.target)]
             except NvmlRefusal as refusal:
                 refusals.append(refusal)
         if len(refusals) == len(parts):
@@ -146,7 +146,7 @@ class _Activity:
             self._cut = cut
             self._pairs = {instance.gpu_instance: gpm.SamplePair(self._target.calls) for instance in cut}
         found = {number: self._between(number, pair) for number, pair in self._pairs.items()}
-        return [replace(value, instance=instance) for instance in cut for value in found[instance.gpu_instance]]
+        return [value._replace(instance=instance) for instance in cut for value in found[instance.gpu_instance]]
 
     def _between(self, number: int, pair: gpm.SamplePair) -> list[Value]:
         samples = pair.take(lambda sample: self._target.ask("nvmlGpmMigSampleGet", number, sample))

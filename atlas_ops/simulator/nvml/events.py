@@ -15,7 +15,7 @@ from atlas_ops.simulator.nvml.codes import INVALID_ARGUMENT, NOT_SUPPORTED, TIME
 from atlas_ops.simulator.nvml.target import DeviceFunctions, Target, handle_of
 from atlas_ops.simulator.state import GpuEvent, GpuState
 
-POLL_SECONDS = 0.02
+POLL_SECONDS = 0.25
 """How often a waiting set looks."""
 _FIRST_SET = 0x2000000
 _ALWAYS = 0x4 | 0x8 | 0x4000

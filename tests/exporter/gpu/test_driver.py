@@ -34,6 +34,7 @@ def test_a_reload_of_the_driver_is_survived_and_counters_go_on(measure: Starter)
     rig.backend.trouble = NO_DRIVER
     for gpu in rig.gpus:
         gpu.trouble = NO_DRIVER
+    until(lambda: not rig.backend.is_open)
     rig.clock.ahead += CALL_LIMIT_SECONDS + 0.1
     until(lambda: rig.up() == {"GPU-0": 0, "GPU-1": 0})
     counted = rig.value(s.GPU_THROTTLE_SECONDS, 0, reason="hw_thermal")
