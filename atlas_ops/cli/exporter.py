@@ -91,6 +91,9 @@ def add(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
         metavar="FILE",
         help="TLS and basic auth, in the format of Prometheus's exporter-toolkit (default: neither)",
     )
+    parser.add_argument(
+        "--compat", choices=("dcgm",), help="put the names of dcgm-exporter on the page as well (default: only our own)"
+    )
     gpus = parser.add_mutually_exclusive_group()
     gpus.add_argument(
         "--gpu-replay",

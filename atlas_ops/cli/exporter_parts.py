@@ -6,17 +6,21 @@ and nowhere else.
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Iterator
+from collections.abc import Callable, Hashable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from atlas_ops.catalog.dialects import shipped_dialects
 from atlas_ops.exporter import dcgm
+from atlas_ops.exporter.amd import devices as amd_devices
+from atlas_ops.exporter.gpu.backend import GpuBackend, NoWorkloads, Workloads
 from atlas_ops.exporter.gpu.collector import GpuCollector
 from atlas_ops.exporter.gpu.expected import ExpectedGpus
 from atlas_ops.exporter.identity import Identity, name_servers
 from atlas_ops.exporter.lineup import Made, Plan
 from atlas_ops.exporter.nvml.binding import Nvml
+from atlas_ops.exporter.oom.collector import OomCollector
+from atlas_ops.exporter.otlp.push import Push
 from atlas_ops.exporter.page import Compat
 from atlas_ops.exporter.server_collector import ServerCollector
 from atlas_ops.exporter.workload.collector import WorkloadCollector
@@ -34,7 +38,8 @@ class Machine:
 
 def plan_collectors(settings: Settings, machine: Machine) -> tuple[Plan, ...]:
     """Return a plan for each collector that the settings ask for."""
-    return (*_gpus(settings.exporter, machine), *_servers(settings, machine))
+    here = (*_gpus(settings.exporter, machine), _host(settings.exporter, machine))
+    return (*here, *_push(settings.exporter, machine, here), *_servers(settings, machine))
 
 
 def compat_printers(exporter: Exporter) -> tuple[Compat, ...]:
@@ -45,29 +50,74 @@ def compat_printers(exporter: Exporter) -> tuple[Compat, ...]:
 def _gpus(exporter: Exporter, machine: Machine) -> Iterator[Plan]:
     if not exporter.gpus:
         return
-    host_name, rate = machine.host_name, exporter.gpu_samples_per_second
+    if machine.nvml_library is not None:  # not this machine's GPUs, so nothing of this machine uses them
+        yield _expected(exporter, machine, lambda _: None)
+        yield _vendor("nvml", lambda: Nvml(machine.nvml_library), exporter, machine, lambda _: NoWorkloads())
+        return
     root, socket = Path(exporter.host_root), Path(exporter.pod_resources_socket)
     workload = ("workload", root, socket)
     yield Plan(key=workload, make=lambda _: WorkloadCollector(root, socket))
-    yield Plan(
-        key=("gpu_expected", exporter.expected_gpus, workload),
-        make=lambda made: ExpectedGpus(exporter.expected_gpus, _workloads(made, workload).allocatable, host_name),
+    yield _expected(exporter, machine, lambda made: _workloads(made, workload).allocatable(), workload)
+    yield _vendor("nvml", Nvml, exporter, machine, lambda made: _workloads(made, workload), workload)
+    if amd_devices.present(exporter.host_root):
+        yield _vendor("amd", lambda: _amd(root), exporter, machine, lambda made: _workloads(made, workload), workload)
+
+
+def _expected(
+    exporter: Exporter, machine: Machine, allocatable: Callable[[Made], int | None], *depends: Hashable
+) -> Plan:
+    return Plan(
+        key=("gpu_expected", exporter.expected_gpus, *depends),
+        make=lambda made: ExpectedGpus(exporter.expected_gpus, lambda: allocatable(made), machine.host_name),
     )
-    yield Plan(
-        key=("nvml", rate, workload),
+
+
+def _vendor(
+    name: str,
+    backend: Callable[[], GpuBackend],
+    exporter: Exporter,
+    machine: Machine,
+    workloads: Callable[[Made], Workloads],
+    *depends: Hashable,
+) -> Plan:
+    rate = exporter.gpu_samples_per_second
+    return Plan(
+        key=(name, rate, *depends),
         make=lambda made: GpuCollector(
-            Nvml(machine.nvml_library),
-            host_name=host_name,
-            workloads=_workloads(made, workload),
-            sample_seconds=1 / rate,
+            backend(), host_name=machine.host_name, workloads=workloads(made), sample_seconds=1 / rate
         ),
     )
+
+
+def _amd(root: Path) -> GpuBackend:
+    from atlas_ops.exporter.amd.backend import Amd  # noqa: PLC0415 - 2 MiB that only machines with such a card pay for
+
+    return Amd(str(root))
 
 
 def _workloads(made: Made, key: Hashable) -> WorkloadCollector:
     found = made[key]
     assert isinstance(found, WorkloadCollector)
     return found
+
+
+def _host(exporter: Exporter, machine: Machine) -> Plan:
+    root = Path(exporter.host_root)
+    return Plan(key=("oom", root), make=lambda _: OomCollector(root, machine.host_name))
+
+
+def _push(exporter: Exporter, machine: Machine, plans: Sequence[Plan]) -> Iterator[Plan]:
+    """Push what the collectors of these plans measure."""
+    if not exporter.otlp_endpoint:
+        return
+    keys = tuple(plan.key for plan in plans)
+    target = (exporter.otlp_endpoint, exporter.otlp_interval_seconds)
+
+    def make(made: Made) -> Push:
+        sources = [made[key] for key in keys]
+        return Push(*target, lambda: [sample for source in sources for sample in source.collect()], machine.host_name)
+
+    yield Plan(key=("otlp", *target, keys), make=make)
 
 
 def _servers(settings: Settings, machine: Machine) -> Iterator[Plan]:

@@ -39,6 +39,7 @@ def read(args: argparse.Namespace) -> Settings:
         settings.exporter,
         listen=settings.exporter.listen if args.listen is None else args.listen,
         web_config_file=settings.exporter.web_config_file if args.web_config is None else args.web_config,
+        compat=settings.exporter.compat if args.compat is None else args.compat,
     )
     return dataclasses.replace(settings, exporter=exporter, servers=servers or settings.servers)
 

@@ -9,16 +9,14 @@ import signal
 import sys
 import threading
 import time
-from collections.abc import Sequence
 from pathlib import Path
 
 from atlas_ops.errors import UsageError
-from atlas_ops.exporter.gpu.backend import GpuIdentity, GpuInstance
+from atlas_ops.exporter.gpu.backend import NoWorkloads
 from atlas_ops.exporter.gpu.collector import GpuCollector
 from atlas_ops.exporter.nvml.binding import Nvml
 from atlas_ops.exporter.nvml.raw.writer import RecordingFile
 from atlas_ops.exporter.nvml.record import RecordingLibrary, describe, driver_library
-from atlas_ops.exporter.samples import Labels
 from atlas_ops.simulator import nvml_library
 
 _PROGRESS_SECONDS = 1.0
@@ -88,7 +86,7 @@ def run(args: argparse.Namespace) -> int:
 
 def _record(backend: Nvml, file: RecordingFile, args: argparse.Namespace, stop: threading.Event) -> None:
     """Let the exporter's own collector ask, exactly as it does when it serves."""
-    collector = GpuCollector(backend, host_name="", workloads=_Nobody(), read_seconds=args.interval)
+    collector = GpuCollector(backend, host_name="", workloads=NoWorkloads(), read_seconds=args.interval)
     begun = time.monotonic()
     collector.start()
     try:
@@ -108,15 +106,3 @@ def _conclude(path: Path, file: RecordingFile) -> None:
     print(f"\nwrote {path}: {file.answers} answers, {path.stat().st_size} bytes; ids are masked", file=sys.stderr)
     if file.not_recorded:
         print(f"not recorded: {', '.join(file.not_recorded)}", file=sys.stderr)
-
-
-class _Nobody:
-    """`Workloads` of nobody: who uses the GPUs is not recorded."""
-
-    def of_process(self, pid: int) -> Labels:  # noqa: ARG002 - the protocol's
-        """Return nothing."""
-        return ()
-
-    def of_gpu(self, gpu: GpuIdentity, instance: GpuInstance | None, pids: Sequence[int]) -> Sequence[Labels]:  # noqa: ARG002 - the protocol's
-        """Return nothing."""
-        return ()

@@ -1,29 +1,19 @@
-"""Finds the AMD GPUs of a machine. `Amd` is what `atlas_ops.cli.exporter` gives to the GPU collector where `present`."""
+"""Finds the AMD GPUs of a machine. `Amd` is what `atlas_ops.cli.exporter` gives to the GPU collector where `devices.present`."""
 
 from __future__ import annotations
 
 import logging
-import re
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
+from atlas_ops.exporter.amd import devices as pci_devices
 from atlas_ops.exporter.amd.card import Card
 from atlas_ops.exporter.amd.device import AmdDevice
 from atlas_ops.exporter.amd.smi import Smi, SmiTrouble, import_library
 from atlas_ops.exporter.amd.sysfs import DRIVER, driver_of
 from atlas_ops.exporter.gpu.backend import GpuUnavailable
 
-_VENDOR = "0x1002"
-_CARD = re.compile(r"card[0-9]+")
-_ADDRESS = re.compile(r"([0-9a-f]{4,8}):([0-9a-f]{2}):([0-9a-f]{2})\.([0-7])")
-"""PCI domain, bus, device and function: the name of a PCI device's folder."""
-
 _log = logging.getLogger(__name__)
-
-
-def present(host_root: str = "/") -> bool:
-    """Whether a graphics card of AMD is in the machine, with or without a driver. A few file names are all it costs."""
-    return any(True for _ in _devices(Path(host_root)))
 
 
 class Amd:
@@ -41,7 +31,7 @@ class Amd:
 
     def open(self) -> Sequence[AmdDevice]:
         """Return the GPUs in the order of their PCI addresses; GpuUnavailable when there is none, or no driver."""
-        found = sorted(_devices(self._root), key=_place)
+        found = sorted(pci_devices.devices(self._root), key=pci_devices.place)
         devices = [device for device in found if driver_of(device) == DRIVER]
         if not found:
             raise GpuUnavailable("there is no AMD GPU", next_step="see whether lspci lists one")
@@ -79,24 +69,3 @@ class Amd:
             return {}
         self._smi, self._trouble = smi, ""
         return handles
-
-
-def _devices(host_root: Path) -> Iterator[Path]:
-    """Yield the folders of the PCI devices that are graphics cards of AMD."""
-    try:
-        names = [path for path in (host_root / "sys/class/drm").iterdir() if _CARD.fullmatch(path.name)]
-    except OSError:
-        return
-    for name in names:
-        try:
-            device = (name / "device").resolve(strict=True)
-            vendor = (device / "vendor").read_text("ascii", "replace").strip()
-        except OSError:  # taken out in this moment; partitions of a card (amdgpu_xcp) have no vendor
-            continue
-        if vendor == _VENDOR and _ADDRESS.fullmatch(device.name):
-            yield device
-
-
-def _place(device: Path) -> tuple[int, ...]:
-    address = _ADDRESS.fullmatch(device.name)
-    return tuple(int(part, 16) for part in address.groups()) if address else ()

@@ -167,3 +167,15 @@ class Workloads(Protocol):
 
         `pids` are the processes on it, for where nobody but the process table knows.
         """
+
+
+class NoWorkloads:
+    """`Workloads` of nobody: for GPUs that are not of this machine, recorded or simulated ones."""
+
+    def of_process(self, pid: int) -> Labels:  # noqa: ARG002 - the protocol's
+        """Return nothing."""
+        return ()
+
+    def of_gpu(self, gpu: GpuIdentity, instance: GpuInstance | None, pids: Sequence[int]) -> Sequence[Labels]:  # noqa: ARG002 - the protocol's
+        """Return nothing."""
+        return ()

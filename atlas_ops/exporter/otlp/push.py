@@ -33,8 +33,11 @@ class Push:
 
     `collect` returns the samples of this moment and must not wait; model servers' and the exporter's own among them are
     left out. After a failure the pause doubles with each further one, up to five minutes (or the interval, where that
-    is longer), and is at least what the receiver asks for.
+    is longer), and is at least what the receiver asks for. To the page it is a collector like the others.
     """
+
+    name = "otlp"
+    ready = True
 
     def __init__(
         self,
@@ -54,7 +57,7 @@ class Push:
                 next_step="pip install 'atlas-ops[otlp]', or leave out exporter.otlp_endpoint",
             ) from error
         resource = {"service.name": "atlas-ops-exporter", "service.version": __version__, "host.name": host_name}
-        self._endpoint, self._interval, self._collect = endpoint, interval_seconds, collect
+        self._endpoint, self._interval, self._measured = endpoint, interval_seconds, collect
         self._outcome = sender.Outcome
         self._sender = sender.Sender(endpoint, timeout_seconds=timeout_seconds, resource=resource)
         self._series = Series(time.time_ns)
@@ -75,7 +78,7 @@ class Push:
         if self._thread.ident is not None:
             self._thread.join(_GOODBYE_SECONDS)
 
-    def samples(self) -> list[Sample]:
+    def collect(self) -> list[Sample]:
         """Return how the pushes went, for the exporter's own page."""
         return [
             Sample(s.EXPORTER_PUSHES, labels(result=result), float(count)) for result, count in self._counts.items()
@@ -89,7 +92,7 @@ class Push:
     def _push(self) -> float:
         """Push once; return the seconds to the next time."""
         try:
-            outcome = self._sender.send(self._series.metrics(self._collect()))
+            outcome = self._sender.send(self._series.metrics(self._measured()))
         except Exception:  # noqa: BLE001 (logged whole; one odd sample must not end the thread)
             _log.exception("OTLP push: the metrics could not be made")
             outcome = self._outcome(problem="the metrics could not be made", in_order=False)

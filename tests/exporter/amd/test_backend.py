@@ -8,8 +8,9 @@ from pathlib import Path
 
 import pytest
 
-from atlas_ops.exporter.amd.backend import Amd, present
+from atlas_ops.exporter.amd.backend import Amd
 from atlas_ops.exporter.amd.device import AmdDevice
+from atlas_ops.exporter.amd.devices import present
 from atlas_ops.exporter.amd.metrics import RESIDENCIES
 from atlas_ops.exporter.gpu.backend import GpuBackend, GpuDevice, GpuFailed, GpuIdentity, GpuUnavailable
 from atlas_ops.exporter.gpu.throttle import THROTTLE_BITS

@@ -44,7 +44,7 @@ def until(condition: Callable[[], bool]) -> None:
 
 
 def count(push: Push, result: str) -> float:
-    (value,) = [told.value for told in push.samples() if dict(told.labels) == {"result": result}]
+    (value,) = [told.value for told in push.collect() if dict(told.labels) == {"result": result}]
     return value
 
 
@@ -86,7 +86,7 @@ def test_a_counter_that_falls_arrives_as_a_new_stream(receiver: Receiver) -> Non
 
 
 def test_the_results_are_there_before_the_first_push() -> None:
-    samples = Push("http://127.0.0.1:9", 1, list, "node-1").samples()
+    samples = Push("http://127.0.0.1:9", 1, list, "node-1").collect()
     assert {told.labels: told.value for told in samples} == {(("result", "ok"),): 0, (("result", "failed"),): 0}
     assert {told.signal for told in samples} == {s.EXPORTER_PUSHES}
 
