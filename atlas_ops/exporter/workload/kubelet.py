@@ -90,13 +90,18 @@ class Kubelet:
         try:
             self._path.stat()
         except (FileNotFoundError, NotADirectoryError):
-            if not self._told_absent:
-                self._told_absent = True
-                _log.info("no kubelet at %s: whose a GPU is, its processes tell", self._path)
-            return True
+            reason = f"no kubelet at {self._path}"
+        except PermissionError:
+            # An exporter without root, as the shipped manifest runs it: it was not asked to do this, so nothing fails.
+            reason = f"{self._path} is for user 0 only, which the exporter is not"
         except OSError:
             return False  # it is there, and the attempt to reach it will say why that is not possible
-        return False
+        else:
+            return False
+        if not self._told_absent:
+            self._told_absent = True
+            _log.info("%s: whose a GPU is, its processes tell", reason)
+        return True
 
     def _ask(self) -> None:
         # 2 MiB that a machine without Kubernetes need not pay for.

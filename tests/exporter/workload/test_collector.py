@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import errno
 import logging
+import os
 import socket
 import threading
 import time
@@ -305,6 +307,26 @@ def test_a_missing_socket_is_no_failure_and_is_looked_for_again(
     server.answers[LIST] = pods(simple_pod("a", UUID.format(0)))
     server.start()
     until(lambda: list(collector.of_gpu(gpu(0), None, ())) == [of_pod("a", "exclusive")])
+
+
+def test_a_socket_that_is_for_root_only_is_no_failure_of_an_exporter_without_root(
+    rig: Rig, tmp_path: Path, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    caplog.set_level(logging.INFO)
+    socket, stat = tmp_path / "pod-resources" / "kubelet.sock", Path.stat
+
+    def refused(self: Path, *, follow_symlinks: bool = True) -> os.stat_result:
+        if self == socket:
+            raise PermissionError(errno.EACCES, "Permission denied")
+        return stat(self, follow_symlinks=follow_symlinks)
+
+    monkeypatch.setattr(Path, "stat", refused)
+    collector = rig.start(socket)
+    first = collector.last_round()
+    until(lambda: collector.last_round() != first)
+    assert works(collector)
+    (line,) = (record.message for record in caplog.records if str(socket) in record.message)
+    assert "is for user 0 only" in line
 
 
 @pytest.mark.parametrize("answer", [b"\xff\xff\xff", messages.field(1, b"\x0a\x7fshort"), grpc.StatusCode.INTERNAL])
