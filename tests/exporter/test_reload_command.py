@@ -128,7 +128,7 @@ def test_a_changed_file_is_read_without_a_signal_and_other_flags_still_count(goo
         (sample,) = exporter.page().of("atlas_server_up")
         assert dict(sample.labels)["host_name"] == "told-by-flag"
         collectors = {dict(x.labels)["collector"] for x in exporter.page().of("atlas_exporter_collector_success")}
-        assert collectors == {f"server/{other.address}", "page"}, "the GPUs went with their setting"
+        assert collectors == {f"server/{other.address}", "page", "oom"}, "the GPUs went with their setting"
 
 
 def test_a_half_written_file_is_not_read(tmp_path: Path) -> None:

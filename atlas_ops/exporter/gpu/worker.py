@@ -75,17 +75,17 @@ class GpuWorker:
 
     def start(self) -> None:
         """Start the threads."""
-        self._reader.start()
+        self._reader.relay.start()
         for thread in self._threads:
             thread.start()
 
     def watch(self) -> None:
         """Do what the supervisor has to do now and then: see that a question that hangs does not hold up the others."""
-        self._reader.watch()
+        self._reader.relay.watch()
 
     def threads(self) -> list[threading.Thread]:
         """Return the threads that have not ended."""
-        return self._reader.threads() + [thread for thread in self._threads if thread.is_alive()]
+        return self._reader.relay.threads() + [thread for thread in self._threads if thread.is_alive()]
 
     def samples(self, now: float) -> Iterator[Sample]:
         """Yield how far this GPU's measurements can be trusted."""

@@ -12,6 +12,7 @@ from atlas_ops.catalog import signals as s
 from atlas_ops.exporter.gpu.calls_in_flight import CallsInFlight
 from atlas_ops.exporter.gpu.reader import Reader
 from atlas_ops.exporter.gpu.record import Freshness
+from atlas_ops.exporter.gpu.relay import Turn
 from atlas_ops.exporter.gpu.roster import GpuRoster
 from atlas_ops.exporter.gpu.sampler import Sampler
 from atlas_ops.exporter.gpu.watcher import Watcher
@@ -50,7 +51,7 @@ def page(profile: str, driver: str = DRIVER) -> str:
         reader = Reader(device, roster, halt, in_flight, seconds=1.0, limit=5.0, clock=clock)
         sampler = Sampler(device, halt, in_flight, seconds=0.1, clock=clock)
         for _ in range(3):
-            reader.step()
+            reader.step(Turn(reader.relay, 0))
             assert reader.record is not None
             sampler.step(reader.record)
             now_ns[0] += SECOND
