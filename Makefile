@@ -17,7 +17,7 @@ INSTALL_MISSING := if [ -n "$$missing" ]; then \
 	fi
 PIP_INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check
 
-.PHONY: help setup setup-dev system system-dev demo test test-wheel check build wheel clean
+.PHONY: help setup setup-dev system system-dev demo test test-wheel check build wheel bench clean
 
 help: ## Show this help
 	@echo "usage: make TARGET"; echo
@@ -43,11 +43,16 @@ check: setup-dev ## Lint, types, layers, and that rules, dashboards, runbooks an
 	$(BIN)/ruff check
 	$(BIN)/ruff format --check
 	$(BIN)/mypy
+	$(BIN)/mypy benchmarks
 	$(BIN)/lint-imports
 	$(BIN)/atlas-ops check
 
 build: setup ## Write the generated files: alerts/, dashboards/, facts of the runbooks
 	$(BIN)/atlas-ops build
+
+bench: setup ## Measure the exporter against Debian's node_exporter: six minutes (ARGS goes to the benchmark)
+	@missing=""; command -v prometheus-node-exporter >/dev/null || missing=prometheus-node-exporter; $(INSTALL_MISSING)
+	$(BIN)/python benchmarks/exporter.py $(ARGS)
 
 wheel: setup-dev ## Build dist/*.whl, from the source distribution
 	rm -rf dist
