@@ -24,8 +24,8 @@ from atlas_ops.simulator import SimulatedNode
 from atlas_ops.simulator.chaos import Chaos, functions
 from atlas_ops.simulator.nvml.codes import NOT_SUPPORTED, UNKNOWN
 
-from ..nvml.rig import SOMETHING_OF_EVERYTHING
-from ..nvml.test_device import BY_FIELD, FIELDS, MATRIX
+from ..nvml.rig import FIELDS, SOMETHING_OF_EVERYTHING
+from ..nvml.test_matrix import BY_FIELD, MATRIX
 from .fake_gpu import FakeWorkloads
 from .rig import HOST, checked, gpu_threads, until
 

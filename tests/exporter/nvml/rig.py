@@ -25,6 +25,9 @@ from atlas_ops.simulator.state import (
     RowRemaps,
 )
 
+FIELDS = "nvmlDeviceGetFieldValues"
+HANDLE, UUID = "nvmlDeviceGetHandleByIndex_v2", "nvmlDeviceGetUUID"
+OPENING = ("nvmlInitWithFlags", "nvmlDeviceGetCount_v2")
 INVALID_ARGUMENT, NOT_SUPPORTED, NO_PERMISSION, GPU_IS_LOST, UNKNOWN = 2, 3, 4, 15, 999
 GIB, MIB, KIB = 2**30, 2**20, 2**10
 SECOND = 10**9
@@ -167,3 +170,16 @@ SOMETHING_OF_EVERYTHING: dict[str, Any] = {
         errors=(LinkErrors(link=0, replay=1, recovery=2, crc_flit=3, crc_data=4),),
     ),
 }
+
+
+def break_function(made: Rig, function: str, refusal: int | None) -> None:
+    """Let a function refuse, or be missing (None)."""
+    if refusal is None:
+        made.library.missing.add(function)
+    else:
+        made.library.refusals[function] = refusal
+
+
+def labels_of(found: Round, signal: Signal) -> tuple[tuple[str, str], ...]:
+    """Return the labels of the one value of a signal."""
+    return next(iter(found.of(signal)))

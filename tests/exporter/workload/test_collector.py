@@ -7,8 +7,6 @@ import logging
 import os
 import socket
 import threading
-import time
-from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import grpc
@@ -16,89 +14,15 @@ import pytest
 
 from atlas_ops.catalog import signals as s
 from atlas_ops.exporter.collector import Collector, Paced
-from atlas_ops.exporter.gpu.backend import GpuIdentity, GpuInstance, Workloads
-from atlas_ops.exporter.samples import Labels
-from atlas_ops.exporter.workload import collector as module
+from atlas_ops.exporter.gpu.backend import Workloads
 from atlas_ops.exporter.workload.collector import MAX_WORKLOADS, WorkloadCollector
 from atlas_ops.exporter.workload.kubelet import KEEP_SECONDS
-from atlas_ops.exporter.workload.podresources import ALLOCATABLE, LIST
+from atlas_ops.exporter.workload.podresources import LIST
 from tests.exporter.workload import messages
-from tests.exporter.workload.kubelet_standin import Kubelet, kubelet, raw_server
-from tests.exporter.workload.messages import allocatable, container, pod, pods, simple_pod
-from tests.exporter.workload.node import Node, group_of
-
-UUID = "GPU-5a7d6e1f-0001-4c4d-9c1e-{:012x}"
-MIG = "MIG-0c4d7a10-0002-5b6e-8f90-{:012x}"
-
-
-def gpu(index: int) -> GpuIdentity:
-    return GpuIdentity(index=index, uuid=UUID.format(index), minor=index, pci_bus_id=f"00000000:{index:02X}:00.0")
-
-
-def instance(number: int) -> GpuInstance:
-    return GpuInstance(uuid=MIG.format(number), name=f"{number}/0", gpu_instance=number, compute_instance=0)
-
-
-def of_pod(name: str, sharing: str, own: str = "main", namespace: str = "ml") -> Labels:
-    names = (("k8s_namespace_name", namespace), ("k8s_pod_name", name), ("k8s_container_name", own))
-    return (*names, ("sharing", sharing))
-
-
-class Clock:
-    """The real one, but it can jump."""
-
-    ahead = 0.0
-
-    def __call__(self) -> float:
-        return time.monotonic() + self.ahead
-
-
-def until(condition: Callable[[], object]) -> None:
-    end = time.monotonic() + 20
-    while not condition():
-        assert time.monotonic() < end, "this never became true"
-        time.sleep(0.002)
-
-
-class Rig:
-    """A collector at work on a node that does not exist."""
-
-    def __init__(self, root: Path) -> None:
-        self.node = Node(root)
-        self.clock = Clock()
-        self.started: list[WorkloadCollector] = []
-
-    def start(self, path: Path, *, interval: float = 0.02, timeout: float = 20.0) -> WorkloadCollector:
-        collector = WorkloadCollector(
-            self.node.root, path, interval_seconds=interval, timeout_seconds=timeout, clock=self.clock
-        )
-        self.started.append(collector)
-        collector.start()
-        until(lambda: collector.ready)
-        return collector
-
-
-@pytest.fixture
-def rig(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Rig]:
-    monkeypatch.setattr(module, "_FIRST_RETRY_SECONDS", 0.01)
-    monkeypatch.setattr(module, "_MEET_SECONDS", 0.001)
-    found = Rig(tmp_path)
-    yield found
-    for collector in found.started:
-        collector.stop()
-        assert not collector._thread.is_alive()
-
-
-@pytest.fixture
-def server() -> Iterator[Kubelet]:
-    with kubelet() as found:
-        yield found
-
-
-def works(collector: WorkloadCollector) -> bool:
-    last = collector.last_round()
-    assert last is not None
-    return last.success
+from tests.exporter.workload.kubelet_standin import Kubelet, raw_server
+from tests.exporter.workload.messages import container, pod, pods, simple_pod
+from tests.exporter.workload.node import group_of
+from tests.exporter.workload.rig import MIG, UUID, Rig, gpu, instance, of_pod, until, works
 
 
 def test_it_is_a_collector_and_knows_workloads(rig: Rig) -> None:
@@ -376,44 +300,3 @@ def test_rounds_come_often_enough_to_count_as_fresh_and_not_in_step() -> None:
     assert len(delays) == 12
     collector._failures = 1
     assert collector._delay() <= 1.0, "a kubelet that restarts is back within seconds"
-
-
-# --- how many GPUs there should be ------------------------------------------------------------------------------------
-def test_the_most_gpus_that_were_ever_offered_are_expected(rig: Rig, server: Kubelet) -> None:
-    server.answers[ALLOCATABLE] = allocatable(
-        ("nvidia.com/gpu", [UUID.format(0), UUID.format(1)]),
-        ("nvidia.com/gpu.shared", [f"{UUID.format(2)}::{replica}" for replica in range(4)]),
-        ("nvidia.com/mig-1g.10gb", [f"nvidia3/gi{number}" for number in range(7)]),
-        ("intel.com/sriov", ["0000:0a:00.0", "0000:0a:00.1"]),
-    )
-    collector = rig.start(server.path)
-    assert collector.allocatable() == 4
-    server.answers[ALLOCATABLE] = allocatable(("nvidia.com/gpu", [UUID.format(0)]))
-    calls = server.calls
-    until(lambda: server.calls > calls + 4)
-    assert collector.allocatable() == 4, "a GPU that failed leaves the offer and is still expected"
-
-
-def test_instances_count_as_one_gpu_once_the_driver_has_told_whose_they_are(rig: Rig, server: Kubelet) -> None:
-    server.answers[ALLOCATABLE] = allocatable(("nvidia.com/mig-1g.10gb", [MIG.format(n) for n in range(1, 8)]))
-    collector = rig.start(server.path)
-    assert collector.allocatable() is None
-    for number in range(1, 8):
-        collector.of_gpu(gpu(0), instance(number), ())
-    until(lambda: collector.allocatable() == 1)
-
-
-def test_nobody_knows_the_number_without_an_offer(rig: Rig, server: Kubelet) -> None:
-    server.answers[ALLOCATABLE] = allocatable(("intel.com/sriov", ["0000:0a:00.0"]))
-    assert rig.start(server.path).allocatable() is None
-    assert rig.start(rig.node.root / "none").allocatable() is None
-
-
-def test_a_kubelet_that_knows_no_offers_still_tells_of_pods(rig: Rig, server: Kubelet) -> None:
-    server.answers[LIST] = pods(simple_pod("a", UUID.format(0)))
-    server.answers[ALLOCATABLE] = grpc.StatusCode.UNIMPLEMENTED
-    collector = rig.start(server.path)
-    assert works(collector)
-    assert list(collector.of_gpu(gpu(0), None, ())) == [of_pod("a", "exclusive")]
-    server.answers[ALLOCATABLE] = grpc.StatusCode.INTERNAL
-    until(lambda: not works(collector))
