@@ -150,7 +150,7 @@ def _exporter(section: Section) -> Exporter:
         compat=section.string("compat", default.compat, choices=("", "dcgm")),
         otlp_endpoint=_url(section, "otlp_endpoint", default.otlp_endpoint).rstrip("/"),
         otlp_interval_seconds=section.number(
-            "otlp_interval_seconds", default.otlp_interval_seconds, above=0, below=3600
+            "otlp_interval_seconds", default.otlp_interval_seconds, above=0.99, below=3600
         ),
     )
     section.finish()

@@ -63,7 +63,10 @@ THROTTLE_REASONS = (
     "sync_boost", "display_clocks", "applications_clocks", "gpu_idle",
 )  # fmt: skip
 THROTTLE_SOURCES = ("hardware_counter", "sampled")
-XID_OWNERS = ("hardware", "driver", "application", "unknown")
+XID = "xid"
+"""The kind of event that an XID is, and the label of its code."""
+UNKNOWN_OWNER = "unknown"
+XID_OWNERS = ("hardware", "driver", "application", UNKNOWN_OWNER)
 """Whose fault an XID is, by NVIDIA's catalogue; unknown where the catalogue does not know the code."""
 GPU_EVENTS = (
     "ecc_single_bit_storm", "ecc_double_bit", "dram_retirement", "dram_retirement_failure", "poison_nonfatal",

@@ -21,8 +21,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-_H, _D, _A = "hardware", "driver", "application"
-UNKNOWN = "unknown"
+from atlas_ops.catalog import conventions
+
+_H, _D, _A, UNKNOWN = conventions.XID_OWNERS
 
 
 @dataclass(frozen=True, slots=True)

@@ -54,8 +54,8 @@ changes nothing, is logged, and sets atlas_exporter_reload_success to 0. A new `
 exit codes:
   0  stopped by Ctrl-C or SIGTERM
   2  the command line is wrong (every mistake is listed)
-  3  the settings file, the web-config file, or a dialect, has mistakes (all of them are listed)
-  4  the address is in use or cannot be listened on
+  3  the settings file, the web-config file, the recording, or a dialect, has mistakes (all of them are listed)
+  4  the address is in use or cannot be listened on, or the packages for otlp_endpoint are not installed
 """
 
 

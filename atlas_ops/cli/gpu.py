@@ -17,7 +17,6 @@ from atlas_ops.exporter.gpu.collector import GpuCollector
 from atlas_ops.exporter.nvml.binding import Nvml
 from atlas_ops.exporter.nvml.raw.writer import RecordingFile
 from atlas_ops.exporter.nvml.record import RecordingLibrary, describe, driver_library
-from atlas_ops.simulator import nvml_library
 
 _PROGRESS_SECONDS = 1.0
 _DESCRIPTION = """\
@@ -71,7 +70,7 @@ def run(args: argparse.Namespace) -> int:
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda _number, _frame: stop.set())
     logging.basicConfig(stream=sys.stderr, level=logging.WARNING, format="%(levelname)s %(message)s")
-    library = nvml_library(args.simulated_gpus) if args.simulated_gpus else driver_library()
+    library = _simulated(args.simulated_gpus) if args.simulated_gpus else driver_library()
     header = describe(library, interval_seconds=args.interval)
     with RecordingFile(args.output, header, replace=args.force) as file:
         print(
@@ -82,6 +81,12 @@ def run(args: argparse.Namespace) -> int:
         raise file.trouble
     _conclude(args.output, file)
     return 0
+
+
+def _simulated(url: str) -> object:
+    from atlas_ops.simulator import nvml_library  # noqa: PLC0415 - 2 MiB that only tests and demos need
+
+    return nvml_library(url)
 
 
 def _record(backend: Nvml, file: RecordingFile, args: argparse.Namespace, stop: threading.Event) -> None:

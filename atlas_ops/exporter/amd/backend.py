@@ -11,7 +11,7 @@ from atlas_ops.exporter.amd.card import Card
 from atlas_ops.exporter.amd.device import AmdDevice
 from atlas_ops.exporter.amd.smi import Smi, SmiTrouble, import_library
 from atlas_ops.exporter.amd.sysfs import DRIVER, driver_of
-from atlas_ops.exporter.gpu.backend import GpuUnavailable
+from atlas_ops.exporter.gpu.backend import GpuNone, GpuUnavailable
 
 _log = logging.getLogger(__name__)
 
@@ -30,11 +30,11 @@ class Amd:
         self._trouble = ""
 
     def open(self) -> Sequence[AmdDevice]:
-        """Return the GPUs in the order of their PCI addresses; GpuUnavailable when there is none, or no driver."""
+        """Return the GPUs in the order of their PCI addresses; GpuNone when there is none, GpuUnavailable without a driver."""
         found = sorted(pci_devices.devices(self._root), key=pci_devices.place)
         devices = [device for device in found if driver_of(device) == DRIVER]
         if not found:
-            raise GpuUnavailable("there is no AMD GPU", next_step="see whether lspci lists one")
+            raise GpuNone("there is no AMD GPU", next_step="see whether lspci lists one")
         if not devices:
             raise GpuUnavailable(
                 f"{len(found)} AMD GPU(s), none with the driver {DRIVER}", next_step=f"load the kernel module {DRIVER}"

@@ -25,6 +25,9 @@ class AmdDevice:
         self._mask = 0
         self._residencies = ResidencyMeter()
 
+    counters_call = ""
+    """They come from memory: nothing can hang."""
+
     @property
     def index(self) -> int:
         """Its place in the order of PCI addresses."""

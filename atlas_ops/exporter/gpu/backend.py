@@ -17,7 +17,11 @@ from atlas_ops.exporter.samples import Labels
 
 
 class GpuUnavailable(EnvironmentProblem):
-    """There is no vendor library, no driver, or no GPU: nothing can be asked until the backend is opened again."""
+    """The driver cannot be talked to: nothing can be asked until the backend is opened again."""
+
+
+class GpuNone(GpuUnavailable):
+    """There is no vendor library, or no GPU: this machine is not meant to have any, and nothing is wrong with it."""
 
 
 class GpuLost(AtlasError):
@@ -102,20 +106,22 @@ class GpuEvent:
     xid: int | None = None
     event: str = ""
     """One of `conventions.GPU_EVENTS` when it is no XID."""
-    instance: str = ""
-    """Value of the label `mig` when only a part of the GPU is concerned."""
 
 
 class GpuDevice(Protocol):
     """One GPU. Every method may take as long as the driver likes, and may raise GpuLost or GpuUnavailable.
 
-    `identify`, the questions and `throttle_counters` are called by one thread, the throttle bits and mask by a second, the
-    event methods by a third.
+    `identify`, the questions and `throttle_counters` are called by one thread at a time, the throttle bits and mask by a
+    second, the event methods by a third. Of the first kind, earlier threads may still be inside calls that hang.
     """
 
     @property
     def index(self) -> int:
         """Its place in the driver's list."""
+
+    @property
+    def counters_call(self) -> str:
+        """The driver's function behind `throttle_counters`, as in `Question.call`."""
 
     def identify(self) -> GpuIdentity:
         """Take hold of the GPU (again) and say who it is. Called before anything else. May raise GpuForbidden too."""
@@ -150,7 +156,7 @@ class GpuBackend(Protocol):
         """Name of its collector: `nvml`, `amd`."""
 
     def open(self) -> Sequence[GpuDevice]:
-        """Connect to the driver and return its GPUs, at least one; GpuUnavailable when that is not possible."""
+        """Connect to the driver and return its GPUs, at least one; GpuNone or GpuUnavailable when that is not possible."""
 
     def close(self) -> None:
         """Let go of the driver. No device of the last `open` may be in use; errors are swallowed."""

@@ -10,7 +10,8 @@ import threading
 import time
 from collections.abc import Callable, Sequence
 
-from atlas_ops.exporter.gpu.backend import GpuBackend, GpuDevice, GpuUnavailable, Workloads
+from atlas_ops.exporter.collector import Round
+from atlas_ops.exporter.gpu.backend import GpuBackend, GpuDevice, GpuNone, GpuUnavailable, Workloads
 from atlas_ops.exporter.gpu.record import Freshness
 from atlas_ops.exporter.gpu.roster import GpuRoster
 from atlas_ops.exporter.gpu.worker import GpuWorker, Pace
@@ -55,6 +56,9 @@ class GpuCollector:
         self._stop = threading.Event()
         self._tried = False
         self._trouble = ""
+        self._works = True
+        self._opening_since: float | None = None
+        self._opened_in = 0.0
         # Opening a driver can take seconds and can get stuck, so that too has a thread of its own.
         self._supervisor = threading.Thread(target=self._supervise, name="gpu-supervisor", daemon=True)
 
@@ -75,6 +79,19 @@ class GpuCollector:
     def ready(self) -> bool:
         """Whether the driver was tried and every GPU has answered, failed, or had its 5 seconds."""
         return self._tried and self._roster.all_settled(self._freshness())
+
+    interval_seconds = CALL_LIMIT_SECONDS
+    """How long the driver may take to open: after three times as long the exporter is not ready."""
+
+    def last_round(self) -> Round | None:
+        """Return how the driver does: it failed when it cannot be opened although there is one, or hangs at that.
+
+        Whether each GPU answers, and since when not, is told by the GPUs.
+        """
+        opening = self._opening_since
+        age = 0.0 if opening is None else self._clock() - opening
+        works = self._works and age <= self._limit
+        return Round(age_seconds=age, duration_seconds=self._opened_in, success=works) if self._tried or age else None
 
     def collect(self) -> list[Sample]:
         """Return the newest known state. Never waits for the driver."""
@@ -101,9 +118,11 @@ class GpuCollector:
             self._stop.wait(max(0.0, opened_at + self._retry_seconds - self._clock()))
 
     def _open(self) -> Sequence[GpuDevice]:
+        self._opening_since = began = self._clock()
         try:
             devices = self._backend.open()
         except GpuUnavailable as trouble:
+            self._works = isinstance(trouble, GpuNone)
             if trouble.message != self._trouble:
                 self._trouble = trouble.message
                 _log.info(
@@ -113,6 +132,13 @@ class GpuCollector:
                     trouble.next_step,
                 )
             return ()
+        except Exception:  # noqa: BLE001 (logged whole; it may open the next time)
+            _log.exception("the GPU driver cannot be opened")
+            self._works = False
+            return ()
+        finally:
+            self._opening_since, self._opened_in = None, self._clock() - began
+        self._works = True
         self._trouble = ""
         _log.info("measuring %d GPU(s)", len(devices))
         return devices

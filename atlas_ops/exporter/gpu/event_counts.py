@@ -16,7 +16,6 @@ from atlas_ops.catalog.xid import XIDS, owner_of
 from atlas_ops.exporter.gpu.backend import GpuEvent, Value
 from atlas_ops.exporter.samples import Labels, labels
 
-XID = "xid"
 UNCATALOGUED_LIMIT = 32
 """Codes that NVIDIA's catalogue does not know and that get series of their own; further ones are counted together."""
 
@@ -55,8 +54,8 @@ class EventCounts:
 
     def _code(self, xid: int) -> str:
         code = str(xid)
-        strangers = sum(known.isdecimal() and owner_of(int(known)) == "unknown" for known in self._xids)
-        full = code not in self._xids and owner_of(xid) == "unknown" and strangers >= UNCATALOGUED_LIMIT
+        strangers = sum(known.isdecimal() and owner_of(int(known)) == c.UNKNOWN_OWNER for known in self._xids)
+        full = code not in self._xids and owner_of(xid) == c.UNKNOWN_OWNER and strangers >= UNCATALOGUED_LIMIT
         return c.OVERFLOW if full else code
 
     def values(self) -> tuple[Value, ...]:
@@ -71,7 +70,7 @@ class EventCounts:
 
     def _values(self) -> Iterator[Value]:
         xids, last, others = dict(self._xids), self._last, self._others
-        if XID in (self.kinds or ()):
+        if c.XID in (self.kinds or ()):
             xids = dict.fromkeys((str(xid.code) for xid in XIDS), 0) | xids
         for code, count in xids.items():
             yield Value(s.GPU_XID_ERRORS, float(count), _xid_labels(code))
@@ -83,4 +82,4 @@ class EventCounts:
 
 
 def _xid_labels(code: str) -> Labels:
-    return labels(xid=code, owner=owner_of(int(code)) if code.isdecimal() else "unknown")
+    return labels(xid=code, owner=owner_of(int(code)) if code.isdecimal() else c.UNKNOWN_OWNER)

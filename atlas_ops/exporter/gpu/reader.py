@@ -46,8 +46,11 @@ class Reader:
         self.driver_gone = self.forbidden = False
         self.lost_since: float | None = None
         self.record: GpuRecord | None = None
+        self.meetings = 0
+        """How often the GPU was met: what was asked by the handle of an earlier meeting has to be asked anew."""
         self._expected = roster.expect(device.index, clock())
         self._device, self._roster, self._clock = device, roster, clock
+        self._counters = device.counters_call or _COUNTERS
         self._questions: Sequence[Question] = ()
         self._due: dict[str, float] = {}
         self._failing: dict[str, str] = {}
@@ -62,7 +65,7 @@ class Reader:
         if not (hanging or self._failing):
             return 0
         named = {question.name for question in self._questions if _key(question) in hanging}
-        return len(named | set(self._failing) | hanging & {_IDENTIFY, _COUNTERS})
+        return len(named | set(self._failing) | hanging & {_IDENTIFY, self._counters})
 
     def step(self, turn: Turn) -> bool:
         """Ask what is due now; return whether there is anything more to ask."""
@@ -92,6 +95,7 @@ class Reader:
             raise GpuLost(str(trouble), next_step="see whether the vendor's own tool shows the GPU") from trouble
         record = self._roster.claim(identity, self._clock())
         self._questions, self._due = self._device.questions(), {}
+        self.meetings += 1
         self._expected = self.record = record
 
     def _round(self, turn: Turn) -> None:
@@ -137,11 +141,11 @@ class Reader:
 
     def _read_counters(self, turn: Turn) -> None:
         """Read the hardware's throttle counters, for the sampler to weigh."""
-        if self.record is None or turn.hangs(_COUNTERS):
+        if self.record is None or turn.hangs(self._counters):
             return
         counters: Mapping[str, int] = {}
         try:
-            counters = turn.ask(_COUNTERS, self._device.throttle_counters)
+            counters = turn.ask(self._counters, self._device.throttle_counters)
         except GpuAbsent:
             pass
         except (GpuLost, GpuUnavailable, Superseded):

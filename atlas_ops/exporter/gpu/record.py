@@ -72,19 +72,19 @@ class _Told:
     """Samples that seldom change, kept from one page to the next: half of a page are XIDs at 0."""
 
     def __init__(self) -> None:
-        self._key: object = None
-        self._samples: Sequence[Sample] = ()
+        self._kept: tuple[object, Sequence[Sample]] = (None, ())
 
     def unless(self, key: object, make: Callable[[], Sequence[Sample]]) -> Sequence[Sample]:
         """Return what was made for the same key before, or else make it."""
-        if key != self._key:
-            self._samples, self._key = make(), key
-        return self._samples
+        kept = self._kept  # two threads may ask at once; each keeps what belongs together
+        if key != kept[0]:
+            self._kept = kept = (key, make())
+        return kept[1]
 
 
 @dataclass(slots=True)
 class GpuRecord:
-    """One GPU: each field has one writing thread, and is replaced or extended without a moment of half a change."""
+    """One GPU. Each field is replaced or extended without a moment of half a change, or has a lock of its own."""
 
     life: _Life
     answers: dict[str, Answer] = field(default_factory=dict)
@@ -175,7 +175,7 @@ class GpuRecord:
         if self.throttle_now.mask is not None:
             given |= dict.fromkeys(THROTTLE_SIGNALS, bool(self.throttle_now.mask))
         if self.events.kinds is not None:
-            given |= dict.fromkeys(EVENT_SIGNALS, "xid" in self.events.kinds)
+            given |= dict.fromkeys(EVENT_SIGNALS, c.XID in self.events.kinds)
             given[s.GPU_EVENTS] = any(kind in c.GPU_EVENTS for kind in self.events.kinds)
         return self._told_support.unless(
             (teller.own, given),

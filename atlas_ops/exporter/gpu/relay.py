@@ -1,6 +1,6 @@
 """One thread at work on one GPU's questions; when a call hangs, another takes over, and the first is left in the driver.
 
-Used by `gpu.reader`. NVML may hang in one function and answer in all others. Three threads left behind are the end of it:
+Used by `gpu.reader`. NVML may hang in one function and answer in all others. Four threads left behind are the end of it:
 then the GPU itself hangs, and nobody asks it until a call returns.
 """
 
@@ -15,7 +15,7 @@ from typing import TypeVar
 from atlas_ops.exporter.gpu.calls_in_flight import CallsInFlight
 from atlas_ops.exporter.gpu.grid import to_next
 
-MOST_LEFT_BEHIND = 3
+MOST_LEFT_BEHIND = 4
 
 _log = logging.getLogger(__name__)
 _T = TypeVar("_T")
@@ -54,6 +54,7 @@ class Relay:
         self._number = 0
         self._call: _Call | None = None
         self._left_behind: frozenset[str] = frozenset()
+        self._defect = False
         self._threads: list[threading.Thread] = []
 
     @property
@@ -92,11 +93,22 @@ class Relay:
 
     def _run(self, turn: Turn) -> None:
         try:
-            while self._step(turn):
+            while self._goes_on(turn):
                 if self._halt.wait(to_next(self._clock(), self._seconds)):
                     return
         except Superseded:
             pass
+
+    def _goes_on(self, turn: Turn) -> bool:
+        try:
+            return self._step(turn)
+        except Superseded:
+            raise
+        except Exception:  # noqa: BLE001 (logged whole, once; a thread that ends costs its signals for good)
+            if not self._defect:
+                _log.exception("%s: the backend has a defect", self._name)
+            self._defect = True
+            return True
 
     def ask(self, number: int, name: str, question: Callable[[], _T]) -> _T:
         """Make a call on behalf of a turn. Superseded when the turn is over, before or after it."""

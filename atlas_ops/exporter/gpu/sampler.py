@@ -42,24 +42,27 @@ class Sampler:
         self._looked_at = clock()
         self._taken: CounterReading | None = None
         self._mask: int | None = None
-        self._record: GpuRecord | None = None
+        self._meeting = 0
+        self._has_bits = False
 
-    def step(self, record: GpuRecord) -> None:
-        """Take one sample for `record`. GpuLost and GpuUnavailable pass through."""
-        if record is not self._record:
-            self._record, self._mask = record, None
+    def step(self, record: GpuRecord, meeting: int) -> None:
+        """Take one sample for `record`. `meeting` counts how often the GPU was met. GpuLost and GpuUnavailable pass through."""
+        if meeting != self._meeting:
+            self._meeting, self._mask, self._has_bits = meeting, None, False
         if self._mask is None:
             self._mask = self._ask(self._device.throttle_mask)
-            if self._mask is None:
-                return
             record.throttle_now.mask = self._mask
+        if not self._mask:
+            return
         bits = self._ask(self._device.throttle_bits)
-        moment = self._moment(0.0 if bits is None else self._seconds)
+        self._has_bits = self._has_bits or bits is not None
+        moment = self._moment(self._seconds if self._has_bits else 0.0)
         if bits is not None:
             record.throttle_now.bits, record.throttle_now.at = bits, moment.now
             self.gap.tick(moment.now)
         if not self._halt.is_set():
-            record.throttle.sample(bits or 0, moment)
+            if bits is not None or not self._has_bits:  # a call that failed is one sample less, not an off
+                record.throttle.sample(bits or 0, moment)
             self._look(record, moment)
 
     def _look(self, record: GpuRecord, moment: Moment) -> None:

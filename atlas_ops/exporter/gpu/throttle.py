@@ -1,7 +1,6 @@
 """Throttling measured by sampling: how long, how often and how long at most the clocks were held down, by reason.
 
-Pure arithmetic over (bits, time) pairs. Fed ten times a second by `exporter.gpu.worker`, printed by
-`exporter.gpu.record`. At that pace every throttle of 200 ms or more is seen, which no poller at scrape time can say.
+Pure arithmetic over (bits, time) pairs. Fed ten times a second, and told, by `exporter.gpu.throttle_ledger`. At that pace every throttle of 200 ms or more is seen, which no poller at scrape time can say.
 """
 
 from __future__ import annotations

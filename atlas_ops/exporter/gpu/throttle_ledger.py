@@ -1,12 +1,13 @@
 """What is told of a GPU's throttling: the hardware's counters where they can be believed, the sampler's sums elsewhere.
 
-Fed by `gpu.sampler` (one thread), told by `gpu.record`. A reason's seconds never jump when their source changes: a counter
+Fed by `gpu.sampler`, begun anew by `gpu.reader`, told by `gpu.record`: several threads, one lock. A reason's seconds never jump when their source changes: a counter
 that loses its credit is followed by the sampler's sum from where it stood.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+import threading
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
 from atlas_ops.catalog import conventions
@@ -46,34 +47,37 @@ class ThrottleLedger:
     """One GPU's throttling, from the first sample on."""
 
     def __init__(self) -> None:
+        self._lock = threading.Lock()
         self._meter = ThrottleMeter()
         self._unit = Unit()
         self._accounts = {reason: _Account(bit) for reason, bit in THROTTLE_BITS}
 
     def sample(self, bits: int, moment: Moment) -> None:
         """Take in the reasons that are active now; 0 for a part that has counters alone."""
-        self._meter.sample(bits, moment.now)
-        for account in self._accounts.values() if bits else ():
-            if bits & account.bit:
-                account.see(moment)
+        with self._lock:
+            self._meter.sample(bits, moment.now)
+            for account in self._accounts.values() if bits else ():
+                if bits & account.bit:
+                    account.see(moment)
 
     def look(self, counters: Mapping[str, int], moment: Moment) -> None:
         """Take in the hardware's counters (raw ticks). To be called behind `sample`, also when there are none."""
-        for totals in self._meter.totals(-1):
-            self._accounts[totals.reason].look(counters.get(totals.reason), totals.seconds, moment, self._unit)
+        with self._lock:
+            for totals in self._meter.totals(-1):
+                self._accounts[totals.reason].look(counters.get(totals.reason), totals.seconds, moment, self._unit)
 
     def restart(self) -> None:
         """Put the counters on trial anew: the driver was reloaded or is another one. What was told stays."""
-        self._unit = Unit()
-        for account in self._accounts.values():
-            account.trial = None
+        with self._lock:
+            self._unit = Unit()
+            for account in self._accounts.values():
+                account.trial = None
 
-    def stories(self, mask: int) -> Iterator[ThrottleStory]:
-        """Yield what is told of the reasons in `mask`, in the contract's order; nothing of what is not decided yet."""
-        for totals in self._meter.totals(mask):
-            account = self._accounts[totals.reason]
-            if account.decided:
-                yield account.story(totals)
+    def stories(self, mask: int) -> tuple[ThrottleStory, ...]:
+        """Return what is told of the reasons in `mask`, in the contract's order; nothing of what is not decided yet."""
+        with self._lock:
+            told = ((self._accounts[totals.reason], totals) for totals in self._meter.totals(mask))
+            return tuple(account.story(totals) for account, totals in told if account.decided)
 
 
 class _Account:
@@ -100,9 +104,11 @@ class _Account:
         seen, self._seen_before, self._seen = self._seen or self._seen_before, self._seen, False
         gained = fresh
         if self.trial is not None:
+            was_believed = self.trial.believed
             counted = self.trial.look(raw, moment.now, Sampled(seconds=fresh, seen=seen, period=moment.period))
             if self.trial.believed:
-                gained = counted
+                # Until now the sampler's sum was told up to this moment, and what was told is not taken back.
+                gained = counted if was_believed else max(counted, fresh)
                 if self.decided:
                     self._note_hidden(counted, moment, seen=seen)
             elif raw is None:

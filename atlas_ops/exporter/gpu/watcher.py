@@ -21,20 +21,26 @@ class Watcher:
 
     def __init__(self, device: GpuDevice, halt: threading.Event, in_flight: CallsInFlight) -> None:
         self._device, self._halt, self._in_flight = device, halt, in_flight
-        self._record: GpuRecord | None = None
+        self._meeting = 0
+        self.failing = False
+        """Whether events cannot be registered for, or waited for, just now."""
 
-    def step(self, record: GpuRecord) -> bool:
-        """Wait once; return whether there is anything to wait for on this part. Losses pass through."""
-        if record is not self._record:
+    def step(self, record: GpuRecord, meeting: int) -> bool:
+        """Wait once; return whether to wait again at once. `meeting` counts how often the GPU was met. Losses pass through."""
+        if meeting != self._meeting:
             self.register(record)
-        if not record.events.kinds:
+            self._meeting = 0 if self.failing else meeting
+        if self.failing or not record.events.kinds:
             return False
         try:
-            with self._in_flight.call():
+            with self._in_flight.call(expected_seconds=WAIT_SECONDS):
                 events = self._device.wait_events(WAIT_SECONDS)
+        except GpuAbsent:
+            record.events.kinds = ()
+            return False
         except GpuFailed:
-            self._record = None  # register anew
-            return True
+            self._meeting, self.failing = 0, True  # register anew, after a pause
+            return False
         wall = time.time()
         for event in events:
             record.events.note(event, wall)
@@ -48,10 +54,8 @@ class Watcher:
         except GpuAbsent:
             kinds = ()
         except GpuFailed:
+            self.failing = True
             return
+        self.failing = False
         if not self._halt.is_set():
-            record.events.kinds, self._record = kinds, record
-
-    def forget(self) -> None:
-        """Register anew before the next wait: the GPU was lost, and its handle with it."""
-        self._record = None
+            record.events.kinds = kinds

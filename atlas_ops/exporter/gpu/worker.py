@@ -89,12 +89,14 @@ class GpuWorker:
 
     def samples(self, now: float) -> Iterator[Sample]:
         """Yield how far this GPU's measurements can be trusted."""
+        if self.forbidden:
+            return
         who = labels(gpu=str(self._index))
         gap = self._sampler.gap.longest(now)
         if gap is not None:
             yield Sample(s.EXPORTER_TICK_GAP, who, gap)
         yield Sample(s.EXPORTER_CALL_IN_FLIGHT, who, self._in_flight.oldest_seconds(now))
-        yield Sample(s.EXPORTER_GPU_FAILING, who, float(self._reader.failing))
+        yield Sample(s.EXPORTER_GPU_FAILING, who, float(self._reader.failing + self._watcher.failing))
 
     def _sample(self) -> None:
         while not (self._halt.is_set() or self._over()):
@@ -109,18 +111,16 @@ class GpuWorker:
     def _watch(self) -> None:
         while not (self._halt.is_set() or self._over()):
             record = self._reader.record
-            if record is None:
-                self._watcher.forget()
             if record is None or not self._try(self._watcher.step, record):
                 self._halt.wait(_IDLE_SECONDS)
 
     def _over(self) -> bool:
         return self._reader.driver_gone or self._reader.forbidden
 
-    def _try(self, step: Callable[[GpuRecord], object], record: GpuRecord) -> object:
+    def _try(self, step: Callable[[GpuRecord, int], object], record: GpuRecord) -> object:
         """Take a step. A loss that it meets is left to the reader, which finds out by itself what is true of it."""
         try:
-            return step(record)
+            return step(record, self._reader.meetings)
         except (GpuLost, GpuUnavailable, GpuForbidden):
             return None
         except Exception:  # noqa: BLE001

@@ -7,9 +7,10 @@ from __future__ import annotations
 
 import contextlib
 from types import ModuleType
+from typing import ClassVar
 
 from atlas_ops.errors import AtlasError
-from atlas_ops.exporter.gpu.backend import GpuLost, GpuUnavailable
+from atlas_ops.exporter.gpu.backend import GpuLost, GpuNone
 from atlas_ops.exporter.nvml.calls import NvmlCalls, NvmlCode, NvmlRefusal, unavailable
 from atlas_ops.exporter.nvml.device import NvmlDevice
 
@@ -22,33 +23,39 @@ class Nvml:
 
     name = "nvml"
 
-    def __init__(self, library: object | None = None) -> None:
-        import pynvml  # noqa: PLC0415 - 6 MiB and 0.1 s that a machine without GPUs need not pay for
+    _users: ClassVar[int] = 0
+    """How many are open. A reload opens the new one before it closes the old: the library goes with the last."""
 
-        self._binding: ModuleType = pynvml
+    def __init__(self, library: object | None = None) -> None:
         self._library = library
         self._devices: tuple[NvmlDevice, ...] = ()
 
     def open(self) -> tuple[NvmlDevice, ...]:
-        """Initialise NVML and list the GPUs. GpuUnavailable when there is no library, no driver, or no GPU."""
+        """Initialise NVML and list the GPUs. GpuNone when there is no library or no GPU, else GpuUnavailable."""
+        binding = _binding()
         if self._library is not None:
-            self._install(self._library)
-        calls = NvmlCalls(self._binding)
+            _install(binding, self._library)
         try:
-            self._binding.nvmlInit()
-        except self._binding.NVMLError as error:
+            binding.nvmlInit()
+        except binding.NVMLError as error:
             raise unavailable("nvmlInit", int(error.value)) from None
+        Nvml._users += 1
+        try:
+            self._devices = self._listed(NvmlCalls(binding))
+        except BaseException:
+            self.close()
+            raise
+        return self._devices
+
+    def _listed(self, calls: NvmlCalls) -> tuple[NvmlDevice, ...]:
         try:
             count = int(calls.ask("nvmlDeviceGetCount"))
         except (NvmlRefusal, GpuLost) as refusal:
-            self.close()
             code = refusal.code if isinstance(refusal, NvmlRefusal) else NvmlCode.GPU_IS_LOST
             raise unavailable("nvmlDeviceGetCount", code) from None
         if not count:
-            self.close()
-            raise GpuUnavailable("the NVIDIA driver has no GPU", next_step="see whether lspci lists one")
-        self._devices = tuple(NvmlDevice(calls, index) for index in range(count))
-        return self._devices
+            raise GpuNone("the NVIDIA driver has no GPU", next_step="see whether lspci lists one")
+        return tuple(NvmlDevice(calls, index) for index in range(count))
 
     def close(self) -> None:
         """Let go of the driver, and of a library that was given."""
@@ -56,12 +63,21 @@ class Nvml:
             with contextlib.suppress(AtlasError):  # lost or gone already is as good
                 device.close()
         self._devices = ()
-        with contextlib.suppress(self._binding.NVMLError):
-            self._binding.nvmlShutdown()
-        if self._library is not None:
-            self._install(None)
+        binding = _binding()
+        with contextlib.suppress(binding.NVMLError):
+            binding.nvmlShutdown()
+        Nvml._users = max(0, Nvml._users - 1)
+        if self._library is not None and not Nvml._users:
+            _install(binding, None)
 
-    def _install(self, library: object | None) -> None:
-        """Let the binding use `library` (None: it loads the driver's), and none of the functions of the one before."""
-        vars(self._binding)["nvmlLib"] = library
-        vars(self._binding)["_nvmlGetFunctionPointer_cache"].clear()
+
+def _binding() -> ModuleType:
+    import pynvml  # noqa: PLC0415 - 6 MiB and 0.1 s that only who opens a driver need pay for
+
+    return pynvml  # type: ignore[no-any-return]
+
+
+def _install(binding: ModuleType, library: object | None) -> None:
+    """Let the binding use `library` (None: it loads the driver's), and none of the functions of the one before."""
+    vars(binding)["nvmlLib"] = library
+    vars(binding)["_nvmlGetFunctionPointer_cache"].clear()

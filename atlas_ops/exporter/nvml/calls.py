@@ -12,7 +12,7 @@ from enum import IntEnum
 from types import ModuleType
 from typing import Any
 
-from atlas_ops.exporter.gpu.backend import GpuAbsent, GpuFailed, GpuLost, GpuUnavailable
+from atlas_ops.exporter.gpu.backend import GpuAbsent, GpuFailed, GpuLost, GpuNone, GpuUnavailable
 
 
 class NvmlCode(IntEnum):
@@ -169,7 +169,8 @@ def text(answer: object) -> str:
 def unavailable(name: str, code: int) -> GpuUnavailable:
     """Return the error for a driver that cannot be talked to, with what to do about it."""
     step = next((step for known, step in _NEXT_STEPS.items() if known == code), "see whether nvidia-smi works")
-    return GpuUnavailable(f"{name}: {word(code)}", next_step=step)
+    kind = GpuNone if code == NvmlCode.LIBRARY_NOT_FOUND else GpuUnavailable
+    return kind(f"{name}: {word(code)}", next_step=step)
 
 
 def word(code: int) -> str:

@@ -10,7 +10,7 @@ from collections.abc import Mapping, Sequence
 
 from atlas_ops.exporter.gpu.backend import GpuEvent, GpuForbidden, GpuIdentity, GpuLost, Question
 from atlas_ops.exporter.gpu.throttle import EVERY_REASON
-from atlas_ops.exporter.nvml import health, info, links, memory, processes, readings
+from atlas_ops.exporter.nvml import fields, health, info, links, memory, processes, readings
 from atlas_ops.exporter.nvml.calls import NvmlAbsent, NvmlCalls, NvmlCode, NvmlFailed, NvmlRefusal, Target
 from atlas_ops.exporter.nvml.events import EventWatch
 from atlas_ops.exporter.nvml.gpm import Gpm
@@ -30,7 +30,7 @@ class NvmlDevice:
     """
 
     def __init__(self, calls: NvmlCalls, index: int) -> None:
-        self.index = index
+        self.index, self.counters_call = index, fields.FUNCTION
         self._calls = calls
         self._target = target = Target(calls)
         self._gpm, self._mig = Gpm(target), Mig(target)

@@ -11,14 +11,13 @@ import ctypes
 from collections.abc import Sequence
 from typing import Any
 
+from atlas_ops.catalog import conventions as c
 from atlas_ops.exporter.gpu.backend import GpuEvent
 from atlas_ops.exporter.nvml.calls import NvmlAbsent, NvmlCode, NvmlFailed, NvmlRefusal, Target
-from atlas_ops.exporter.nvml.mig import instance_name
 
-XID = "xid"
 _WAIT = "nvmlEventSetWait_v2"
 _KINDS = (
-    (0x8, XID),
+    (0x8, c.XID),
     (0x200, "ecc_single_bit_storm"),
     (0x2, "ecc_double_bit"),
     (0x400, "dram_retirement"),
@@ -33,7 +32,6 @@ _KINDS = (
 """(bit of `nvmlEventType...`, word of the contract). Not among them: single corrected errors (0x1) and changes of the
 performance state (0x4), which come by the thousand and are counted elsewhere; 0x10 is of no part since Kepler."""
 _WANTED = sum(bit for bit, _ in _KINDS)
-_NO_INSTANCE = 0xFFFFFFFF
 
 
 class EventWatch:
@@ -85,16 +83,7 @@ def _event(data: Any) -> GpuEvent | None:
     kind = next((word for bit, word in _KINDS if bit == data.eventType), None)
     if kind is None:
         return None
-    instance = _instance(data.gpuInstanceId, data.computeInstanceId)
-    if kind == XID:
-        return GpuEvent(xid=int(data.eventData), instance=instance)
-    return GpuEvent(event=kind, instance=instance)
-
-
-def _instance(gpu_instance: int, compute_instance: int) -> str:
-    if gpu_instance == _NO_INSTANCE:
-        return ""
-    return str(gpu_instance) if compute_instance == _NO_INSTANCE else instance_name(gpu_instance, compute_instance)
+    return GpuEvent(xid=int(data.eventData)) if kind == c.XID else GpuEvent(event=kind)
 
 
 def _pointer(handle: Any) -> int | None:

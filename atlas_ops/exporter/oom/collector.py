@@ -1,7 +1,7 @@
 """The collector of OOM kills: of the whole host, and of each container that the kernel counts for.
 
 Made by the command that runs the exporter. It needs no rights beyond reading /proc and /sys/fs/cgroup of the host; in
-a container these have to be mounted, and /var/log/pods and /var/log/containers for the names.
+a container these have to be mounted, and for the names /var/log/containers (and /var/log/pods, for what has none there).
 """
 
 from __future__ import annotations

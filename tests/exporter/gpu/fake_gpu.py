@@ -15,7 +15,6 @@ from atlas_ops.exporter.gpu.backend import (
     GpuFailed,
     GpuIdentity,
     GpuInstance,
-    GpuUnavailable,
     Question,
     Value,
 )
@@ -98,7 +97,7 @@ class FakeDevice:
     """A GPU at a place in the driver's list."""
 
     def __init__(self, gpu: FakeGpu, index: int) -> None:
-        self.index = index
+        self.index, self.counters_call = index, "throttle_counters"
         self._gpu = gpu
 
     def identify(self) -> GpuIdentity:
@@ -159,7 +158,7 @@ class FakeBackend:
 
     def __init__(self, *gpus: FakeGpu) -> None:
         self.gpus = list(gpus)
-        self.trouble: GpuUnavailable | None = None
+        self.trouble: Exception | None = None
         self.gate: threading.Event | None = None
         self.opened = self.closed = 0
 

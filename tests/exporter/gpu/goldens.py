@@ -53,7 +53,7 @@ def page(profile: str, driver: str = DRIVER) -> str:
         for _ in range(3):
             reader.step(Turn(reader.relay, 0))
             assert reader.record is not None
-            sampler.step(reader.record)
+            sampler.step(reader.record, reader.meetings)
             now_ns[0] += SECOND
         assert reader.record is not None
         Watcher(device, halt, in_flight).register(reader.record)

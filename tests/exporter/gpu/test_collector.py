@@ -13,6 +13,7 @@ from atlas_ops.catalog import signals as s
 from atlas_ops.catalog.model import SignalType
 from atlas_ops.exporter.gpu.backend import GpuAbsent, GpuForbidden, GpuLost, Value
 from atlas_ops.exporter.gpu.collector import CALL_LIMIT_SECONDS
+from atlas_ops.exporter.gpu.relay import MOST_LEFT_BEHIND
 from atlas_ops.exporter.samples import labels
 
 from .fake_gpu import INSTANCE, FakeGpu, failed
@@ -142,14 +143,15 @@ def test_a_question_that_hangs_costs_its_own_signals_and_is_asked_again_when_it_
     assert gpu_threads() == ["gpu-0-reader", "gpu-0-sampler", "gpu-0-watcher", "gpu-supervisor"]
 
 
-def test_three_questions_that_hang_are_enough_and_the_gpu_recovers_when_one_returns(measure: Starter) -> None:
+def test_some_questions_that_hang_are_enough_and_the_gpu_recovers_when_one_returns(measure: Starter) -> None:
     gpu = FakeGpu(uuid="GPU-0", answers={"clock": [Value(s.GPU_FAN, 0.5)], "memory": [Value(s.GPU_UTILIZATION, 0.5)]})
     rig = measure(gpu, limit=0.05)
     until(lambda: rig.settled)
     gpu.hang("temperature", "power", "energy", "clock", "memory")
-    until(lambda: rig.own(s.EXPORTER_GPU_FAILING, 0) == 3)
+    until(lambda: rig.own(s.EXPORTER_GPU_FAILING, 0) == MOST_LEFT_BEHIND)
     until(lambda: rig.up() == {"GPU-0": 0})
-    assert len([name for name in gpu_threads() if name.endswith("reader")]) == 3, "no thread more is left in the driver"
+    readers = [name for name in gpu_threads() if name.endswith("reader")]
+    assert len(readers) == MOST_LEFT_BEHIND, "no thread more is left in the driver"
     gpu.release()
     until(lambda: rig.up() == {"GPU-0": 1})
     until(lambda: rig.own(s.EXPORTER_GPU_FAILING, 0) == 0)
@@ -335,6 +337,22 @@ def test_an_answer_that_is_made_while_it_is_read_may_hang_too(measure: Starter) 
     rig.gpus[0].temperature(90)
     until(lambda: rig.value(s.GPU_TEMPERATURE, 0, sensor="gpu") == 90)
     gate.set()
+
+
+def test_a_gpu_at_rest_has_no_call_in_flight_although_its_events_are_waited_for(measure: Starter) -> None:
+    rig = measure(*gpus(1))
+    until(lambda: rig.settled)
+    gpu = rig.gpus[0]
+    gpu.hang("wait_events")
+    until(lambda: gpu.hangs("wait_events"))
+    until(lambda: rig.own(s.EXPORTER_CALL_IN_FLIGHT, 0) == 0)
+    rig.clock.ahead += 30
+    until(lambda: (rig.own(s.EXPORTER_CALL_IN_FLIGHT, 0) or 0) > 29)
+
+
+def test_a_question_that_cannot_be_made_costs_no_thread(measure: Starter) -> None:
+    rig = measure(FakeGpu(uuid="GPU-0", answers={"odd": ValueError()}))
+    until(lambda: rig.up() == {"GPU-0": 1})
 
 
 def test_a_collector_that_was_never_started_can_be_stopped(measure: Starter) -> None:

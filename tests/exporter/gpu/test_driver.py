@@ -11,7 +11,7 @@ import pytest
 
 from atlas_ops.catalog import signals as s
 from atlas_ops.exporter.gpu import collector as collector_module
-from atlas_ops.exporter.gpu.backend import GpuLost, GpuUnavailable
+from atlas_ops.exporter.gpu.backend import GpuLost, GpuNone, GpuUnavailable
 from atlas_ops.exporter.gpu.collector import CALL_LIMIT_SECONDS
 
 from .fake_gpu import FakeBackend
@@ -125,6 +125,31 @@ def test_without_a_driver_the_page_is_empty_and_one_line_says_so_until_there_is_
     until(lambda: rig.up() == {"GPU-0": 1})
 
 
+@pytest.mark.parametrize(
+    ("trouble", "works"),
+    [
+        (GpuNone("library not found", next_step="install the driver"), True),
+        (NO_DRIVER, False),
+        (ZeroDivisionError("the backend has a defect"), False),
+    ],
+)
+def test_a_driver_that_does_not_open_is_a_failure_and_a_machine_without_gpus_is_none(
+    measure: Starter, trouble: Exception, works: bool
+) -> None:
+    backend = FakeBackend(*gpus(1))
+    backend.trouble = trouble
+    rig = measure(backend=backend, retry=0.01)
+    until(lambda: rig.collector.ready)
+    last = rig.collector.last_round()
+    assert last is not None
+    assert last.success == works
+    backend.trouble = None
+    until(lambda: rig.up() == {"GPU-0": 1})
+    last = rig.collector.last_round()
+    assert last is not None
+    assert last.success
+
+
 def test_a_driver_that_hangs_when_it_is_opened_holds_up_nobody(
     measure: Starter, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -134,6 +159,11 @@ def test_a_driver_that_hangs_when_it_is_opened_holds_up_nobody(
     rig = measure(backend=backend)
     assert rig.page() == {}
     assert not rig.collector.ready
+    rig.clock.ahead += 60
+    last = rig.collector.last_round()
+    assert last is not None
+    assert not last.success
+    assert last.age_seconds >= 60
     rig.collector.stop()
     backend.gate.set()
     until(lambda: backend.opened == backend.closed == 1)

@@ -8,7 +8,8 @@ import pytest
 
 from atlas_ops.catalog import signals as s
 from atlas_ops.catalog.xid import XIDS, owner_of
-from atlas_ops.exporter.gpu.backend import GpuEvent, GpuLost, Value
+from atlas_ops.exporter.gpu import worker
+from atlas_ops.exporter.gpu.backend import GpuAbsent, GpuEvent, GpuLost, Value
 from atlas_ops.exporter.gpu.event_counts import UNCATALOGUED_LIMIT, EventCounts
 
 from .fake_gpu import failed
@@ -67,6 +68,43 @@ def test_a_wait_that_fails_is_begun_anew(measure: Starter) -> None:
     rig.gpus[0].events.put(GpuEvent(event="recovery_action"))
     until(lambda: rig.value(s.GPU_EVENTS, 0, event="recovery_action") == 1)
     assert rig.gpus[0].asked.count("watch_events") == 2
+
+
+def test_a_wait_that_keeps_failing_is_told_and_costs_no_processor(
+    measure: Starter, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    rig = measure(*gpus(1))
+    until(lambda: rig.settled)
+    monkeypatch.setattr(worker, "_IDLE_SECONDS", 0.5)
+    gpu = rig.gpus[0]
+    for _ in range(200):
+        gpu.events.put(failed())
+    until(lambda: rig.own(s.EXPORTER_GPU_FAILING, 0) == 1)
+    asked, rounds = gpu.asked.count("wait_events"), gpu.asked.count("temperature")
+    until(lambda: gpu.asked.count("temperature") >= rounds + 10)
+    assert gpu.asked.count("wait_events") <= asked + 2, "not again and again without a pause"
+
+
+def test_events_that_turn_out_not_to_be_there_are_not_told_as_zero(measure: Starter) -> None:
+    rig = measure(*gpus(1))
+    until(lambda: rig.settled)
+    rig.gpus[0].events.put(GpuAbsent())
+    until(lambda: rig.value(s.GPU_METRIC_SUPPORTED, 0, signal="atlas_gpu_xid_errors_total") == 0)
+    assert s.GPU_XID_ERRORS not in rig.of(0)
+
+
+def test_a_gpu_that_was_lost_for_a_moment_is_registered_for_anew(measure: Starter) -> None:
+    rig = measure(*gpus(1))
+    until(lambda: rig.settled)
+    gpu = rig.gpus[0]
+    gpu.hang("wait_events")
+    until(lambda: gpu.hangs("wait_events"))
+    gpu.trouble = GpuLost("off the bus")
+    until(lambda: rig.up() == {"GPU-0": 0})
+    gpu.trouble = None
+    until(lambda: rig.up() == {"GPU-0": 1})
+    gpu.release("wait_events")  # the watcher has seen nothing of the loss
+    until(lambda: gpu.asked.count("watch_events") == 2)
 
 
 def test_a_part_without_events_tells_none_and_says_so(measure: Starter) -> None:

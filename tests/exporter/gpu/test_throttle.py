@@ -103,7 +103,8 @@ class Script:
         self.now = 100.0
         self.sampled_at: list[float] = []
         self._bits = bits
-        gpu = FakeGpu(uuid="GPU-a", bits=self._throttle)
+        self.fails = False
+        self.gpu = gpu = FakeGpu(uuid="GPU-a", bits=self._throttle)
         self.record = GpuRecord.of(GpuIdentity(index=0, uuid="GPU-a"), self.now)
         self.record.counters = CounterReading(counters={}, at=self.now)
         halt, in_flight = threading.Event(), CallsInFlight(self._clock)
@@ -112,12 +113,14 @@ class Script:
     def _clock(self) -> float:
         return self.now
 
-    def _throttle(self) -> int:
+    def _throttle(self) -> int | None:
+        if self.fails:
+            return None
         self.sampled_at.append(self.now)
         return self._bits(self.now)
 
     def step(self, late: float = 0.0) -> None:
-        self.sampler.step(self.record)
+        self.sampler.step(self.record, 1)
         self.now += self.sampler.delay() + late
 
 
@@ -135,6 +138,28 @@ def test_the_sampler_measures_a_scripted_timeline_at_its_own_pace() -> None:
     assert story.totals.events == 2
     assert story.totals.longest == pytest.approx(1.0, abs=0.11)
     assert 0.1 <= (script.sampler.gap.longest(script.now) or 0) < 0.11
+
+
+def test_a_call_that_fails_is_one_sample_less_and_does_not_end_a_throttle() -> None:
+    script = Script(lambda now: HW_THERMAL)
+    step = 0
+    while script.now < 104:
+        step += 1
+        script.fails = step % 10 == 0
+        script.step()
+    (story,) = script.record.throttle.stories(HW_THERMAL)
+    assert story.totals.events == 0, "it was on before anybody looked, and never off"
+    assert story.totals.longest == pytest.approx(story.totals.seconds)
+    assert story.totals.seconds == pytest.approx(4.0, abs=0.3)
+
+
+def test_a_part_without_throttle_reasons_is_not_sampled() -> None:
+    script = Script(lambda _: 0)
+    script.gpu.mask = 0
+    for _ in range(5):
+        script.step()
+    assert script.sampled_at == []
+    assert script.record.throttle_now.mask == 0
 
 
 def test_a_late_sampler_leaves_slots_out_instead_of_catching_up() -> None:

@@ -109,14 +109,6 @@ def test_every_word_of_the_contract_can_come() -> None:
     assert found - {""} == set(c.GPU_EVENTS)
 
 
-def test_the_instance_that_an_event_is_about_is_told() -> None:
-    with rig("h100-mig") as made:
-        assert sent(made, eventType=8, eventData=43, gpuInstanceId=5, computeInstanceId=0) == GpuEvent(
-            xid=43, instance="5/0"
-        )
-        assert sent(made, eventType=8, eventData=43, gpuInstanceId=5) == GpuEvent(xid=43, instance="5")
-
-
 def test_an_event_of_a_foreign_handle_or_of_no_known_kind_is_left_out() -> None:
     with rig() as made:
         assert sent(made, eventType=8, eventData=79, device=0xBAD) is None
