@@ -13,7 +13,6 @@ SYNC_BOOST = 0x10
 SW_THERMAL = 0x20
 HW_THERMAL = 0x40
 HW_POWER_BRAKE = 0x80
-DISPLAY_CLOCKS = 0x100
 SUPPORTED = 0x1FF
 """What real GPUs of ten kinds report as supported: all of the above."""
 COUNT = 9

@@ -40,9 +40,9 @@ def questions(target: Target) -> tuple[Question, ...]:
     """Return the questions about one GPU."""
     every = HEALTH_SECONDS
     retired = fields.Fields(target, [(field, 0) for _, field in _RETIRED])
-    recovery = fields.one(target, _RECOVERY_ACTION)
+    recovery, sram = fields.one(target, _RECOVERY_ACTION), _Sram()
     return (
-        Question(name="ecc", signals=(s.GPU_ECC_ERRORS,), ask=lambda: _ecc(target), every_seconds=every),
+        Question(name="ecc", signals=(s.GPU_ECC_ERRORS,), ask=lambda: _ecc(target, sram), every_seconds=every),
         Question(name="remapped_rows", signals=_REMAPPED, ask=lambda: _remapped(target), every_seconds=every),
         Question(
             name="retired_pages",
@@ -60,11 +60,11 @@ def questions(target: Target) -> tuple[Question, ...]:
     )
 
 
-def _ecc(target: Target) -> list[Value]:
+def _ecc(target: Target, sram: _Sram) -> list[Value]:
     """Ask so that the locations add up: SRAM is told by its sources, or as a whole, or (before Ampere) by its parts."""
     values = list(_counters(target, _DRAM))
     try:
-        values += _sram(target)
+        values += sram.values(target)
     except NvmlAbsent:
         whole = list(_counters(target, _SRAM))
         values += whole or [value for location in _OLDER_LOCATIONS for value in _counters(target, location)]
@@ -83,17 +83,26 @@ def _counters(target: Target, location: tuple[str, int]) -> Iterator[Value]:
         yield Value(s.GPU_ECC_ERRORS, float(count), labels(type=kind, location=name))
 
 
-def _sram(target: Target) -> Iterator[Value]:
-    """Tell uncorrected errors by source. Whatever no source accounts for is `sram_other`, so that none is missing."""
-    status = target.calls.record("c_nvmlEccSramErrorStatus_v1_t")
-    target.ask("nvmlDeviceGetSramEccErrorStatus", ctypes.byref(status))
-    yield Value(s.GPU_ECC_ERRORS, float(status.aggregateCor), labels(type="corrected", location="sram"))
-    rest = status.aggregateUncParity + status.aggregateUncSecDed
-    for location, bucket in _SRAM_SOURCES:
-        count = getattr(status, bucket)
-        rest -= count
-        yield Value(s.GPU_ECC_ERRORS, float(count), labels(type="uncorrected", location=location))
-    yield Value(s.GPU_ECC_ERRORS, float(max(0, rest)), labels(type="uncorrected", location="sram_other"))
+class _Sram:
+    """Uncorrected errors by source. Whatever no source accounts for is `sram_other`, so that none is missing.
+
+    That one is what is left over, so it could fall when the firmware finds a source later; a counter may not.
+    """
+
+    def __init__(self) -> None:
+        self._other = 0
+
+    def values(self, target: Target) -> Iterator[Value]:
+        status = target.calls.record("c_nvmlEccSramErrorStatus_v1_t")
+        target.ask("nvmlDeviceGetSramEccErrorStatus", ctypes.byref(status))
+        yield Value(s.GPU_ECC_ERRORS, float(status.aggregateCor), labels(type="corrected", location="sram"))
+        rest = status.aggregateUncParity + status.aggregateUncSecDed
+        for location, bucket in _SRAM_SOURCES:
+            count = getattr(status, bucket)
+            rest -= count
+            yield Value(s.GPU_ECC_ERRORS, float(count), labels(type="uncorrected", location=location))
+        self._other = max(self._other, rest)
+        yield Value(s.GPU_ECC_ERRORS, float(self._other), labels(type="uncorrected", location="sram_other"))
 
 
 def _remapped(target: Target) -> Iterable[Value]:

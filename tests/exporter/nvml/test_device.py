@@ -147,16 +147,22 @@ def test_a_part_before_ampere_tells_retired_pages_and_every_cache_by_itself() ->
 
 
 def test_an_sram_error_that_no_source_accounts_for_is_not_lost() -> None:
+    l2 = 3
+
     def status(_handle: Any, record: Any) -> int:
         found = record._obj
-        found.aggregateUncParity, found.aggregateUncSecDed, found.aggregateUncBucketL2 = 2, 5, 3
+        found.aggregateUncParity, found.aggregateUncSecDed, found.aggregateUncBucketL2 = 2, 5, l2
         return 0
 
     with rig() as made:
         made.library.answers["nvmlDeviceGetSramEccErrorStatus"] = status
-        found = made.ask(made.device()).of(s.GPU_ECC_ERRORS)
+        device = made.device()
+        found = made.ask(device).of(s.GPU_ECC_ERRORS)
         assert found[(("type", "uncorrected"), ("location", "sram_l2"))] == 3
         assert found[(("type", "uncorrected"), ("location", "sram_other"))] == 4
+        l2 = 6
+        found = made.ask(device).of(s.GPU_ECC_ERRORS)
+        assert found[(("type", "uncorrected"), ("location", "sram_other"))] == 4, "a counter does not fall"
 
 
 def test_a_board_with_a_fan_and_little_else() -> None:
