@@ -180,12 +180,12 @@ EXPORTER_COLLECTOR_DURATION = _gauge("exporter_collector_duration_seconds", "Tim
 EXPORTER_SNAPSHOT_AGE = _gauge("exporter_snapshot_age_seconds", "Age of a collector's data on this page.",
                                "collector", unit="seconds")  # fmt: skip
 EXPORTER_TICK_GAP = _gauge("exporter_sampler_tick_gap_seconds", "Longest gap between two samples of a GPU in the last minutes.",
-                           c.GPU, unit="seconds")  # fmt: skip
+                           "collector", c.GPU, unit="seconds")  # fmt: skip
 EXPORTER_CALL_IN_FLIGHT = _gauge("exporter_gpu_call_in_flight_seconds",
                                  "Age of the oldest driver call about a GPU that has not returned; 0 when there is none.",
-                                 c.GPU, unit="seconds")  # fmt: skip
+                                 "collector", c.GPU, unit="seconds")  # fmt: skip
 EXPORTER_GPU_FAILING = _gauge(
-    "exporter_gpu_questions_failing", "Questions to the driver that fail or hang just now.", c.GPU
+    "exporter_gpu_questions_failing", "Questions to the driver that fail or hang just now.", "collector", c.GPU
 )
 EXPORTER_SCRAPES = _counter("exporter_scrapes_total", "Pages served.")
 EXPORTER_REFUSED = _counter("exporter_refused_requests_total", "Requests that got no page, by reason.", "reason")

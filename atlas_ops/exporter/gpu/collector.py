@@ -147,7 +147,8 @@ class GpuCollector:
         """Let a worker ask each GPU until the collector stops or the driver has to be opened anew."""
         halt = threading.Event()
         self._workers = tuple(
-            GpuWorker(device, self._roster, halt, pace=self._pace, clock=self._clock) for device in devices
+            GpuWorker(device, self._roster, halt, collector=self.name, pace=self._pace, clock=self._clock)
+            for device in devices
         )
         self._tried = True  # from here on the roster knows whom it waits for
         for worker in self._workers:

@@ -45,9 +45,11 @@ class GpuWorker:
         roster: GpuRoster,
         halt: threading.Event,
         *,
+        collector: str,
         pace: Pace,
         clock: Callable[[], float],
     ) -> None:
+        self._collector = collector
         self._index, self._halt, self._defect = device.index, halt, False
         self._in_flight = CallsInFlight(clock)
         self._reader = Reader(device, roster, halt, self._in_flight, seconds=pace.read, limit=pace.limit, clock=clock)
@@ -91,7 +93,7 @@ class GpuWorker:
         """Yield how far this GPU's measurements can be trusted."""
         if self.forbidden:
             return
-        who = labels(gpu=str(self._index))
+        who = labels(collector=self._collector, gpu=str(self._index))
         gap = self._sampler.gap.longest(now)
         if gap is not None:
             yield Sample(s.EXPORTER_TICK_GAP, who, gap)

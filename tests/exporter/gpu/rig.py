@@ -55,7 +55,7 @@ class Rig:
 
     def own(self, signal: Signal, index: int) -> float | None:
         """What the exporter tells of itself about a GPU."""
-        return self.page().get((signal, (("gpu", str(index)),)))
+        return self.page().get((signal, (("collector", "fake"), ("gpu", str(index)))))
 
     def up(self) -> dict[str, float]:
         """{uuid: up}."""
