@@ -147,7 +147,7 @@ def _exporter(section: Section) -> Exporter:
         host_root=section.string("host_root", default.host_root),
         pod_resources_socket=section.string("pod_resources_socket", default.pod_resources_socket),
         web_config_file=section.string("web_config_file", default.web_config_file),
-        compat=section.string("compat", default.compat, choices=("", "dcgm")),
+        compat=section.string("compat", default.compat, choices=("dcgm",)),
         otlp_endpoint=_url(section, "otlp_endpoint", default.otlp_endpoint).rstrip("/"),
         otlp_interval_seconds=section.number(
             "otlp_interval_seconds", default.otlp_interval_seconds, above=0.99, below=3600

@@ -66,12 +66,14 @@ def run(args: argparse.Namespace) -> int:
         raise UsageError(
             "--seconds and --interval have to be above 0", next_step="give other numbers, or leave them out"
         )
+    logging.basicConfig(stream=sys.stderr, level=logging.WARNING, format="%(levelname)s %(message)s")
+    library = _simulated(args.simulated_gpus) if args.simulated_gpus else driver_library()
+    # A driver may hang at its first call, and Python's own handler would wait for it.
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
+    header = describe(library, interval_seconds=args.interval)
     stop = threading.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda _number, _frame: stop.set())
-    logging.basicConfig(stream=sys.stderr, level=logging.WARNING, format="%(levelname)s %(message)s")
-    library = _simulated(args.simulated_gpus) if args.simulated_gpus else driver_library()
-    header = describe(library, interval_seconds=args.interval)
     with RecordingFile(args.output, header, replace=args.force) as file:
         print(
             f"recording {len(header.gpus)} GPU(s), driver {header.driver}; Ctrl-C ends it", file=sys.stderr, flush=True

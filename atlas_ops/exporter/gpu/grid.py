@@ -7,7 +7,7 @@ share that (measured with 8 GPUs on two cores: spread evenly, the samplers took 
 from __future__ import annotations
 
 
-def to_next(now: float, period: float) -> float:
-    """Return the seconds from `now` to the next whole multiple of `period`; one that is as good as now does not count."""
+def to_next(now: float, period: float, *, least: float = 0.01) -> float:
+    """Return the seconds from `now` to the next whole multiple of `period` that is `least` of a period away."""
     left = period - now % period
-    return left if left > 0.01 * period else left + period
+    return left if left > least * period else left + period

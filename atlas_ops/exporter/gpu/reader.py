@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import logging
 import threading
+import time
 from collections.abc import Callable, Mapping, Sequence
 
 from atlas_ops.exporter.gpu.backend import (
@@ -22,9 +23,12 @@ from atlas_ops.exporter.gpu.calls_in_flight import CallsInFlight
 from atlas_ops.exporter.gpu.record import Answer, GpuRecord
 from atlas_ops.exporter.gpu.relay import Relay, Superseded, Turn
 from atlas_ops.exporter.gpu.roster import GpuRoster
-from atlas_ops.exporter.gpu.throttle_ledger import CounterReading
+from atlas_ops.exporter.gpu.throttle_ledger import Moment
 
 _IDENTIFY, _COUNTERS = "identify", "throttle counters"
+
+PATIENCE_SECONDS = 5.0
+"""How long counters that cannot be read are waited for."""
 
 _log = logging.getLogger(__name__)
 
@@ -51,6 +55,7 @@ class Reader:
         self._expected = roster.expect(device.index, clock())
         self._device, self._roster, self._clock = device, roster, clock
         self._counters = device.counters_call or _COUNTERS
+        self._counted_at = clock()
         self._questions: Sequence[Question] = ()
         self._due: dict[str, float] = {}
         self._failing: dict[str, str] = {}
@@ -96,6 +101,7 @@ class Reader:
         record = self._roster.claim(identity, self._clock())
         self._questions, self._due = self._device.questions(), {}
         self.meetings += 1
+        self._counted_at = self._clock()
         self._expected = self.record = record
 
     def _round(self, turn: Turn) -> None:
@@ -107,7 +113,6 @@ class Reader:
             now = self._clock()
             if now < self._due.get(question.name, now) or turn.hangs(_key(question)):
                 continue
-            self._due[question.name] = now + question.every_seconds
             asked = asked or question.vital
             answer = self._answer(question, now, turn)
             if answer is None:
@@ -137,29 +142,35 @@ class Reader:
             self._fail(question, trouble)
             return None
         self._failing.pop(question.name, None)
+        self._due[question.name] = now + question.every_seconds
         return answer
 
     def _read_counters(self, turn: Turn) -> None:
-        """Read the hardware's throttle counters, for the sampler to weigh."""
-        if self.record is None or turn.hangs(self._counters):
-            return
+        """Read the hardware's throttle counters. Without them for a while, the sampler's sums count."""
         counters: Mapping[str, int] = {}
         try:
-            counters = turn.ask(self._counters, self._device.throttle_counters)
+            if not turn.hangs(self._counters):
+                counters = turn.ask(self._counters, self._device.throttle_counters)
         except GpuAbsent:
             pass
         except (GpuLost, GpuUnavailable, Superseded):
             raise
-        except Exception as trouble:  # noqa: BLE001 (the sampler's sums count then)
-            _log.debug("GPU %d: the throttle counters cannot be read: %s", self._device.index, trouble)
-            return
-        self.record.counters = CounterReading(counters=counters, at=self._clock())
+        except Exception as trouble:  # noqa: BLE001 (told; nothing else depends on it)
+            if self._counters not in self._failing:
+                _log.info("GPU %d: the throttle counters cannot be read: %s", self._device.index, trouble)
+            self._failing[self._counters] = str(trouble)
+            if self._clock() - self._counted_at < PATIENCE_SECONDS:
+                return
+        else:
+            self._failing.pop(self._counters, None)
+        self._counted_at = self._clock()
+        if self.record is not None:
+            self.record.throttle.look(counters, Moment(now=self._counted_at, wall=time.time()))
 
     def _fail(self, question: Question, trouble: Exception) -> None:
         if question.name not in self._failing:
             _log.info("GPU %d: %s fails: %s", self._device.index, question.name, trouble)
         self._failing[question.name] = str(trouble) or type(trouble).__name__
-        self._due[question.name] = self._clock()  # a failure is no answer: ask again in the next round
 
     def _hear(self, now: float) -> None:
         self.lost_since = None

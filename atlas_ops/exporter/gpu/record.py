@@ -14,7 +14,7 @@ from atlas_ops.catalog.model import Signal, SignalType
 from atlas_ops.exporter.gpu.backend import GpuIdentity, GpuInstance, Question, Value, Workloads
 from atlas_ops.exporter.gpu.event_counts import EventCounts
 from atlas_ops.exporter.gpu.throttle import THROTTLE_BITS
-from atlas_ops.exporter.gpu.throttle_ledger import CounterReading, ThrottleLedger
+from atlas_ops.exporter.gpu.throttle_ledger import ThrottleLedger
 from atlas_ops.exporter.samples import Labels, Sample, labels
 
 THROTTLE_SIGNALS = (
@@ -90,7 +90,6 @@ class GpuRecord:
     answers: dict[str, Answer] = field(default_factory=dict)
     throttle: ThrottleLedger = field(default_factory=ThrottleLedger)
     throttle_now: ThrottleNow = field(default_factory=ThrottleNow)
-    counters: CounterReading | None = None
     events: EventCounts = field(default_factory=EventCounts)
     _told_events: _Told = field(default_factory=_Told)
     _told_support: _Told = field(default_factory=_Told)
@@ -169,11 +168,14 @@ class GpuRecord:
     def _support(self, teller: _Teller, answers: tuple[Answer, ...]) -> Sequence[Sample]:
         given: dict[Signal, bool] = {}
         for answer in answers:
-            missing = {value.signal for value in answer.values if value.value is None}
+            told = {value.signal for value in answer.values if value.value is not None}
+            missing = {value.signal for value in answer.values} - told
             for signal in answer.question.signals:
                 given[signal] = given.get(signal, False) or not (answer.absent or signal in missing)
-        if self.throttle_now.mask is not None:
-            given |= dict.fromkeys(THROTTLE_SIGNALS, bool(self.throttle_now.mask))
+        mask = self.throttle_now.mask
+        stories = self.throttle.stories(mask or 0)
+        if mask is not None or stories:
+            given |= dict.fromkeys(THROTTLE_SIGNALS, bool(mask or stories)) | {s.GPU_THROTTLE_ACTIVE: bool(mask)}
         if self.events.kinds is not None:
             given |= dict.fromkeys(EVENT_SIGNALS, c.XID in self.events.kinds)
             given[s.GPU_EVENTS] = any(kind in c.GPU_EVENTS for kind in self.events.kinds)

@@ -94,7 +94,7 @@ class Relay:
     def _run(self, turn: Turn) -> None:
         try:
             while self._goes_on(turn):
-                if self._halt.wait(to_next(self._clock(), self._seconds)):
+                if self._halt.wait(to_next(self._clock(), self._seconds, least=0.3)):
                     return
         except Superseded:
             pass

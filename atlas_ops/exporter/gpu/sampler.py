@@ -1,7 +1,6 @@
-"""Samples one GPU's throttle reasons ten times a second, and weighs the hardware's counters against what it saw.
+"""Samples one GPU's throttle reasons ten times a second.
 
-The second of a GPU's three threads (`gpu.worker`), apart from the reader, so that a slow question costs no sample. The
-counters are read by the reader: they come by a call that may hang by itself.
+The second of a GPU's three threads (`gpu.worker`), apart from the reader, so that a slow question costs no sample.
 """
 
 from __future__ import annotations
@@ -9,7 +8,6 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Callable
-from dataclasses import replace
 from typing import TypeVar
 
 from atlas_ops.exporter.gpu.backend import GpuAbsent, GpuDevice, GpuFailed
@@ -17,10 +15,10 @@ from atlas_ops.exporter.gpu.calls_in_flight import CallsInFlight
 from atlas_ops.exporter.gpu.grid import to_next
 from atlas_ops.exporter.gpu.record import GpuRecord
 from atlas_ops.exporter.gpu.throttle import TickGap
-from atlas_ops.exporter.gpu.throttle_ledger import CounterReading, Moment
+from atlas_ops.exporter.gpu.throttle_ledger import Moment
 
-MISSED_SECONDS = 5.0
-"""Without a reading of the counters for so long, the sampler's own sums count."""
+SILENT_SECONDS = 1.0
+"""Without an answer for so long, sampling fails."""
 
 _T = TypeVar("_T")
 
@@ -39,46 +37,30 @@ class Sampler:
     ) -> None:
         self.gap = TickGap()
         self._device, self._halt, self._in_flight, self._seconds, self._clock = device, halt, in_flight, seconds, clock
-        self._looked_at = clock()
-        self._taken: CounterReading | None = None
         self._mask: int | None = None
         self._meeting = 0
-        self._has_bits = False
 
     def step(self, record: GpuRecord, meeting: int) -> None:
         """Take one sample for `record`. `meeting` counts how often the GPU was met. GpuLost and GpuUnavailable pass through."""
         if meeting != self._meeting:
-            self._meeting, self._mask, self._has_bits = meeting, None, False
+            self._meeting, self._mask = meeting, None
         if self._mask is None:
             self._mask = self._ask(self._device.throttle_mask)
             record.throttle_now.mask = self._mask
         if not self._mask:
             return
         bits = self._ask(self._device.throttle_bits)
-        self._has_bits = self._has_bits or bits is not None
-        moment = self._moment(self._seconds if self._has_bits else 0.0)
-        if bits is not None:
-            record.throttle_now.bits, record.throttle_now.at = bits, moment.now
-            self.gap.tick(moment.now)
-        if not self._halt.is_set():
-            if bits is not None or not self._has_bits:  # a call that failed is one sample less, not an off
-                record.throttle.sample(bits or 0, moment)
-            self._look(record, moment)
+        now = self._clock()  # of the answer, not of the question: a call may have been stuck for an hour
+        if bits is not None and not self._halt.is_set():
+            record.throttle_now.bits, record.throttle_now.at = bits, now
+            record.throttle.sample(bits, Moment(now=now, wall=time.time()), self._seconds)
+            self.gap.tick(now)
 
-    def _look(self, record: GpuRecord, moment: Moment) -> None:
-        reading = record.counters
-        if reading is None or reading is self._taken:
-            if moment.now - self._looked_at < MISSED_SECONDS:
-                return
-            reading = CounterReading(counters={}, at=moment.now)
-        else:
-            self._taken = reading
-        self._looked_at = moment.now
-        record.throttle.look(reading.counters, replace(moment, now=reading.at))
-
-    def _moment(self, period: float) -> Moment:
-        """Return the moment of an answer, not of its question: a call may have been stuck for an hour."""
-        return Moment(now=self._clock(), wall=time.time(), period=period)
+    @property
+    def failing(self) -> bool:
+        """Whether the driver used to tell the reasons, and does not any more."""
+        last = self.gap.last
+        return bool(self._mask) and last is not None and self._clock() - last > SILENT_SECONDS + self._seconds
 
     def _ask(self, question: Callable[[], _T]) -> _T | None:
         """Ask the driver; None when it does not say this time. A call that returns behind the halt says nothing."""

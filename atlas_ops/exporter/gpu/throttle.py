@@ -121,6 +121,11 @@ class TickGap:
             self._current = max(self._current, now - self._last)
         self._last = now
 
+    @property
+    def last(self) -> float | None:
+        """When the last sample was taken; None before the first."""
+        return self._last
+
     def longest(self, now: float) -> float | None:
         """Return the longest gap in seconds, the one still open at `now` included; None before the first sample."""
         return None if self._last is None else max(self._previous, self._current, now - self._last)

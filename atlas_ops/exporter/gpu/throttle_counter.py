@@ -62,11 +62,16 @@ class Unit:
 
 
 class CounterTrial:
-    """One reason's counter, on trial as long as it runs: what a look gained counts only while it is `believed`."""
+    """One reason's counter, on trial as long as it runs: what a look gained counts only while it is `believed`.
+
+    `seconds` is what it has counted since the driver was loaded.
+    """
 
     def __init__(self, raw: int, now: float, unit: Unit) -> None:
         self.rejected = False
         self._unit = unit
+        # The unit of nvml.h, whatever is learned later: the first total has to be the same at every start of the exporter.
+        self.seconds = raw / NANOSECONDS
         self._raw, self._at = raw, now
         self._looks = 1
         self._window_raw, self._window_at = raw, now
@@ -76,11 +81,6 @@ class CounterTrial:
     def believed(self) -> bool:
         """Whether it may be told."""
         return not self.rejected and self._looks >= PROVING_LOOKS
-
-    @property
-    def seconds(self) -> float:
-        """What it has counted since the driver was loaded."""
-        return self._raw / self._unit.per_second
 
     def look(self, raw: int | None, now: float, sampled: Sampled) -> float:
         """Take in the counter at `now` (None: it is not given any more). Return the seconds gained since the last look."""
@@ -96,6 +96,7 @@ class CounterTrial:
             return 0.0
         self._raw, self._at = raw, now
         self._looks += 1
+        self.seconds += gained
         return gained
 
     def _too_fast(self, raw: int, now: float) -> bool:

@@ -98,7 +98,9 @@ class GpuWorker:
         if gap is not None:
             yield Sample(s.EXPORTER_TICK_GAP, who, gap)
         yield Sample(s.EXPORTER_CALL_IN_FLIGHT, who, self._in_flight.oldest_seconds(now))
-        yield Sample(s.EXPORTER_GPU_FAILING, who, float(self._reader.failing + self._watcher.failing))
+        yield Sample(
+            s.EXPORTER_GPU_FAILING, who, float(self._reader.failing + self._sampler.failing + self._watcher.failing)
+        )
 
     def _sample(self) -> None:
         while not (self._halt.is_set() or self._over()):

@@ -10,7 +10,7 @@ from atlas_ops.exporter.gpu.backend import Question, Value
 from atlas_ops.exporter.nvml.calls import NvmlFailed, NvmlRefusal, Target, text
 from atlas_ops.exporter.samples import labels
 
-FACTS_SECONDS = 60.0
+FACTS_SECONDS = 10.0
 
 
 def question(target: Target) -> Question:

@@ -13,7 +13,6 @@ from collections.abc import Mapping
 
 from atlas_ops.exporter.nvml.calls import NvmlCode, Target
 from atlas_ops.exporter.nvml.fields import UNSIGNED_LONG_LONG, Fields
-from atlas_ops.exporter.nvml.info import driver_version
 
 Ids = tuple[tuple[str, int], ...]
 """(reason, field id)."""
@@ -67,7 +66,7 @@ class ThrottleFields:
 
     def _newer(self) -> Ids:
         """Return the newer ids that answer as counters do: by the version, or of the only set that answers in full."""
-        sets = candidates(parse_version(driver_version(self._target)))
+        sets = candidates(parse_version(self._target.calls.text("nvmlSystemGetDriverVersion")))
         answering = [self._answering(ids) for ids in sets]
         if len(sets) > 1:
             answering = [ids for ids in answering if ids in sets]

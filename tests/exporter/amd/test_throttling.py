@@ -168,8 +168,9 @@ def test_the_collector_believes_the_counters_at_any_duty_cycle(duty: int) -> Non
         now = tick * 0.1
         meter.look(firmware.run(100, ppt=duty), now)
         bits = meter.bits(now)
-        moment = Moment(now=now, wall=now, period=0.0 if bits is None else 0.1)
-        ledger.sample(bits or 0, moment)
+        moment = Moment(now=now, wall=now)
+        if bits is not None:
+            ledger.sample(bits, moment, 0.1)
         if tick % 10 == 0:
             ledger.look(meter.nanoseconds, moment)
 

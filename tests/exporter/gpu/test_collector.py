@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import threading
+import time
 from collections.abc import Iterator
 
 import pytest
@@ -337,6 +338,55 @@ def test_an_answer_that_is_made_while_it_is_read_may_hang_too(measure: Starter) 
     rig.gpus[0].temperature(90)
     until(lambda: rig.value(s.GPU_TEMPERATURE, 0, sensor="gpu") == 90)
     gate.set()
+
+
+def test_counters_of_the_hardware_go_on_while_the_sampler_hangs_or_fails(measure: Starter) -> None:
+    (gpu,) = gpus(1)
+    gpu.counters = lambda: {"hw_thermal": int(1e9 * time.monotonic())}
+    gpu.bits = lambda: 0x40
+    rig = measure(gpu)
+
+    def counted() -> float:
+        return rig.value(s.GPU_THROTTLE_SECONDS, 0, reason="hw_thermal") or 0.0
+
+    until(lambda: rig.value(s.GPU_THROTTLE_SOURCE, 0, reason="hw_thermal", source="hardware_counter") == 1)
+    gpu.hang("throttle_bits")
+    until(lambda: gpu.hangs("throttle_bits"))
+    before = counted()
+    until(lambda: counted() > before + 0.1)
+    gpu.release()
+    gpu.bits = lambda: None
+    rig.clock.ahead += 3
+    until(lambda: rig.own(s.EXPORTER_GPU_FAILING, 0) == 1)
+    assert rig.value(s.GPU_THROTTLE_SOURCE, 0, reason="hw_thermal", source="hardware_counter") == 1
+
+
+def test_a_part_with_counters_and_no_reasons_tells_what_it_counts(measure: Starter) -> None:
+    (gpu,) = gpus(1)
+    gpu.mask, gpu.counters = 0, lambda: {"hw_thermal": 7_000_000_000}
+    rig = measure(gpu)
+    until(lambda: rig.value(s.GPU_THROTTLE_SECONDS, 0, reason="hw_thermal") == 7)
+    assert rig.value(s.GPU_METRIC_SUPPORTED, 0, signal="atlas_gpu_throttle_seconds_total") == 1
+    until(lambda: rig.value(s.GPU_METRIC_SUPPORTED, 0, signal="atlas_gpu_throttle_active") == 0)
+
+
+def test_what_the_hardware_counted_before_is_told_however_slow_the_first_round_is(measure: Starter) -> None:
+    (gpu,) = gpus(1)
+    gpu.counters = lambda: {"hw_thermal": 42_000_000_000}
+    gpu.hang("power")
+    rig = measure(gpu)
+    until(lambda: rig.value(s.GPU_THROTTLE_ACTIVE, 0, reason="hw_thermal") == 0)
+    rig.clock.ahead += CALL_LIMIT_SECONDS + 0.1
+    until(lambda: rig.value(s.GPU_THROTTLE_SECONDS, 0, reason="sw_thermal") == 0)
+    assert rig.value(s.GPU_THROTTLE_SECONDS, 0, reason="hw_thermal") in (None, 42)
+    until(lambda: rig.value(s.GPU_THROTTLE_SECONDS, 0, reason="hw_thermal") == 42)
+
+
+def test_a_signal_that_some_values_have_is_supported(measure: Starter) -> None:
+    values = [Value(s.GPU_PROCESS_MEMORY, None, labels(pid="1")), Value(s.GPU_PROCESS_MEMORY, 5.0, labels(pid="2"))]
+    rig = measure(FakeGpu(uuid="GPU-0", answers={"processes": values}))
+    until(lambda: rig.settled)
+    assert rig.value(s.GPU_METRIC_SUPPORTED, 0, signal="atlas_gpu_process_memory_bytes") == 1
 
 
 def test_a_gpu_at_rest_has_no_call_in_flight_although_its_events_are_waited_for(measure: Starter) -> None:

@@ -15,7 +15,7 @@ from atlas_ops.exporter.gpu.calls_in_flight import CallsInFlight
 from atlas_ops.exporter.gpu.record import GpuRecord
 from atlas_ops.exporter.gpu.sampler import Sampler
 from atlas_ops.exporter.gpu.throttle import EVERY_REASON, THROTTLE_BITS, ThrottleMeter, ThrottleTotals, TickGap
-from atlas_ops.exporter.gpu.throttle_ledger import CounterReading
+from atlas_ops.exporter.gpu.throttle_ledger import Moment
 
 from .fake_gpu import FakeDevice, FakeGpu
 
@@ -106,7 +106,7 @@ class Script:
         self.fails = False
         self.gpu = gpu = FakeGpu(uuid="GPU-a", bits=self._throttle)
         self.record = GpuRecord.of(GpuIdentity(index=0, uuid="GPU-a"), self.now)
-        self.record.counters = CounterReading(counters={}, at=self.now)
+        self.record.throttle.look({}, Moment(now=self.now, wall=self.now))
         halt, in_flight = threading.Event(), CallsInFlight(self._clock)
         self.sampler = Sampler(FakeDevice(gpu, 0), halt, in_flight, seconds=0.1, clock=self._clock)
 

@@ -54,8 +54,9 @@ def watch(
     look_due = 0.0
     for tick in range(int(until * 10)):
         now = tick / 10
-        moment = Moment(now=now, wall=1e9 + now, period=0.1 if watched else 0.0)
-        ledger.sample(hardware.bits(now) if watched else 0, moment)
+        moment = Moment(now=now, wall=1e9 + now)
+        if watched:
+            ledger.sample(hardware.bits(now), moment, 0.1)
         if now >= look_due:
             look_due = now + 1.0
             raw = read(now)
@@ -91,6 +92,26 @@ def test_a_throttle_between_two_samples_is_counted_by_the_counter_alone() -> Non
     assert story.totals.events == 2
     assert story.totals.longest == pytest.approx(0.04)
     assert story.last_seen == pytest.approx(1e9 + 8.0, abs=0.5)
+
+
+def test_a_counter_that_is_ahead_of_the_next_sample_makes_no_second_event() -> None:
+    ledger, hardware = ThrottleLedger(), Hardware([(4.95, 5.4)])
+    for tick in range(100):
+        now = tick / 10
+        ledger.sample(hardware.bits(now), Moment(now=now, wall=now), 0.1)
+        if tick % 10 == 9:  # a look behind the sample, as the reader's thread takes it
+            ledger.look({"hw_thermal": hardware.raw(now + 0.08)}, Moment(now=now + 0.08, wall=now))
+    (story,) = ledger.stories(HW_THERMAL)
+    assert story.source == "hardware_counter"
+    assert story.totals.events == 1
+
+
+def test_the_first_total_of_a_counter_is_the_same_at_every_start_whatever_its_unit() -> None:
+    """A restart under throttling knows the unit sooner, and must not tell another total for that."""
+    idle = told(watch(Hardware([(9.0, 9.5)], unit=1e6, raw_before=36_000_000_000), 5))
+    active = told(watch(Hardware([(0.0, 9.5)], unit=1e6, raw_before=36_000_000_000), 5))
+    assert idle[0] == pytest.approx(36.0)
+    assert active[0] == pytest.approx(36.0, abs=2.5)
 
 
 def test_a_counter_that_lags_makes_no_second_event_of_one_that_was_sampled() -> None:
@@ -166,8 +187,8 @@ def test_a_pause_of_the_sampler_does_not_cost_the_counter_its_credit() -> None:
     ledger = ThrottleLedger()
     list(watch(hardware, 10, ledger=ledger))
     for now in (60.0, 61.0, 62.0):
-        moment = Moment(now=now, wall=1e9 + now, period=0.1)
-        ledger.sample(0, moment)
+        moment = Moment(now=now, wall=1e9 + now)
+        ledger.sample(0, moment, 0.1)
         ledger.look({"hw_thermal": hardware.raw(now)}, moment)
     (story,) = ledger.stories(HW_THERMAL)
     assert story.source == "hardware_counter"
