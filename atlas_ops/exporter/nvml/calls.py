@@ -63,6 +63,10 @@ _NEXT_STEPS = {
 }
 
 
+_NO_VALUE = frozenset({2**32 - 1, 2**64 - 1})
+"""`NVML_VALUE_NOT_AVAILABLE` of nvml.h, as it comes through unsigned fields of either size."""
+
+
 class NvmlRefusal(Exception):
     """A call that gave no answer; `code` is NVML's reason."""
 
@@ -159,6 +163,13 @@ class Target:
     def text(self, name: str) -> str:
         """Ask for a text; nothing when it is absent."""
         return self.calls.text(name, self.handle)
+
+
+def given(name: str, value: int) -> int:
+    """Return a number of the driver; NvmlAbsent for the one of all bits set, by which it says that it has none."""
+    if value in _NO_VALUE:
+        raise NvmlAbsent(name, NvmlCode.NOT_SUPPORTED)
+    return value
 
 
 def text(answer: object) -> str:

@@ -6,7 +6,7 @@ from collections.abc import Iterable
 
 from atlas_ops.catalog import signals as s
 from atlas_ops.exporter.gpu.backend import Question, Value
-from atlas_ops.exporter.nvml.calls import NvmlAbsent, Target
+from atlas_ops.exporter.nvml.calls import NvmlAbsent, Target, given
 
 SIGNALS = (s.GPU_MEMORY_USED, s.GPU_MEMORY_FREE, s.GPU_MEMORY_RESERVED, s.GPU_MEMORY_TOTAL)
 _FUNCTION = "nvmlDeviceGetMemoryInfo"
@@ -28,8 +28,8 @@ def values(target: Target) -> Iterable[Value]:
     except NvmlAbsent:
         memory = target.ask(_FUNCTION)
     return (
-        Value(s.GPU_MEMORY_USED, float(memory.used)),
-        Value(s.GPU_MEMORY_FREE, float(memory.free)),
+        Value(s.GPU_MEMORY_USED, float(given(_FUNCTION, memory.used))),
+        Value(s.GPU_MEMORY_FREE, float(given(_FUNCTION, memory.free))),
         Value(s.GPU_MEMORY_RESERVED, reserved),
         Value(s.GPU_MEMORY_TOTAL, float(memory.total)),
     )

@@ -11,7 +11,7 @@ from atlas_ops.catalog import signals as s
 from atlas_ops.catalog.model import Signal
 from atlas_ops.exporter.gpu.backend import Question, Value
 from atlas_ops.exporter.nvml import fields
-from atlas_ops.exporter.nvml.calls import NvmlAbsent, Target
+from atlas_ops.exporter.nvml.calls import NvmlAbsent, Target, given
 from atlas_ops.exporter.samples import Labels, labels
 
 SELDOM_SECONDS = 10.0
@@ -21,6 +21,8 @@ TEMPERATURE = ("nvmlDeviceGetTemperatureV", "nvmlDeviceGetTemperature")
 _SENSOR_GPU = 0
 _THRESHOLD_SLOWDOWN = 1
 _MEMORY_TEMPERATURE = 82
+_SLOWDOWN_T_LIMIT = 194
+"""Field id; data-centre parts since Ada."""
 _CLOCKS = (("graphics", 0), ("sm", 1), ("memory", 2), ("video", 3))
 """(domain, `nvmlClockType_t` of nvml.h)."""
 
@@ -60,7 +62,7 @@ def _number(
     vital: bool = True,
 ) -> Question:
     def ask() -> Iterable[Value]:
-        return (Value(signal, unit(target.ask(function, *arguments)), extra),)
+        return (Value(signal, unit(given(function, target.ask(function, *arguments))), extra),)
 
     name = "_".join((function, *(value for _, value in extra)))
     return Question(name=name, signals=(signal,), ask=ask, vital=vital, every_seconds=every, call=function)
@@ -91,12 +93,19 @@ def _memory_temperature(target: Target) -> Question:
 
 
 def _margin(target: Target) -> Question:
-    """Ada and later tell it (driver 570 and later); of older parts it is what the temperature lacks to the slowdown."""
+    """Ada and later tell it (driver 570 and later); of older parts it is what the temperature lacks to the slowdown.
+
+    Not so of those with a scale of their own, and a driver that is too old to tell: their margin is not a constant less the
+    temperature.
+    """
+    slowdown = fields.one(target, _SLOWDOWN_T_LIMIT)
 
     def ask() -> Iterable[Value]:
         try:
             margin = target.ask("nvmlDeviceGetMarginTemperature")
         except NvmlAbsent:
+            if _has_own_scale(slowdown):
+                raise
             threshold = target.ask("nvmlDeviceGetTemperatureThreshold", _THRESHOLD_SLOWDOWN)
             margin = threshold - target.first(TEMPERATURE, _SENSOR_GPU)
         return (Value(s.GPU_TEMPERATURE_MARGIN, float(margin)),)
@@ -104,12 +113,21 @@ def _margin(target: Target) -> Question:
     return Question(name="temperature_margin", signals=(s.GPU_TEMPERATURE_MARGIN,), ask=ask)
 
 
+def _has_own_scale(slowdown: fields.Fields) -> bool:
+    """Whether the part has thresholds on the margin's own scale (T.Limit); then the old ones say nothing of the margin."""
+    try:
+        return bool(list(slowdown.numbers()))
+    except NvmlAbsent:
+        return False
+
+
 def _utilization(target: Target) -> Question:
     def ask() -> Iterable[Value]:
-        rates = target.ask("nvmlDeviceGetUtilizationRates")
+        function = "nvmlDeviceGetUtilizationRates"
+        rates = target.ask(function)
         return (
-            Value(s.GPU_UTILIZATION, _percent(rates.gpu)),
-            Value(s.GPU_MEMORY_UTILIZATION, _percent(rates.memory)),
+            Value(s.GPU_UTILIZATION, _percent(given(function, rates.gpu))),
+            Value(s.GPU_MEMORY_UTILIZATION, _percent(given(function, rates.memory))),
         )
 
     return Question(name="utilization", signals=(s.GPU_UTILIZATION, s.GPU_MEMORY_UTILIZATION), ask=ask)
@@ -118,7 +136,7 @@ def _utilization(target: Target) -> Question:
 def _video(target: Target, signal: Signal, function: str) -> Question:
     def ask() -> Iterable[Value]:
         percent, _sampling_period = target.ask(function)
-        return (Value(signal, _percent(percent)),)
+        return (Value(signal, _percent(given(function, percent))),)
 
     return Question(name=function, signals=(signal,), ask=ask)
 

@@ -20,6 +20,26 @@ from atlas_ops.exporter.samples import Labels, Sample
 from .fake_gpu import FakeBackend, FakeGpu, FakeWorkloads
 
 HOST = "node-1"
+BASIC = {
+    s.GPU_UP,
+    s.GPU_TEMPERATURE,
+    s.GPU_POWER,
+    s.GPU_POWER_LIMIT,
+    s.GPU_ENERGY,
+    s.GPU_THROTTLE_ACTIVE,
+    s.GPU_THROTTLE_SECONDS,
+    s.GPU_THROTTLE_EVENTS,
+    s.GPU_THROTTLE_LONGEST,
+    s.GPU_THROTTLE_SOURCE,
+    s.GPU_XID_ERRORS,
+    s.GPU_EVENTS,
+    s.GPU_METRIC_SUPPORTED,
+    s.EXPORTER_TICK_GAP,
+    s.EXPORTER_CALL_IN_FLIGHT,
+    s.EXPORTER_GPU_FAILING,
+}
+OF_THE_EXPORTER = {s.EXPORTER_TICK_GAP, s.EXPORTER_CALL_IN_FLIGHT, s.EXPORTER_GPU_FAILING}
+WHEN_DOWN = {signal for signal in BASIC if signal.type is SignalType.COUNTER} | {s.GPU_UP} | OF_THE_EXPORTER
 Page = dict[tuple[Signal, Labels], float]
 
 

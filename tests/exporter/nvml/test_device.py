@@ -165,6 +165,32 @@ def test_an_sram_error_that_no_source_accounts_for_is_not_lost() -> None:
         assert found[(("type", "uncorrected"), ("location", "sram_other"))] == 4, "a counter does not fall"
 
 
+def test_a_value_by_which_the_driver_says_that_it_has_none_is_not_told() -> None:
+    def milliwatts(_handle: Any, out: Any) -> int:
+        out._obj.value = 2**32 - 1
+        return 0
+
+    def rates(_handle: Any, out: Any) -> int:
+        out._obj.gpu = out._obj.memory = 2**32 - 1
+        return 0
+
+    with rig() as made:
+        made.library.answers |= {"nvmlDeviceGetPowerUsage": milliwatts, "nvmlDeviceGetUtilizationRates": rates}
+        found = made.ask(made.device())
+        assert not {s.GPU_POWER, s.GPU_UTILIZATION, s.GPU_MEMORY_UTILIZATION} & found.signals()
+        assert {"nvmlDeviceGetPowerUsage", "utilization"} <= found.absent
+
+
+def test_a_margin_is_not_made_up_for_a_part_whose_margin_is_no_constant_less_the_temperature() -> None:
+    with rig("h100") as hopper, rig("a100") as ampere:
+        for made in (hopper, ampere):
+            made.library.missing.add("nvmlDeviceGetMarginTemperature")
+        assert s.GPU_TEMPERATURE_MARGIN not in hopper.ask(hopper.device()).signals()
+    with rig("a100") as ampere:
+        ampere.library.missing.add("nvmlDeviceGetMarginTemperature")
+        assert s.GPU_TEMPERATURE_MARGIN in ampere.ask(ampere.device()).signals()
+
+
 def test_a_board_with_a_fan_and_little_else() -> None:
     with rig("rtx4080s") as made:
         found = made.settled(made.device())

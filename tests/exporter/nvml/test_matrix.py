@@ -59,7 +59,7 @@ NONE = Effect(frozenset(), frozenset(), frozenset())
 LOCATIONS = Effect(frozenset({s.GPU_ECC_ERRORS}), frozenset(), frozenset({s.GPU_ECC_ERRORS}))
 MATRIX: dict[str, Effect] = {
     "nvmlDeviceGetTemperatureV": newer(s.GPU_TEMPERATURE),
-    "nvmlDeviceGetMarginTemperature": newer(s.GPU_TEMPERATURE_MARGIN),
+    "nvmlDeviceGetMarginTemperature": only(s.GPU_TEMPERATURE_MARGIN),
     "nvmlDeviceGetPowerUsage": only(s.GPU_POWER),
     "nvmlDeviceGetEnforcedPowerLimit": only(s.GPU_POWER_LIMIT),
     "nvmlDeviceGetTotalEnergyConsumption": only(s.GPU_ENERGY),
