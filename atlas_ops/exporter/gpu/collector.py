@@ -19,7 +19,7 @@ from atlas_ops.exporter.samples import Sample
 
 CALL_LIMIT_SECONDS = 5.0
 """A driver call in flight for longer counts as stuck: healthy ones take micro- to milliseconds."""
-_CHECK_SECONDS = 0.2
+_CHECK_SECONDS = 0.5
 _GOODBYE_SECONDS = 2.0
 
 _log = logging.getLogger(__name__)
