@@ -14,6 +14,8 @@ from atlas_ops.catalog import conventions
 from atlas_ops.exporter.gpu.throttle import THROTTLE_BITS, ThrottleMeter, ThrottleTotals
 from atlas_ops.exporter.gpu.throttle_counter import UNWATCHED_SECONDS, CounterTrial, Sampled, Unit
 
+FILLED = 0.9
+"""From this share of the time between two looks on, it counts as one throttle from end to end: counters come in steps."""
 HARDWARE_COUNTER, SAMPLED = conventions.THROTTLE_SOURCES
 
 
@@ -103,6 +105,9 @@ class _Account:
         self._seconds = self._sampled = 0.0
         self._hidden_events = 0
         self._hidden_longest = self._hidden_run = 0.0
+        self._looked_at = float("-inf")
+        self._filled = False
+        """Whether the time between the last two looks was throttled from end to end."""
         self._seen = self._seen_before = False
         """Whether the sampler saw the reason since the last look, and between the two before."""
 
@@ -134,6 +139,7 @@ class _Account:
                 self.trial = None  # it may come back, and is on trial again then
         elif raw is not None:
             self.trial = CounterTrial(raw, moment.now, unit)
+        self._looked_at = moment.now
         self._seconds += gained
         if not self.decided:
             self._decide()
@@ -153,7 +159,9 @@ class _Account:
         elif period:
             self.unsettled = counted
         else:
-            self._count_hidden(counted, goes_on=self._hidden_run > 0)
+            filled = counted >= FILLED * (moment.now - self._looked_at)
+            self._count_hidden(counted, goes_on=self._hidden_run > 0 and (filled or self._filled))
+            self._filled = filled
 
     def _count_hidden(self, seconds: float, *, goes_on: bool = False) -> None:
         self._hidden_events += not goes_on

@@ -205,6 +205,12 @@ def test_a_part_with_counters_and_no_bits_is_counted_by_its_counters() -> None:
     assert story.totals.longest == pytest.approx(4.9, abs=0.01)
 
 
+def test_short_throttles_that_only_a_counter_has_are_counted_each() -> None:
+    story = last(watch(Hardware([(n + 0.3, n + 0.6) for n in range(4, 16)]), 20, watched=False))
+    assert story.totals.events == 12
+    assert story.totals.longest == pytest.approx(0.3)
+
+
 @settings(max_examples=60, deadline=None)
 @given(
     seed=st.integers(0, 10_000),
