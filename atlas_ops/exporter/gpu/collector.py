@@ -34,6 +34,9 @@ class GpuCollector:
     vanish, its counters stay. The clock (seconds, never backwards) is a parameter for tests.
     """
 
+    interval_seconds = CALL_LIMIT_SECONDS
+    """How long the driver may take to open: after three times as long the exporter is not ready."""
+
     def __init__(
         self,
         backend: GpuBackend,
@@ -79,9 +82,6 @@ class GpuCollector:
     def ready(self) -> bool:
         """Whether the driver was tried and every GPU has answered, failed, or had its 5 seconds."""
         return self._tried and self._roster.all_settled(self._freshness())
-
-    interval_seconds = CALL_LIMIT_SECONDS
-    """How long the driver may take to open: after three times as long the exporter is not ready."""
 
     def last_round(self) -> Round | None:
         """Return how the driver does: it failed when it cannot be opened although there is one, or hangs at that.

@@ -46,6 +46,8 @@ class Sampler:
             self._meeting, self._mask = meeting, None
         if self._mask is None:
             self._mask = self._ask(self._device.throttle_mask)
+            if self._mask is None:
+                return  # what was known of the part before goes on to hold
             record.throttle_now.mask = self._mask
         if not self._mask:
             return

@@ -24,7 +24,7 @@ from atlas_ops.exporter.samples import Sample, labels
 _log = logging.getLogger(__name__)
 
 _IDLE_SECONDS = 0.2
-"""How often a thread looks whether a lost GPU is back."""
+"""How often a thread looks whether a lost GPU is back, or events can be waited for again."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

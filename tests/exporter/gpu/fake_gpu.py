@@ -42,6 +42,8 @@ class FakeGpu:
     kinds: tuple[str, ...] = ("xid", "recovery_action")
     events: queue.Queue[GpuEvent | Exception] = field(default_factory=queue.Queue)
     asked: list[str] = field(default_factory=list)
+    defect: Exception | None = None
+    """Raised where no backend may raise."""
     trouble: Exception | None = None
     """Raised by everything that is asked about this GPU."""
 
@@ -108,6 +110,8 @@ class FakeDevice:
 
     def questions(self) -> Sequence[Question]:
         gpu = self._gpu
+        if gpu.defect is not None:
+            raise gpu.defect
         return tuple(
             Question(
                 name=name,

@@ -9,6 +9,7 @@ from collections.abc import Iterator
 import pytest
 
 from atlas_ops.catalog import signals as s
+from atlas_ops.exporter.gpu import watcher
 from atlas_ops.exporter.gpu.backend import Value
 from atlas_ops.exporter.gpu.collector import CALL_LIMIT_SECONDS
 from atlas_ops.exporter.gpu.relay import MOST_LEFT_BEHIND
@@ -153,19 +154,29 @@ def test_what_the_hardware_counted_before_is_told_however_slow_the_first_round_i
     until(lambda: rig.value(s.GPU_THROTTLE_SECONDS, 0, reason="hw_thermal") == 42)
 
 
-def test_a_gpu_at_rest_has_no_call_in_flight_although_its_events_are_waited_for(measure: Starter) -> None:
+def test_a_gpu_at_rest_has_no_call_in_flight_although_its_events_are_waited_for(
+    measure: Starter, monkeypatch: pytest.MonkeyPatch
+) -> None:
     rig = measure(*gpus(1))
     until(lambda: rig.settled)
     gpu = rig.gpus[0]
+    monkeypatch.setattr(watcher, "WAIT_SECONDS", 60.0)
+    waited = gpu.asked.count("wait_events")
+    until(lambda: gpu.asked.count("wait_events") > waited + 1)
     gpu.hang("wait_events")
     until(lambda: gpu.hangs("wait_events"))
     until(lambda: rig.own(s.EXPORTER_CALL_IN_FLIGHT, 0) == 0)
-    rig.clock.ahead += 30
-    until(lambda: (rig.own(s.EXPORTER_CALL_IN_FLIGHT, 0) or 0) > 29)
+    rig.clock.ahead += 100
+    until(lambda: (rig.own(s.EXPORTER_CALL_IN_FLIGHT, 0) or 0) > 30)
 
 
-def test_a_question_that_cannot_be_made_costs_no_thread(measure: Starter) -> None:
-    rig = measure(FakeGpu(uuid="GPU-0", answers={"odd": ValueError()}))
+def test_questions_that_cannot_be_made_are_tried_again(measure: Starter, caplog: pytest.LogCaptureFixture) -> None:
+    (gpu,) = gpus(1)
+    gpu.defect = ValueError("the backend has a bug")
+    rig = measure(gpu)
+    until(lambda: gpu.asked.count("identify") > 3)
+    assert len([record for record in caplog.records if "defect" in record.message]) == 1, "told once"
+    gpu.defect = None
     until(lambda: rig.up() == {"GPU-0": 1})
 
 

@@ -17,7 +17,7 @@ from atlas_ops.exporter.gpu.sampler import Sampler
 from atlas_ops.exporter.gpu.throttle import EVERY_REASON, THROTTLE_BITS, ThrottleMeter, ThrottleTotals, TickGap
 from atlas_ops.exporter.gpu.throttle_ledger import Moment
 
-from .fake_gpu import FakeDevice, FakeGpu
+from .fake_gpu import FakeDevice, FakeGpu, failed
 
 HW_THERMAL, SW_POWER_CAP = 0x40, 0x4
 
@@ -151,6 +151,14 @@ def test_a_call_that_fails_is_one_sample_less_and_does_not_end_a_throttle() -> N
     assert story.totals.events == 0, "it was on before anybody looked, and never off"
     assert story.totals.longest == pytest.approx(story.totals.seconds)
     assert story.totals.seconds == pytest.approx(4.0, abs=0.3)
+
+
+def test_what_is_known_of_the_part_holds_while_the_driver_does_not_say() -> None:
+    script = Script(lambda _: 0)
+    script.step()
+    script.gpu.trouble = failed()
+    script.sampler.step(script.record, 2)  # met again
+    assert script.record.throttle_now.mask == EVERY_REASON
 
 
 def test_a_part_without_throttle_reasons_is_not_sampled() -> None:
