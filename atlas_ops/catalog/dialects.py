@@ -30,6 +30,7 @@ from atlas_ops.catalog.dialect import (
 )
 from atlas_ops.catalog.model import Quality, Signal, SignalType
 from atlas_ops.document import Document, Section
+from atlas_ops.errors import ConfigError
 
 SPOKEN_SIGNALS: tuple[Signal, ...] = (
     s.SERVER_READY, s.MODEL_READY, s.SERVER_START_TIME, s.MODEL_LOAD,
@@ -49,16 +50,36 @@ def recognise(dialects: Sequence[Dialect], names: Collection[str]) -> Dialect | 
     return max(fitting, key=lambda dialect: dialect.rank, default=None)
 
 
-def runtime_ids() -> tuple[str, ...]:
-    """Return the ids of the shipped dialects; the name of a file is the id of its runtime."""
-    return tuple(sorted(path.stem for path in shipped.folder("exporters").glob("*.yaml")))
+def runtime_ids(own: str = "") -> tuple[str, ...]:
+    """Return the ids of the shipped dialects and of those in the user's own folder; a file's name is its runtime's id."""
+    return tuple(sorted(_files(own)))
+
+
+def load(own: str = "") -> tuple[Dialect, ...]:
+    """Return every dialect, by runtime id; ConfigError when a file is wrong.
+
+    `own` is a folder of the user's dialects; one with the id of a shipped one takes its place.
+    """
+    if not own:
+        return shipped_dialects()
+    return tuple(read(path) for _, path in sorted(_files(own).items()))
+
+
+def _files(own: str) -> dict[str, Path]:
+    files = {path.stem: path for path in shipped.folder("exporters").glob("*.yaml")}
+    if own:
+        if not Path(own).is_dir():
+            raise ConfigError(
+                own, ["is no folder"], next_step="name a folder of dialects, such as --dialects dialects/"
+            )
+        files |= {path.stem: path for path in Path(own).glob("*.yaml")}
+    return files
 
 
 @cache
 def shipped_dialects() -> tuple[Dialect, ...]:
     """Return every shipped dialect, by runtime id; ConfigError when a file is wrong."""
-    folder = shipped.folder("exporters")
-    return tuple(read(folder / f"{runtime}.yaml") for runtime in runtime_ids())
+    return tuple(read(path) for _, path in sorted(_files("").items()))
 
 
 def bounds_of(signal: Signal) -> dict[str, tuple[float, ...]]:

@@ -26,7 +26,7 @@ IMPATIENT = Exporter(interval_seconds=0.02, timeout_seconds=0.2)
 
 
 @contextlib.contextmanager
-def watching(url: str, *, exporter: Exporter = QUICK, runtime: str = "", **server: str) -> Iterator[ServerCollector]:
+def watching(url: str, *, exporter: Exporter = QUICK, runtime: str = "", **server: Any) -> Iterator[ServerCollector]:
     settings = Server(url=url, runtime=runtime, **server)
     (name,) = name_servers([settings])
     identity = Identity(server=name, host_name="node-1", pod=settings.pod, namespace=settings.namespace)

@@ -1,7 +1,7 @@
 """The user's `atlas-ops.yaml`, read once at the edge into one frozen record.
 
 Called by `atlas_ops.cli`. Every mistake of the file is reported together, with its line. No secret is ever in this
-file: a token is the path of a file that holds it.
+file: a token is the path of a file that holds it. The servers have a module of their own, `settings.servers`.
 """
 
 from __future__ import annotations
@@ -9,16 +9,38 @@ from __future__ import annotations
 import dataclasses
 from dataclasses import dataclass, field
 from pathlib import Path
-from urllib.parse import urlsplit
 
 from atlas_ops.catalog import signals
 from atlas_ops.catalog.dialects import bounds_of, runtime_ids
 from atlas_ops.catalog.parameters import LimitInfo, Limits, Objective, Parameters, Timing
 from atlas_ops.document import Document, Section
-from atlas_ops.errors import UsageError
+from atlas_ops.settings.addresses import DEFAULT_EXPORTER, DEFAULT_PAGER, address, read_address, read_url, url_problem
+from atlas_ops.settings.servers import (
+    Discovery,
+    KubernetesDiscovery,
+    Probe,
+    Server,
+    read_discovery,
+    read_server,
+)
 
-DEFAULT_EXPORTER = "127.0.0.1:9464"
-DEFAULT_PAGER = "127.0.0.1:9465"
+__all__ = [
+    "DEFAULT_EXPORTER",
+    "DEFAULT_PAGER",
+    "Discovery",
+    "Exporter",
+    "KubernetesDiscovery",
+    "Links",
+    "Probe",
+    "Server",
+    "Settings",
+    "address",
+    "demo",
+    "parse",
+    "read",
+    "url_problem",
+]
+
 PROFILES = {
     "standard": Timing(),
     "demo": Timing(scrape_seconds=1.0, evaluation_seconds=1.0, scale=0.05),
@@ -29,20 +51,6 @@ It is for trying things out: with windows this short, ordinary bursts page."""
 
 MINIMUM_TARGET = 0.931
 """Below it the page for a burn rate of 14.4 would need more than all requests to be bad."""
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Server:
-    """One model server to scrape."""
-
-    url: str
-    """Address of its metrics page; without a path, the dialect's own path is used."""
-    runtime: str = ""
-    """Runtime id of a dialect; empty: recognised from the scraped names."""
-    namespace: str = ""
-    pod: str = ""
-    container: str = ""
-    bearer_token_file: str = ""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -58,6 +66,8 @@ class Exporter:
     """A larger page is refused: real ones are below 2 MB."""
     max_models: int = 64
     """Distinct model names per server; further ones are counted together as `other`."""
+    dialects: str = ""
+    """A folder of the user's own dialects; one with the name of a shipped one takes its place. Empty: none."""
     gpus: bool = True
     """Whether to look for GPUs."""
     expected_gpus: int | None = None
@@ -93,18 +103,19 @@ class Settings:
 
     exporter: Exporter = field(default_factory=Exporter)
     servers: tuple[Server, ...] = ()
+    discovery: Discovery = field(default_factory=Discovery)
     parameters: Parameters = field(default_factory=Parameters)
     links: Links = field(default_factory=Links)
 
 
-def read(path: Path) -> Settings:
-    """Read a settings file; ConfigError with every mistake in it."""
-    return _settings(Document.read(path))
+def read(path: Path, dialects: str = "") -> Settings:
+    """Read a settings file; ConfigError with every mistake in it. `dialects` wins over `exporter.dialects`."""
+    return _settings(Document.read(path), dialects)
 
 
-def parse(text: str, file: str = "atlas-ops.yaml") -> Settings:
+def parse(text: str, file: str = "atlas-ops.yaml", dialects: str = "") -> Settings:
     """Read settings from text; ConfigError with every mistake in it."""
-    return _settings(Document(text, file))
+    return _settings(Document(text, file), dialects)
 
 
 def demo() -> Settings:
@@ -112,12 +123,15 @@ def demo() -> Settings:
     return parse("profile: demo", "demo profile")
 
 
-def _settings(document: Document) -> Settings:
+def _settings(document: Document, dialects: str) -> Settings:
     root = document.root
     profile = root.string("profile", "standard", choices=tuple(PROFILES))
+    exporter = _exporter(root.section("exporter"), dialects)
+    runtimes = runtime_ids(exporter.dialects)
     settings = Settings(
-        exporter=_exporter(root.section("exporter")),
-        servers=tuple(_server(section) for section in root.sections("servers")),
+        exporter=exporter,
+        servers=tuple(read_server(section, runtimes) for section in root.sections("servers")),
+        discovery=read_discovery(root.section("discovery")),
         parameters=Parameters(
             limits=_limits(root.section("limits")),
             objectives=_objectives(root),
@@ -130,15 +144,16 @@ def _settings(document: Document) -> Settings:
     return settings
 
 
-def _exporter(section: Section) -> Exporter:
+def _exporter(section: Section, dialects: str) -> Exporter:
     default = Exporter()
     expected = section.integer("expected_gpus", -1, above=-1, below=1024)
     exporter = Exporter(
-        listen=_address(section, "listen", default.listen),
+        listen=read_address(section, "listen", default.listen),
         interval_seconds=section.number("interval_seconds", default.interval_seconds, above=0, below=3600),
         timeout_seconds=section.number("timeout_seconds", default.timeout_seconds, above=0, below=600),
         max_page_bytes=section.integer("max_page_bytes", default.max_page_bytes, above=1023, below=1 << 30),
         max_models=section.integer("max_models", default.max_models, above=0, below=100_000),
+        dialects=dialects or section.string("dialects", default.dialects),
         gpus=section.flag("gpus", default.gpus),
         expected_gpus=None if expected < 0 else expected,
         gpu_samples_per_second=section.number(
@@ -148,26 +163,13 @@ def _exporter(section: Section) -> Exporter:
         pod_resources_socket=section.string("pod_resources_socket", default.pod_resources_socket),
         web_config_file=section.string("web_config_file", default.web_config_file),
         compat=section.string("compat", default.compat, choices=("dcgm",)),
-        otlp_endpoint=_url(section, "otlp_endpoint", default.otlp_endpoint).rstrip("/"),
+        otlp_endpoint=read_url(section, "otlp_endpoint", default.otlp_endpoint).rstrip("/"),
         otlp_interval_seconds=section.number(
             "otlp_interval_seconds", default.otlp_interval_seconds, above=0.99, below=3600
         ),
     )
     section.finish()
     return exporter
-
-
-def _server(section: Section) -> Server:
-    server = Server(
-        url=_url(section, "url", "", required=True),
-        runtime=section.string("runtime", choices=runtime_ids()),
-        namespace=section.string("namespace"),
-        pod=section.string("pod"),
-        container=section.string("container"),
-        bearer_token_file=section.string("bearer_token_file"),
-    )
-    section.finish()
-    return server
 
 
 def _limits(section: Section) -> Limits:
@@ -228,51 +230,9 @@ def _timing(section: Section, default: Timing) -> Timing:
 def _links(section: Section) -> Links:
     default = Links()
     links = Links(
-        grafana=_url(section, "grafana", default.grafana).rstrip("/"),
-        alertmanager=_url(section, "alertmanager", default.alertmanager).rstrip("/"),
-        pager=_url(section, "pager", default.pager).rstrip("/"),
+        grafana=read_url(section, "grafana", default.grafana).rstrip("/"),
+        alertmanager=read_url(section, "alertmanager", default.alertmanager).rstrip("/"),
+        pager=read_url(section, "pager", default.pager).rstrip("/"),
     )
     section.finish()
     return links
-
-
-def _url(section: Section, key: str, default: str, *, required: bool = False) -> str:
-    value = section.string(key, default, required=required)
-    problem = url_problem(value) if section.has(key) and value else ""
-    if problem:
-        section.mistake(key, problem)
-        return default
-    return value
-
-
-def _address(section: Section, key: str, default: str) -> str:
-    value = section.string(key, default)
-    try:
-        address(value)
-    except UsageError as error:
-        section.mistake(key, error.message)
-        return default
-    return value
-
-
-def url_problem(url: str) -> str:
-    """Say what is wrong with an address of a server, or return an empty text."""
-    try:
-        parts = urlsplit(url)
-        port = parts.port
-    except ValueError as error:
-        return f"expected an address such as http://127.0.0.1:8000, found {url!r} ({error})"
-    if parts.scheme not in ("http", "https") or not parts.hostname or port == 0:
-        return f"expected an address such as http://127.0.0.1:8000, found {url!r}"
-    if parts.username is not None or parts.password is not None:
-        return "holds a user name or password; give bearer_token_file instead, secrets do not belong in this file"
-    return ""
-
-
-def address(text: str) -> tuple[str, int]:
-    """Split `HOST:PORT` (or `[IPv6]:PORT`); UsageError when it is neither."""
-    host, _, port = text.rpartition(":")
-    host = host.removeprefix("[").removesuffix("]")
-    if not host or not port.isdecimal() or not port.isascii() or int(port) > 65535:
-        raise UsageError(f"expected HOST:PORT such as {DEFAULT_EXPORTER}, found {text!r}", next_step="give both parts")
-    return host, int(port)

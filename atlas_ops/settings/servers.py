@@ -1,0 +1,133 @@
+"""Which model servers are measured: those that are named, and those that are found.
+
+Read by `settings`; `Server` is also what `exporter.discovery` makes of the servers that it finds.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+from atlas_ops.document import Section
+from atlas_ops.settings.addresses import read_url
+
+PROBE_APIS = ("openai", "openai-chat", "v2", "torchserve", "tfserving", "bentoml")
+"""How a black-box request is written: OpenAI completions and chat, KServe's V2 protocol (Triton, MLServer, OpenVINO),
+and the APIs of single runtimes."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Probe:
+    """A small request, sent now and then as a user would send it. Opt-in: it costs the server work."""
+
+    model: str
+    """Name of the model, as the server knows it."""
+    api: str = "openai"
+    """One of PROBE_APIS."""
+    path: str = ""
+    """Where the request goes; empty: the path of the API."""
+    body_file: str = ""
+    """JSON that is sent; empty: a request of one token, or one made from the model's own metadata."""
+    interval_seconds: float = 60.0
+    timeout_seconds: float = 30.0
+    """Whole time for the whole answer; a probe that takes longer has failed."""
+    bearer_token_file: str = ""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Server:
+    """One model server to scrape."""
+
+    url: str
+    """Address of its metrics page; without a path, the dialect's own path is used."""
+    runtime: str = ""
+    """Runtime id of a dialect; empty: recognised from the scraped names."""
+    version: str = ""
+    """Version of the runtime, where the page does not tell it; empty: inferred from the page."""
+    model: str = ""
+    """Name of the model on a page that names none; empty: what an endpoint of the runtime says."""
+    api_url: str = ""
+    """Where requests go, when that is not the address of the metrics; empty: the runtime's own port, where the metrics are
+    at the runtime's own port as well."""
+    management_url: str = ""
+    """The same for the runtime's management API (TorchServe)."""
+    namespace: str = ""
+    pod: str = ""
+    container: str = ""
+    bearer_token_file: str = ""
+    probes: tuple[Probe, ...] = ()
+    started_at: float | None = None
+    """Unix time at which its container started; known of servers that Kubernetes told us of."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class KubernetesDiscovery:
+    """Finds the pods of this node that are model servers."""
+
+    namespaces: tuple[str, ...]
+    """Only these are asked for: permission is needed in each of them, and nowhere else."""
+    label_selector: str = ""
+    """Only pods that match it, such as `app.kubernetes.io/part-of=serving`; empty: all that look like a model server."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Discovery:
+    """Where servers are found that nobody named."""
+
+    files: tuple[str, ...] = ()
+    """Files in the form of Prometheus's file_sd (JSON or YAML); `*` in the last part of a path stands for any text."""
+    kubernetes: KubernetesDiscovery | None = field(default=None)
+
+
+def read_server(section: Section, runtimes: Sequence[str]) -> Server:
+    """Read one server; `runtimes` are the ids of the dialects that there are."""
+    server = Server(
+        url=read_url(section, "url", required=True),
+        runtime=section.string("runtime", choices=runtimes),
+        version=section.string("version"),
+        model=section.string("model"),
+        api_url=read_url(section, "api_url").rstrip("/"),
+        management_url=read_url(section, "management_url").rstrip("/"),
+        namespace=section.string("namespace"),
+        pod=section.string("pod"),
+        container=section.string("container"),
+        bearer_token_file=section.string("bearer_token_file"),
+        probes=tuple(_probe(part) for part in section.sections("probes")),
+    )
+    section.finish()
+    return server
+
+
+def read_discovery(section: Section) -> Discovery:
+    """Read how servers are found."""
+    kubernetes = section.section("kubernetes") if section.has("kubernetes") else None
+    discovery = Discovery(
+        files=section.strings("files"), kubernetes=None if kubernetes is None else _kubernetes(kubernetes)
+    )
+    section.finish()
+    return discovery
+
+
+def _kubernetes(section: Section) -> KubernetesDiscovery:
+    found = KubernetesDiscovery(
+        namespaces=section.strings("namespaces"), label_selector=section.string("label_selector")
+    )
+    section.finish()
+    if not found.namespaces:
+        section.mistake("namespaces", "is missing; name the namespaces of your model servers")
+    return found
+
+
+def _probe(section: Section) -> Probe:
+    default = Probe(model="")
+    probe = Probe(
+        model=section.string("model", required=True),
+        api=section.string("api", default.api, choices=PROBE_APIS),
+        path=section.string("path"),
+        body_file=section.string("body_file"),
+        interval_seconds=section.number("interval_seconds", default.interval_seconds, above=0.99, below=86_400),
+        timeout_seconds=section.number("timeout_seconds", default.timeout_seconds, above=0, below=3600),
+        bearer_token_file=section.string("bearer_token_file"),
+    )
+    section.finish()
+    return probe
