@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from atlas_ops.exporter import fetch
+from atlas_ops.exporter import http_client
 from atlas_ops.exporter.deadline import Deadline
 from atlas_ops.exporter.fetch import Answer, Fetcher
 from atlas_ops.exporter.scrape_state import ScrapeFailure, ScrapeState
@@ -255,7 +255,7 @@ def tls_server_url(request: pytest.FixtureRequest, certificate: Path) -> Iterato
 def test_a_server_with_a_trusted_certificate_is_read(
     tls_server_url: str, certificate: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(fetch, "_context", lambda: ssl.create_default_context(cafile=str(certificate)))
+    monkeypatch.setattr(http_client, "_context", lambda: ssl.create_default_context(cafile=str(certificate)))
     assert get(tls_server_url).body == b"a 1\n"
 
 
@@ -270,7 +270,7 @@ def test_a_server_with_an_unknown_certificate_is_not_believed(tls_server_url: st
 def test_a_server_that_drips_over_tls_ends_in_a_timeout(
     tls_server_url: str, certificate: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(fetch, "_context", lambda: ssl.create_default_context(cafile=str(certificate)))
+    monkeypatch.setattr(http_client, "_context", lambda: ssl.create_default_context(cafile=str(certificate)))
     assert failure(tls_server_url, seconds=0.5).state is ScrapeState.TIMEOUT
 
 
