@@ -1,118 +1,40 @@
-"""The records of a dialect: how one runtime speaks of the signals.
+"""The record of a dialect: how one runtime speaks of the signals, where it is asked, and how it is recognised.
 
-Filled by `catalog.dialects` from `exporters/<runtime>.yaml`; obeyed by `atlas_ops.exporter`, read by `atlas_ops.check`.
+Filled by `catalog.dialect_file` from `exporters/<runtime>.yaml`; obeyed by `atlas_ops.exporter`, read by `atlas_ops.check`.
 """
 
 from __future__ import annotations
 
-import fnmatch
-from collections.abc import Collection, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Collection
+from dataclasses import dataclass
 from enum import Enum
+from functools import cached_property
 
-from atlas_ops.catalog.model import Quality, Signal
-
-NO_EVENT = "drop"
-"""The outcome of what is no event of the objective, such as a client's malformed request."""
-
-
-class Decoding(Enum):
-    """The ways in which native samples become a signal."""
-
-    VALUE = "value"
-    """A counter or gauge, as it is."""
-    HISTOGRAM = "histogram"
-    """A histogram with its native bounds."""
-    MEAN = "mean"
-    """Two counters, `metric` the sum and `count` the number: a histogram that has the +Inf bucket alone."""
-    OUTCOME = "outcome"
-    """A counter whose label, or whose mere existence, says how requests ended."""
-    LABEL_PRODUCT = "label_product"
-    """The product of the numbers in `labels`; the value of the sample means nothing."""
-    LABEL_LISTS = "label_lists"
-    """The length of comma-separated lists in labels of the series with the newest time stamp as its value."""
+from atlas_ops.catalog.model import Signal
+from atlas_ops.catalog.reading import Combine, Decoding, Entry, Match, Version
 
 
-class Combine(Enum):
-    """What happens to the series of the engines (or endpoints, or versions) of one model on one server."""
+class Moves(Enum):
+    """When the numbers of a runtime move; what stands still while they should move is a hung engine."""
 
-    SUM = "sum"
-    MAX = "max"
-    MIN = "min"
-
-
-@dataclass(frozen=True, order=True, slots=True)
-class Version:
-    """A version or release, ordered by its numbers: 0.9.2 before 0.10.2, 23.09 before 24.08."""
-
-    numbers: tuple[int, ...]
-    text: str = field(compare=False)
-
-    def __str__(self) -> str:
-        return self.text
+    LIVE = "live"
+    """With every event, or when the page is made."""
+    STEP = "step"
+    """With every step of the engine: they freeze when it hangs."""
+    FINISH = "finish"
+    """When requests finish: they say nothing while none does."""
+    ARRIVAL = "arrival"
+    """When requests arrive: they do not go back when traffic ends."""
+    PUSH = "push"
+    """Sent now and then to an agent, which prints them."""
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Match:
-    """A label and the patterns (shell style: `2??`) one of which its value has to match. The label must be there."""
+class Place(Enum):
+    """Which of a server's addresses an endpoint is at."""
 
-    label: str
-    patterns: tuple[str, ...]
-
-    def accepts(self, labels: Sequence[tuple[str, str]]) -> bool:
-        """Say whether a sample with these labels is meant."""
-        return any(
-            name == self.label and any(fnmatch.fnmatchcase(value, pattern) for pattern in self.patterns)
-            for name, value in labels
-        )
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Reading:
-    """One native way to tell a signal."""
-
-    metric: str
-    """Native name as scraped; for histograms without `_bucket`."""
-    decoding: Decoding
-    quality: Quality
-    since: Version | None = None
-    """First version that has it; None: every version that was read has it."""
-    until: Version | None = None
-    """First version without it."""
-    needs: str = ""
-    """The switch, or the event, without which it is not on the page; absence then proves nothing."""
-    scale: float = 1.0
-    """Native unit in base units, such as 1e-6 for microseconds."""
-    where: tuple[Match, ...] = ()
-    """Only samples that all of these accept."""
-    bounds: tuple[float, ...] = ()
-    """The default bucket bounds in the signal's unit, without +Inf; empty: not fixed, or none."""
-    count: str = ""
-    """For `mean`: native name of the number of observations."""
-    label: str = ""
-    """For `outcome`: the label that tells; empty: every sample is `otherwise`."""
-    outcomes: tuple[tuple[str, str], ...] = ()
-    """For `outcome`: (pattern of the label's value, outcome or `drop`); the first that matches counts."""
-    otherwise: str = ""
-    """For `outcome`: when the label is missing or no pattern matches; empty: the sample is left out and counted."""
-    labels: tuple[str, ...] = ()
-    """For `label_product`: the labels whose numbers are multiplied."""
-    lists: tuple[tuple[str, str], ...] = ()
-    """For `label_lists`: (value of the signal's `state`, native label that holds the list)."""
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Entry:
-    """One line of the dictionary: a signal and what it is called here."""
-
-    signal: Signal
-    quality: Quality
-    """How well the readings tell it, unless one says otherwise. `none`: the runtime cannot tell it; `note` says why."""
-    readings: tuple[Reading, ...] = ()
-    added: bool = False
-    """True: all readings are parts that are added up. False: per model, the first reading that is there counts."""
-    combine: Combine = Combine.SUM
-    note: str = ""
+    METRICS = "metrics"
+    API = "api"
+    MANAGEMENT = "management"
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -120,6 +42,8 @@ class Drop:
     """Native samples that must not be translated."""
 
     where: tuple[Match, ...]
+    metric: str = "*"
+    """Pattern of the native sample names that it is about."""
     reason: str
     """Value of the label `reason` of `atlas_exporter_dropped_samples_total`."""
     why: str
@@ -135,17 +59,106 @@ class Evidence:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
+class Alive:
+    """Tells which series are of something that still lives, such as a replica."""
+
+    metric: str
+    """Native gauge that is above 0 for each that lives."""
+    label: str
+    """What names it, here and on its other series."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Semantics:
+    """What the numbers mean, beyond their names."""
+
+    gauges_move: Moves
+    tokens_move: Moves
+    scrape_resets: tuple[str, ...] = ()
+    """Native names that every scrape sets back, whoever scrapes: never read, for two readers spoil them."""
+    significant_digits: int = 0
+    """Digits that are printed of a counter; 0: all."""
+    workers_alternate: bool = False
+    """Whether several processes can answer in turn behind one port, each with counters of its own."""
+    repeated_by: tuple[str, ...] = ()
+    """Labels of series that all say the same, such as the ranks of one engine: the largest counts, never their sum."""
+    alive: Alive | None = None
+    """Gauges of what is dead linger; this tells them. Counters may stay: they no longer move."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Naming:
+    """How a page names its models."""
+
+    labels: tuple[str, ...] = ()
+    """Native labels that name the model, in order of preference."""
+    alone: bool = False
+    """Whether a page is about one model that it need not name: then the settings, an endpoint or `info` do."""
+    info: tuple[str, str] | None = None
+    """(metric, label) of a series that names the model, or service, of the whole page."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
 class Endpoint:
     """A health endpoint of the runtime."""
 
     path: str
+    """`{model}` stands for the name of each model on the page."""
     tells: str
     """`readiness`, `liveness` or `model`."""
-    on_metrics_port: bool
+    at: Place
+    find: str = ""
+    """Path in the JSON answer, as in `Answer`, where the word in `ready` has to be; empty: the HTTP status tells."""
+    ready: str = ""
     note: str = ""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
+class Answer:
+    """One value in the JSON that an endpoint answers."""
+
+    find: str
+    """Keys with points between them; `*` stands for every item. `jobQueueStatus.pendingRequests`, `*.n_ctx`."""
+    signal: Signal | None = None
+    fact: str = ""
+    """`model` or `version`, where it is no signal."""
+    combine: Combine = Combine.SUM
+    """What happens to several values that are found."""
+    plus: str = ""
+    """A second path whose values are added."""
+    by: str = ""
+    """A path whose values divide, for a ratio."""
+    scale: float = 1.0
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Question:
+    """An endpoint that tells what no metric does."""
+
+    path: str
+    """`{model}` stands for the name of each model on the page."""
+    at: Place
+    answers: tuple[Answer, ...]
+    every_seconds: float = 0.0
+    """How long an answer holds; 0: it is asked for in every round."""
+    note: str = ""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Kubernetes:
+    """What a pod of the runtime looks like."""
+
+    images: tuple[str, ...] = ()
+    """Patterns of the image's repository, without its registry and tag."""
+    containers: tuple[str, ...] = ()
+    """Usual names of the container."""
+    commands: tuple[str, ...] = ()
+    """Texts in its command line."""
+    labels: tuple[tuple[str, str], ...] = ()
+    """(label of the pod, pattern of its value)."""
+
+
+@dataclass(frozen=True, kw_only=True)
 class Dialect:
     """How one runtime speaks."""
 
@@ -159,13 +172,20 @@ class Dialect:
     """Where several dialects fit a page, the highest rank wins: a runtime that carries another one ranks above it."""
     metrics_path: str
     default_port: int
+    """Of the metrics."""
+    api_port: int
+    """Of the requests; 0: the same port."""
+    management_port: int
+    """0: there is none."""
     metrics_on_by_default: bool
     metrics_switch: str
     """What turns the page, or its contents, on or off."""
     version_scheme: str
-    model_labels: tuple[str, ...]
-    """Native labels that name the model, in order of preference."""
+    naming: Naming
+    semantics: Semantics
+    kubernetes: Kubernetes
     endpoints: tuple[Endpoint, ...]
+    questions: tuple[Question, ...]
     drops: tuple[Drop, ...]
     evidence: tuple[Evidence, ...]
     entries: tuple[Entry, ...]
@@ -180,7 +200,18 @@ class Dialect:
         """Return the line for a signal, or None when the dialect has none."""
         return next((entry for entry in self.entries if entry.signal is signal), None)
 
-    @property
-    def readiness(self) -> Endpoint | None:
-        """The readiness endpoint that can be asked where the metrics are; None when there is none."""
-        return next((e for e in self.endpoints if e.tells == "readiness" and e.on_metrics_port), None)
+    @cached_property
+    def read_names(self) -> frozenset[str]:
+        """The native sample names that are read; all others are of no interest."""
+        read = {name for entry in self.entries for reading in entry.readings for name in reading.names}
+        read |= {evidence.metric for evidence in self.evidence}
+        read |= {self.semantics.alive.metric} if self.semantics.alive else set()
+        read |= {self.naming.info[0]} if self.naming.info else set()
+        return frozenset(read)
+
+    @cached_property
+    def cumulative_names(self) -> frozenset[str]:
+        """Those of them that only grow while the server lives."""
+        readings = [reading for entry in self.entries if entry.cumulative for reading in entry.readings]
+        gauges = {reading.by.metric for reading in readings if reading.by and reading.decoding is Decoding.PRODUCT}
+        return frozenset({name for reading in readings for name in reading.names} - gauges)
