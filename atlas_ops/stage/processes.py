@@ -5,6 +5,7 @@ Called by `stage.stack` for the demo and by the end-to-end tests.
 
 from __future__ import annotations
 
+import contextlib
 import http.client
 import os
 import shutil
@@ -91,9 +92,9 @@ class Process:
         """Whether the process is still there."""
         return self._process.poll() is None
 
-    def wait_until_ready(self, url: str) -> None:
+    def wait_until_ready(self, url: str, *, seconds: float = START_SECONDS) -> None:
         """Return once `url` answers 200; EnvironmentProblem with the end of the log otherwise."""
-        deadline = time.monotonic() + START_SECONDS
+        deadline = time.monotonic() + seconds
         while time.monotonic() < deadline and self.running:
             if get(url)[0] == 200:
                 return
@@ -108,18 +109,18 @@ class Process:
 
     def kill(self) -> None:
         """End it at once with SIGKILL, as the kernel's OOM killer would."""
-        self._signal(signal.SIGKILL)
+        self.send_signal(signal.SIGKILL)
         self._process.wait()
 
     def stop(self) -> None:
-        """End it with SIGTERM, and with SIGKILL when it does not listen."""
-        self._signal(signal.SIGTERM)
-        try:
+        """End it with SIGTERM; it, and whatever of its group is left then, with SIGKILL."""
+        self.send_signal(signal.SIGTERM)
+        with contextlib.suppress(subprocess.TimeoutExpired):
             self._process.wait(STOP_SECONDS)
-        except subprocess.TimeoutExpired:
-            self.kill()
+        self.kill()
 
-    def _signal(self, number: signal.Signals) -> None:
+    def send_signal(self, number: signal.Signals) -> None:
+        """Send a signal to it and to the processes that it started."""
         try:
             os.killpg(self._process.pid, number)
         except ProcessLookupError:
