@@ -1,6 +1,6 @@
 """A YAML file read with its line numbers, so that every mistake in it can be named at once.
 
-Called by `settings` (the user's `atlas-ops.yaml`) and `catalog.dialects` (`exporters/*.yaml`), which ask a `Section`
+Called by `settings` (the user's `atlas-ops.yaml`), `catalog.dialects` (`exporters/*.yaml`) and others, which ask a `Section`
 for typed values; a mistake is noted, the default is returned, and `Document.close` raises all of them together.
 """
 
@@ -9,6 +9,7 @@ from __future__ import annotations
 import difflib
 import math
 from collections.abc import Iterator, Sequence
+from functools import cached_property
 from pathlib import Path
 
 import yaml
@@ -31,9 +32,21 @@ class Document:
             raise ConfigError(file, [f"line {line}: not YAML: {error.problem}"], next_step="mend the syntax") from error
         except (yaml.YAMLError, ValueError) as error:
             raise ConfigError(file, [f"not YAML: {error}"], next_step="mend the syntax") from error
-        if node is None:
-            node = yaml.MappingNode("tag:yaml.org,2002:map", [])
-        self.root = Section(self, node, "")
+        self._node = node
+
+    @cached_property
+    def root(self) -> Section:
+        """The file as keys with values; an empty one has none."""
+        return Section(self, self._node or yaml.MappingNode("tag:yaml.org,2002:map", []), "")
+
+    @property
+    def items(self) -> Iterator[Section]:
+        """The file as a list of mappings."""
+        if not isinstance(self._node, yaml.SequenceNode):
+            self.note(self._node, f"expected a list ([] for an empty one), found {_found(self._node)}")
+            return
+        for number, item in enumerate(self._node.value):
+            yield Section(self, item, f"[{number}]")
 
     @classmethod
     def read(cls, path: Path) -> Document:
@@ -204,7 +217,9 @@ class Section:
         return node
 
 
-def _found(node: yaml.Node) -> str:
+def _found(node: yaml.Node | None) -> str:
+    if node is None:
+        return "nothing"
     if isinstance(node, yaml.MappingNode):
         return "keys with values"
     if isinstance(node, yaml.SequenceNode):

@@ -1,8 +1,8 @@
 """Sends one HTTP request that ends in time, whatever the other side does.
 
-Used by `fetch` for pages and by `probe` for black-box requests. A timeout of the socket starts anew with every byte, so
-a server that drips could hold a request for ever; here a watchdog shuts the connection when the whole time is over.
-Redirects, proxies and compression are not followed, used or asked for.
+Used by `fetch` for pages, by `probe` for black-box requests, and by `discovery` for the API of Kubernetes. A timeout of the
+socket starts anew with every byte, so a server that drips could hold a request for ever; here a watchdog shuts the
+connection when the whole time is over. Redirects, proxies and compression are not followed, used or asked for.
 """
 
 from __future__ import annotations
@@ -67,8 +67,9 @@ class _Connection:
 class HttpClient:
     """Sends requests, one at a time. `close` may be called from another thread."""
 
-    def __init__(self, bearer_token_file: str = "") -> None:
-        self._token_file = bearer_token_file
+    def __init__(self, bearer_token_file: str = "", *, ca_file: str = "") -> None:
+        """Both files are read for each request, so they may be replaced. No `ca_file`: whom the machine trusts."""
+        self._token_file, self._ca_file = bearer_token_file, ca_file
         self._connection = _Connection()
         self._closed = False
 
@@ -89,7 +90,8 @@ class HttpClient:
         watchdog.daemon = True
         watchdog.start()
         try:
-            with contextlib.closing(_exchange(method, url, deadline, connection, headers, body)) as response:
+            exchange = _exchange(method, url, deadline, connection, headers, body, self._ca_file)
+            with contextlib.closing(exchange) as response:
                 yield response
         except PROBLEMS as error:
             if connection.was_shut:
@@ -108,7 +110,13 @@ class HttpClient:
 
 
 def _exchange(
-    method: str, url: str, deadline: Deadline, connection: _Connection, headers: dict[str, str], body: bytes | None
+    method: str,
+    url: str,
+    deadline: Deadline,
+    connection: _Connection,
+    headers: dict[str, str],
+    body: bytes | None,
+    ca_file: str,
 ) -> http.client.HTTPResponse:
     parts = urlsplit(url)
     secure = parts.scheme == "https"
@@ -117,7 +125,8 @@ def _exchange(
     client.sock = _connect(host, port, deadline, connection)
     if secure:
         # The handshake waits until the watchdog knows the socket that does it.
-        secured = _context().wrap_socket(client.sock, server_hostname=host, do_handshake_on_connect=False)
+        context = ssl.create_default_context(cafile=ca_file) if ca_file else _context()
+        secured = context.wrap_socket(client.sock, server_hostname=host, do_handshake_on_connect=False)
         client.sock = connection.hold(secured)
         secured.do_handshake()
     path, query = quote(parts.path or "/", safe=_SAFE), quote(parts.query, safe=_SAFE)
@@ -138,8 +147,16 @@ def _connect(host: str, port: int, deadline: Deadline, connection: _Connection) 
             problem = error
         else:
             sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+            _keep_alive(sock)
             return sock
     raise problem
+
+
+def _keep_alive(sock: socket.socket) -> None:
+    """Have the kernel find out, within half a minute, that the other side is gone although it never said so."""
+    sock.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
+    for option, value in ((socket.TCP_KEEPIDLE, 15), (socket.TCP_KEEPINTVL, 5), (socket.TCP_KEEPCNT, 3)):
+        sock.setsockopt(socket.IPPROTO_TCP, option, value)
 
 
 def _authorization(token_file: str) -> dict[str, str]:
