@@ -5,6 +5,7 @@ Read by `settings`; `Server` is also what `exporter.discovery` makes of the serv
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
@@ -14,6 +15,9 @@ from atlas_ops.settings.addresses import read_url
 PROBE_APIS = ("openai", "openai-chat", "v2", "torchserve", "tfserving", "bentoml")
 """How a black-box request is written: OpenAI completions and chat, KServe's V2 protocol (Triton, MLServer, OpenVINO),
 and the APIs of single runtimes."""
+
+_NAMESPACE = re.compile(r"[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?")
+"""A label of DNS (RFC 1123), as Kubernetes asks of the name of a namespace."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -68,6 +72,12 @@ class KubernetesDiscovery:
     """Only these are asked for: permission is needed in each of them, and nowhere else."""
     label_selector: str = ""
     """Only pods that match it, such as `app.kubernetes.io/part-of=serving`; empty: all that look like a model server."""
+    api_url: str = ""
+    """The API server, such as http://127.0.0.1:8001 for `kubectl proxy`; empty: that of the cluster in which the exporter
+    runs, with the account of its pod, which is shown to no other."""
+    bearer_token_file: str = ""
+    ca_file: str = ""
+    """Who signed the certificate of the API server, as PEM; empty with an `api_url`: an authority that the machine trusts."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -104,18 +114,36 @@ def read_discovery(section: Section) -> Discovery:
     discovery = Discovery(
         files=section.strings("files"), kubernetes=None if kubernetes is None else _kubernetes(kubernetes)
     )
+    for pattern in discovery.files:
+        if not pattern or "*" in pattern.rpartition("/")[0]:
+            section.mistake("files", f"expected the path of a file, with `*` in its last part alone, found {pattern!r}")
+    _refuse_doubles(section, "files", discovery.files)
     section.finish()
     return discovery
 
 
 def _kubernetes(section: Section) -> KubernetesDiscovery:
     found = KubernetesDiscovery(
-        namespaces=section.strings("namespaces"), label_selector=section.string("label_selector")
+        namespaces=section.strings("namespaces"),
+        label_selector=section.string("label_selector"),
+        api_url=read_url(section, "api_url").rstrip("/"),
+        bearer_token_file=section.string("bearer_token_file"),
+        ca_file=section.string("ca_file"),
     )
     section.finish()
     if not found.namespaces:
         section.mistake("namespaces", "is missing; name the namespaces of your model servers")
+    for name in found.namespaces:
+        if not _NAMESPACE.fullmatch(name):
+            section.mistake("namespaces", f"expected names of namespaces (a-z, 0-9 and -, at most 63), found {name!r}")
+    _refuse_doubles(section, "namespaces", found.namespaces)
     return found
+
+
+def _refuse_doubles(section: Section, key: str, values: Sequence[str]) -> None:
+    for value in dict.fromkeys(values):
+        if values.count(value) > 1:
+            section.mistake(key, f"{value} is given twice")
 
 
 def _probe(section: Section) -> Probe:
