@@ -33,6 +33,7 @@ SERVER_READY = _gauge("server_ready", "1 when the readiness endpoint says ready,
 MODEL_READY = _gauge("model_ready", "1 when the model can answer requests.", *_M)
 SERVER_START_TIME = _gauge("server_start_time_seconds", "Start of the server, Unix time.", *_S, unit="seconds")
 SERVER_RESTARTS = _counter("server_restarts_total", "Restarts of the server seen by the exporter.", *_S)
+SERVER_WORKERS = _gauge("server_workers", "Processes seen to answer in turn at the server's address.", *_S)
 MODEL_LOAD = _gauge("model_load_seconds", "Time from start to ready (cold start).", *_M, unit="seconds")
 SERVER_INFO = _gauge("server_info", "Version of the server and dialect in use; always 1.", *_S, "version", "dialect")
 SIGNAL_QUALITY = _gauge("signal_quality", "How well the server speaks for a signal; always 1.",
@@ -192,6 +193,11 @@ EXPORTER_REFUSED = _counter("exporter_refused_requests_total", "Requests that go
 EXPORTER_RELOAD_SUCCESS = _gauge("exporter_reload_success", "1 when the last reload of the settings worked.")
 EXPORTER_RELOAD_LAST = _gauge("exporter_reload_last_success_timestamp_seconds", "Last reload of the settings that worked.",
                               unit="seconds")  # fmt: skip
+EXPORTER_DISCOVERY_SUCCESS = _gauge("exporter_discovery_success",
+                                    "1 when it is known which servers there are, 0 when that may be out of date.",
+                                    "source")  # fmt: skip
+EXPORTER_DISCOVERED_SERVERS = _gauge("exporter_discovered_servers", "Servers found, by where they were looked for.",
+                                     "source")  # fmt: skip
 EXPORTER_PUSHES = _counter("exporter_otlp_pushes_total", "Pushes to an OpenTelemetry receiver, by result.", "result")
 EXPORTER_DROPPED = _counter("exporter_dropped_samples_total", "Native samples left out, by reason.",
                             c.RUNTIME, c.SERVER, "reason")  # fmt: skip
