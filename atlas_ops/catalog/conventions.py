@@ -86,3 +86,7 @@ REFUSALS = (
 """Why a request to the exporter got no page."""
 OVERFLOW = "other"
 """The label value that takes what a cap on distinct values leaves over."""
+UNNAMED_MODEL = "unnamed"
+"""The model of a page that names none, when nobody else does."""
+PROBE_USER_AGENT = "atlas-ops-probe/"
+"""How the User-Agent of the black-box probe begins, by which its requests can be told from those of users."""

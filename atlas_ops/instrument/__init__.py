@@ -1,0 +1,31 @@
+"""What a user's own model server imports, so that it is measured like every other runtime.
+
+    from atlas_ops.instrument import Instrument
+
+    ops = Instrument("resnet50")
+    with ops.loading():
+        session = ops.onnx(onnxruntime.InferenceSession("resnet50.onnx"))
+    app.add_route("/metrics", ops.asgi_app())    # Starlette, FastAPI; elsewhere ops.serve("127.0.0.1:9470")
+
+A server that answers more than by one run of a session says itself what a request is:
+
+    with ops.request(user_agent=headers["user-agent"]) as request:
+        with request.waiting():                  # counted as waiting, not as running
+            await slots.acquire()
+        for chunk in generate(prompt):
+            request.first_token()                # the first call counts
+            request.tokens(generated=len(chunk))
+            yield chunk
+
+Everything goes through OpenTelemetry's metrics: through the provider of the server where it has set one, else to a page
+of our own. The dialect `exporters/onnxruntime.yaml` reads these names. Needs the extra `instrument`.
+"""
+
+from __future__ import annotations
+
+from atlas_ops.instrument.instrument import Instrument
+from atlas_ops.instrument.outcome import Outcome
+from atlas_ops.instrument.page import Serving
+from atlas_ops.instrument.request import Request
+
+__all__ = ["Instrument", "Outcome", "Request", "Serving"]
