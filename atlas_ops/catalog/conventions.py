@@ -15,6 +15,8 @@ DASHBOARD_UID_PREFIX = "atlas-"
 RUNTIME = "runtime"
 SERVER = "server"
 MODEL = "model"
+API = "api"
+"""How a black-box request is written (`settings.servers.PROBE_APIS`)."""
 HOST_NAME = "host_name"
 K8S_NAMESPACE = "k8s_namespace_name"
 K8S_POD = "k8s_pod_name"
@@ -58,6 +60,11 @@ OUTCOMES = ("ok", "error", "rejected", "cancelled", "timeout")
 SCRAPE_STATES = (
     "ok", "starting", "empty", "unauthorized", "disabled", "unreachable", "unparsable", "timeout",
 )  # fmt: skip
+PROBE_RESULTS = (
+    "ok", "refused", "unreachable", "unauthorized", "error_status", "error_in_answer", "truncated", "empty",
+    "garbage", "timeout", "not_sent",
+)  # fmt: skip
+"""How a black-box request ends; `not_sent` is the probe's own fault."""
 THROTTLE_REASONS = (
     "sw_power_cap", "hw_slowdown", "hw_thermal", "hw_power_brake", "sw_thermal",
     "sync_boost", "display_clocks", "applications_clocks", "gpu_idle",

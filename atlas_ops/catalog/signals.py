@@ -74,11 +74,16 @@ MODEL_GPU_MEMORY = _gauge("model_gpu_memory_bytes", "GPU memory held by the mode
 REPLICAS_DESIRED = _gauge("replicas_desired", "Replicas that the autoscaler asks for.", *_FLEET)
 REPLICAS_READY = _gauge("replicas_ready", "Replicas that can answer.", *_FLEET)
 REPLICAS_MAXIMUM = _gauge("replicas_maximum", "Replicas that the autoscaler may ask for at most.", *_FLEET)
-PROBE_SUCCESS = _gauge("probe_success", "1 when the last black-box request was answered to its end.", *_M)
-PROBE_DURATION = _histogram("probe_duration_seconds", "Whole time of the black-box request.", *_M, unit="seconds")
+PROBE_SUCCESS = _gauge("probe_success", "1 when the last black-box request was answered to its end, else 0.",
+                       *_M, c.API)  # fmt: skip
+PROBES = _counter("probes_total", "Black-box requests by how they ended.", *_M, c.API, "result")
+PROBE_LAST = _gauge("probe_last_timestamp_seconds", "Unix time at which the last black-box request was over.",
+                    *_M, c.API, unit="seconds")  # fmt: skip
+PROBE_DURATION = _histogram("probe_duration_seconds", "Whole time of black-box requests that were answered to the end.",
+                            *_M, c.API, unit="seconds")  # fmt: skip
 PROBE_TIME_TO_FIRST_TOKEN = _histogram("probe_time_to_first_token_seconds",
-                                       "Time to the first token of the black-box request.",
-                                       *_M, unit="seconds")  # fmt: skip
+                                       "Time to the first token of black-box requests that were answered to the end.",
+                                       *_M, c.API, unit="seconds")  # fmt: skip
 
 # --- GPUs -------------------------------------------------------------------------------------------------------------
 GPU_INFO = _gauge("gpu_info", "What the GPU is; always 1.", *_G, "name", "driver_version", "pci_bus_id", "minor")

@@ -102,7 +102,7 @@ def read_server(section: Section, runtimes: Sequence[str]) -> Server:
         pod=section.string("pod"),
         container=section.string("container"),
         bearer_token_file=section.string("bearer_token_file"),
-        probes=tuple(_probe(part) for part in section.sections("probes")),
+        probes=_probes(section),
     )
     section.finish()
     return server
@@ -146,6 +146,13 @@ def _refuse_doubles(section: Section, key: str, values: Sequence[str]) -> None:
             section.mistake(key, f"{value} is given twice")
 
 
+def _probes(section: Section) -> tuple[Probe, ...]:
+    probes = tuple(_probe(part) for part in section.sections("probes"))
+    for probe in {one for one in probes if sum((one.model, one.api) == (two.model, two.api) for two in probes) > 1}:
+        section.mistake("probes", f"two probes of {probe.model!r} by {probe.api}, which nothing could tell apart")
+    return probes
+
+
 def _probe(section: Section) -> Probe:
     default = Probe(model="")
     probe = Probe(
@@ -158,4 +165,8 @@ def _probe(section: Section) -> Probe:
         bearer_token_file=section.string("bearer_token_file"),
     )
     section.finish()
+    if probe.path and not probe.path.startswith("/"):
+        section.mistake("path", f"expected a path from the root of the server, such as /{probe.path}")
+    if probe.api == "bentoml" and not probe.path:
+        section.mistake("path", "is missing; BentoML's endpoints are named after the methods of your service")
     return probe
