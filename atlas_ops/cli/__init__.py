@@ -17,6 +17,7 @@ from atlas_ops.errors import AtlasError
 
 COMMANDS = (
     ("exporter", "measure GPUs and model servers, serve /metrics for Prometheus"),
+    ("probe", "send one small request to a model server and say what came of it"),
     ("gpu", "record what the GPUs of this machine answer, to replay it elsewhere"),
     ("build", "write rules, dashboards, Alertmanager configuration and runbook facts"),
     ("check", "prove that rules, dashboards, runbooks and links belong together"),
@@ -31,7 +32,7 @@ Start with `atlas-ops demo`. Each command explains itself: atlas-ops COMMAND --h
 
 exit codes:
   0  done, nothing found
-  1  a check found something, or a demo did not get its page
+  1  a check found something, a probe was not answered, or a demo did not get its page
   2  the command line is wrong
   3  a settings, dialect or runbook file is wrong (every mistake is listed)
   4  the machine lacks something: a free port, a program, a permission

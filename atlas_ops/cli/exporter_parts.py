@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Hashable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from urllib.parse import urlsplit
 
 from atlas_ops.catalog.dialects import shipped_dialects
 from atlas_ops.exporter import dcgm
@@ -22,9 +23,10 @@ from atlas_ops.exporter.nvml.binding import Nvml
 from atlas_ops.exporter.oom.collector import OomCollector
 from atlas_ops.exporter.otlp.push import Push
 from atlas_ops.exporter.page import Compat
-from atlas_ops.exporter.server_collector import ServerCollector
+from atlas_ops.exporter.probe.collector import ProbeCollector
+from atlas_ops.exporter.server_collector import UNKNOWN_RUNTIME, ServerCollector
 from atlas_ops.exporter.workload.collector import WorkloadCollector
-from atlas_ops.settings import Exporter, Server, Settings
+from atlas_ops.settings import Exporter, Probe, Server, Settings
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -122,7 +124,10 @@ def _push(exporter: Exporter, machine: Machine, plans: Sequence[Plan]) -> Iterat
 
 def _servers(settings: Settings, machine: Machine) -> Iterator[Plan]:
     for server, name in zip(settings.servers, name_servers(settings.servers), strict=True):
-        yield _server(server, _identity(server, name, machine.host_name), settings.exporter)
+        identity = _identity(server, name, machine.host_name)
+        yield _server(server, identity, settings.exporter)
+        for probe in server.probes:
+            yield _probe(probe, server, identity)
 
 
 def _identity(server: Server, name: str, host_name: str) -> Identity:
@@ -136,4 +141,14 @@ def _server(server: Server, identity: Identity, exporter: Exporter) -> Plan:
     return Plan(
         key=("server", server, identity, pace),
         make=lambda _: ServerCollector(server, identity, exporter, shipped_dialects()),
+    )
+
+
+def _probe(probe: Probe, server: Server, identity: Identity) -> Plan:
+    url = urlsplit(server.url)
+    api_url = server.api_url or f"{url.scheme}://{url.netloc}"
+    runtime = server.runtime or UNKNOWN_RUNTIME
+    return Plan(
+        key=("probe", probe, identity, api_url, runtime),
+        make=lambda _: ProbeCollector(probe, identity, api_url, lambda: runtime),
     )
