@@ -23,6 +23,8 @@ class FakeServer(socketserver.ThreadingTCPServer):
         self.behaviours = dict(behaviours)
         self.requests: list[str] = []
         """The heads of the requests, as they came."""
+        self.bodies: list[bytes] = []
+        """What was sent with them."""
         self.released = threading.Event()
         """Set at the end of the test, so that nothing hangs on."""
         super().__init__(("127.0.0.1", 0), _Handler)
@@ -44,7 +46,12 @@ class _Handler(socketserver.BaseRequestHandler):
         with contextlib.suppress(OSError):
             while b"\r\n\r\n" not in head and (more := self.request.recv(65536)):
                 head += more
-            text = head.decode("latin-1")
+            head, _, body = head.partition(b"\r\n\r\n")
+            text = head.decode("latin-1") + "\r\n\r\n"
+            length = next((line[15:] for line in text.splitlines() if line.lower().startswith("content-length:")), "0")
+            while len(body) < int(length) and (more := self.request.recv(65536)):
+                body += more
+            self.server.bodies.append(body)
             self.server.requests.append(text)
             words = text.split(" ", 2)
             path = words[1] if len(words) > 1 else ""
