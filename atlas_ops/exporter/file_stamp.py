@@ -1,6 +1,7 @@
 """Whether a file has changed, told by its stat alone: cheap enough for every connection and every second.
 
-Used by `web.guard` for the web-config file and its certificates, and by the command for the settings file.
+Used by `web.guard` for the web-config file and its certificates, by the command for the settings file, and by `discovery`
+for files that name servers.
 """
 
 from __future__ import annotations
@@ -18,3 +19,23 @@ def stamp(path: Path) -> Stamp:
     except OSError:
         return None
     return found.st_ino, found.st_size, found.st_mtime_ns, found.st_ctime_ns
+
+
+class FileWatch:
+    """Tells when a file has changed and is at rest: one that is half written may look like a whole one."""
+
+    def __init__(self, path: Path) -> None:
+        """Watch a file that was not read yet."""
+        self._path = path
+        self._used: Stamp = None
+        self._seen = stamp(path)
+
+    def changed(self) -> bool:
+        """Whether the file differs from the one that was noted, and is as it was at the call before this one."""
+        now = stamp(self._path)
+        at_rest, self._seen = now == self._seen, now
+        return at_rest and now != self._used
+
+    def noted(self) -> None:
+        """Take the file as it is now as read; to be called before it is."""
+        self._used = self._seen = stamp(self._path)

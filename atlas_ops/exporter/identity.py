@@ -39,23 +39,24 @@ class Identity:
         return tuple((name, known[name]) for name in signal.labels if known.get(name))
 
 
-def name_servers(servers: Sequence[Server]) -> tuple[str, ...]:
-    """Return the value of the label `server` for each: host:port, and the path as well where two are alike.
-
-    Never the name of its pod, which has a label of its own: people paste this value into commands.
-    """
-    names = [_address(server) for server in servers]
-    doubled = {name for name in names if names.count(name) > 1}
-    return tuple(_whole(server) if name in doubled else name for name, server in zip(names, servers, strict=True))
-
-
-def _address(server: Server) -> str:
+def address_of(server: Server) -> str:
+    """Return host:port of a server, an IPv6 address in brackets."""
     parts = urlsplit(server.url)
     host = parts.hostname or ""
     port = parts.port or (443 if parts.scheme == "https" else 80)
     return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
 
 
+def name_servers(servers: Sequence[Server]) -> tuple[str, ...]:
+    """Return the value of the label `server` for each: host:port, and the path as well where two are alike.
+
+    Never the name of its pod, which has a label of its own: people paste this value into commands.
+    """
+    names = [address_of(server) for server in servers]
+    doubled = {name for name in names if names.count(name) > 1}
+    return tuple(_whole(server) if name in doubled else name for name, server in zip(names, servers, strict=True))
+
+
 def _whole(server: Server) -> str:
     parts = urlsplit(server.url)
-    return _address(server) + parts.path + (f"?{parts.query}" if parts.query else "")
+    return address_of(server) + parts.path + (f"?{parts.query}" if parts.query else "")
