@@ -1,32 +1,32 @@
 """Reads the Prometheus text format as real servers write it: fast, and without giving up at the first bad line.
 
 Called by `server_collector`, one `Parser` for each server. prometheus_client's parser renames counters, stops at the
-first line that it dislikes, and is slower; the tests compare the two.
+first line that it dislikes, and is slower; the tests compare the two, `benchmarks/translate.py` measures them.
+The grammar of a line is in `exposition`; here is what is remembered from one page to the next.
 """
 
 from __future__ import annotations
 
-import re
-from collections.abc import Callable, KeysView, Mapping, Sequence
+from collections.abc import KeysView, Mapping, Sequence
+from itertools import chain, repeat
 from typing import NamedTuple
 
+from atlas_ops.exporter import exposition
+from atlas_ops.exporter.exposition import Pairs
 from atlas_ops.exporter.samples import Labels
 from atlas_ops.exporter.scrape_state import ScrapeFailure, ScrapeState
 
-MAX_LINES = 100_000
-"""The largest real page (Ray Serve after replacements) has some 3,000; one beyond this would cost seconds to read."""
-CACHE_BYTES = 16_000_000
-"""Room for the remembered series of one server: about ten times the largest real page."""
-_ENTRY_BYTES = 500  # what the objects of one remembered series cost besides its text
+MAX_LINES = 50_000
+"""The largest real page (Ray Serve after replacements) has some 3,000. Each costs about 400 bytes while it is read."""
+MAX_LABELS = 250_000
+"""On a whole page; the largest real one has 26,000. Each may cost 100 bytes."""
+MAX_LINE_BYTES = 65_536
+"""Bounds the labels of a series and the length of their values. The longest real line has 1,063 bytes (vLLM's cache
+configuration, 37 labels); vLLM lists the names of its LoRA adapters in one label. A longer line is a bad line."""
+REMEMBERED_BYTES = 2 << 20
+"""Twice the largest real page. Of a larger one nothing is remembered: it is read as if for the first time."""
 
-# Possessive quantifiers (*+) keep the time linear in the length of a line, whatever it holds.
-_NAME = r"[a-zA-Z_:][a-zA-Z0-9_:]*+"
-_VALUE = r'"[^"\\]*+(?:\\.[^"\\]*+)*+"'
-_LABEL = rf"[a-zA-Z_][a-zA-Z0-9_]*+\s*+=\s*+{_VALUE}\s*+"
-# A comma after the last label is common (TorchServe); a comma between labels is not optional.
-_SERIES = re.compile(rf"\s*+({_NAME})\s*+(?:\{{\s*+((?:{_LABEL}(?:,\s*+{_LABEL})*+(?:,\s*+)?)?)\}})?", re.ASCII)
-_LABELS = re.compile(rf"\s*([a-zA-Z_][a-zA-Z0-9_]*)\s*=\s*({_VALUE})", re.ASCII)
-_ESCAPE = re.compile(r'\\([\\"n])')
+_BYTE_ORDER_MARK = b"\xef\xbb\xbf"
 
 
 class Native(NamedTuple):
@@ -34,6 +34,11 @@ class Native(NamedTuple):
 
     labels: Labels
     value: float
+
+
+_Line = tuple[str, Native | None, str]
+"""What a line says: a sample under its name, a TYPE (family, nothing, type), or _BAD."""
+_BAD: _Line = ("", None, "")
 
 
 class Page:
@@ -53,10 +58,9 @@ class Page:
         """Return the samples of a name in the order of the page."""
         return self._samples.get(name, ())
 
-    def filtered(self, keep: Callable[[Native], bool]) -> Page:
-        """Return a page with only the samples that `keep` accepts; a name stays even when none of its samples does."""
-        kept = {name: [sample for sample in samples if keep(sample)] for name, samples in self._samples.items()}
-        return Page(kept, self._types, self.bad_lines)
+    def with_samples(self, samples: Mapping[str, Sequence[Native]]) -> Page:
+        """Return the page with other samples; what it declares stays declared."""
+        return Page(samples, self._types, self.bad_lines)
 
     def has(self, name: str) -> bool:
         """Say whether the page has the name, be it only declared: prometheus_client prints a family before its series."""
@@ -68,102 +72,100 @@ class Page:
 
 
 class Parser:
-    """Reads the pages of one server; remembers the text of its series, which hardly changes between scrapes."""
+    """Reads the pages of one server, and remembers the one before, for most lines of a page are as they were.
+
+    What a line said is remembered by its place, what its series is by its text.
+    """
 
     def __init__(self) -> None:
-        self._cache: dict[str, tuple[str, Labels]] = {}
-        self._room = CACHE_BYTES
+        self._lines: Sequence[bytes] = ()
+        self._said: Sequence[_Line | None] = ()
+        self._series: dict[bytes, tuple[str, Labels]] = {}
+        self._pairs: Pairs = {}
 
     def parse(self, body: bytes) -> Page:
-        """Return the page; ScrapeFailure when this is no metrics page at all."""
-        if body.count(b"\n") > MAX_LINES:
-            raise ScrapeFailure(ScrapeState.UNPARSABLE, f"the page has more than {MAX_LINES} lines")
-        text = body.decode("utf-8", errors="replace")
-        samples: dict[str, list[Native]] = {}
-        types: dict[str, str] = {}
-        bad = count = 0
-        for line in text.split("\n"):
-            if not line or line.isspace():
-                continue
-            if line[0] == "#":
-                _note_type(line, types)
-                continue
-            found = self._sample(line)
-            if found is None:
-                bad += 1
-                if bad == 1 and not count:
-                    _refuse_documents(text)
-                continue
-            count += 1
-            (name, labels), value = found
-            samples.setdefault(name, []).append(Native(labels, value))
-        if bad and not count:
-            raise ScrapeFailure(ScrapeState.UNPARSABLE, f"no line of the page is a sample ({bad} lines of other text)")
-        return Page(samples, types, bad)
+        """Return the page; ScrapeFailure when this is no metrics page at all, or one beyond all bounds."""
+        _refuse_too_much(body)
+        lines = body.removeprefix(_BYTE_ORDER_MARK).split(b"\n")
+        before = zip(lines, chain(self._lines, repeat(b"")), chain(self._said, repeat(None)), strict=False)
+        said = [known if line == old else self._read(line) for line, old, known in before]
+        page, count = _page(said)
+        self._remember(len(body), lines, said, count)
+        if page.bad_lines:
+            _refuse_documents(body, page.bad_lines, count, first=next(filter(None, said)))
+        return page
 
-    def _sample(self, line: str) -> tuple[tuple[str, Labels], float] | None:
-        """Return (series, value), or None for a line that is no sample."""
-        # The fast way: everything up to the last "} " (or the first space) is a series that was seen before, or is a
-        # whole series by itself, and the rest is a number. Time stamps, exemplars and odd spacing take the slow way.
-        end = line.rfind("} ")
-        text, rest = (line[: end + 1], line[end + 2 :]) if end >= 0 else _split(line)
-        series = self._cache.get(text) or self._learn(text)
-        if series is not None:
-            try:
-                return series, float(rest)
-            except ValueError:
-                pass
-        return self._slowly(line)
+    def _read(self, line: bytes) -> _Line | None:
+        """Return what a line says that is new here; None when it says nothing."""
+        # The quick way: everything up to the last "} ", or the first space, is a series that was seen before, and the
+        # rest is a number. Time stamps, exemplars and odd spacing take the other way.
+        end = line.rfind(b"} ") + 1 or line.find(b" ")
+        series = self._series.get(line[:end])
+        value = exposition.number(line[end:]) if series and end > 0 else None
+        if series is None or value is None:
+            return self._learn(line)
+        return series[0], Native(series[1], value), ""
 
-    def _slowly(self, line: str) -> tuple[tuple[str, Labels], float] | None:
-        match = _SERIES.match(line)
-        if match is None:
+    def _learn(self, line: bytes) -> _Line | None:
+        line = line.strip()
+        if not line:
             return None
-        text = match.group()
-        series = self._cache.get(text) or self._learn(text)
-        rest = line[match.end() :].partition("#")[0].split()
-        if series is None or not 1 <= len(rest) <= 2 or not (text[-1] == "}" or text[-1].isspace()):
-            return None
-        try:
-            float(rest[-1])  # the time stamp, when there is one
-            return series, float(rest[0])
-        except ValueError:
-            return None
+        if line.startswith(b"#"):
+            declared = exposition.declaration(line)
+            return (declared[0], None, declared[1]) if declared else None
+        parts = exposition.sample(line) if len(line) <= MAX_LINE_BYTES else None
+        if parts is None:
+            return _BAD
+        text, name, labels, value = parts
+        series = self._series.get(text)
+        if series is None:
+            pairs = exposition.labels(labels, self._pairs)
+            if pairs is None:
+                return _BAD
+            series = self._series[text] = exposition.plain(name), pairs
+        return series[0], Native(series[1], value), ""
 
-    def _learn(self, text: str) -> tuple[str, Labels] | None:
-        match = _SERIES.fullmatch(text)
-        if match is None:
-            return None
-        pairs = tuple((name, _unescape(value)) for name, value in _LABELS.findall(match.group(2) or ""))
-        if len(dict(pairs)) != len(pairs):
-            return None
-        series = (match.group(1), pairs)
-        self._room -= len(text) + _ENTRY_BYTES
-        if self._room < 0:
-            self._cache.clear()
-            self._room = CACHE_BYTES - len(text)
-        self._cache[text] = series
-        return series
+    def _remember(self, size: int, lines: Sequence[bytes], said: Sequence[_Line | None], count: int) -> None:
+        large = size > REMEMBERED_BYTES
+        self._lines, self._said = ((), ()) if large else (lines, said)
+        # Series that left the page are forgotten together, once they are most of what is remembered.
+        if large or len(self._series) > 2 * count:
+            self._series.clear()
+            self._pairs.clear()
 
 
-def _split(line: str) -> tuple[str, str]:
-    text, _, rest = line.partition(" ")
-    return text, rest
+def _page(said: Sequence[_Line | None]) -> tuple[Page, int]:
+    """Return the page that these lines make, and how many samples are on it."""
+    samples: dict[str, list[Native]] = {}
+    types: dict[str, str] = {}
+    bad = 0
+    for name, native, kind in filter(None, said):
+        if native is not None:
+            if name in samples:
+                samples[name].append(native)
+            else:
+                samples[name] = [native]
+        elif name:
+            types.setdefault(name, kind)
+        else:
+            bad += 1
+    return Page(samples, types, bad), sum(map(len, samples.values()))
 
 
-def _unescape(quoted: str) -> str:
-    value = quoted[1:-1]
-    return _ESCAPE.sub(lambda match: {"n": "\n"}.get(match[1], match[1]), value) if "\\" in value else value
+def _refuse_too_much(body: bytes) -> None:
+    """Raise ScrapeFailure before the work and the memory of a hostile page are spent."""
+    for what, found, most in (
+        ("lines", body.count(b"\n"), MAX_LINES),
+        ("labels", body.count(b'"') // 2, MAX_LABELS),
+    ):
+        if found > most:
+            raise ScrapeFailure(ScrapeState.UNPARSABLE, f"the page has more than {most} {what}")
 
 
-def _note_type(line: str, types: dict[str, str]) -> None:
-    words = line.split(None, 3)
-    if len(words) == 4 and words[0] == "#" and words[1] == "TYPE":
-        types.setdefault(words[2], words[3].strip())
-
-
-def _refuse_documents(text: str) -> None:
-    start = text.lstrip("\ufeff \t\r\n")
-    kind = "HTML or XML" if start.startswith("<") else "JSON" if start.startswith(("{", "[")) else ""
+def _refuse_documents(body: bytes, bad: int, count: int, *, first: _Line) -> None:
+    """Raise ScrapeFailure when the lines that are no samples make the page a document of another kind."""
+    kind = exposition.other_kind(body) if first is _BAD else ""
     if kind:
         raise ScrapeFailure(ScrapeState.UNPARSABLE, f"the page is {kind}, not the Prometheus text format")
+    if not count:
+        raise ScrapeFailure(ScrapeState.UNPARSABLE, f"no line of the page is a sample ({bad} lines of other text)")
