@@ -24,7 +24,8 @@ from atlas_ops.exporter.oom.collector import OomCollector
 from atlas_ops.exporter.otlp.push import Push
 from atlas_ops.exporter.page import Compat
 from atlas_ops.exporter.probe.collector import ProbeCollector
-from atlas_ops.exporter.server_collector import UNKNOWN_RUNTIME, ServerCollector
+from atlas_ops.exporter.server_collector import ServerCollector
+from atlas_ops.exporter.watched_server import UNKNOWN_RUNTIME
 from atlas_ops.exporter.workload.collector import WorkloadCollector
 from atlas_ops.settings import Exporter, Probe, Server, Settings
 

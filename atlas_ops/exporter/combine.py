@@ -9,8 +9,8 @@ import math
 from collections.abc import Callable, Iterable, Sequence
 
 from atlas_ops.catalog import conventions as c
-from atlas_ops.catalog.dialect import Combine, Decoding, Entry
 from atlas_ops.catalog.model import SignalType
+from atlas_ops.catalog.reading import Combine, Decoding, Entry
 from atlas_ops.exporter.decode import INFINITE, Cell
 
 _WAYS: dict[Combine, Callable[[Sequence[float]], float]] = {Combine.SUM: math.fsum, Combine.MAX: max, Combine.MIN: min}
@@ -47,12 +47,12 @@ def _groups(cells: Iterable[Cell], *keys: str) -> list[list[Cell]]:
 
 
 def _histogram(cells: Sequence[Cell]) -> list[Cell]:
-    """Add the histograms of one model up, over the bounds that all of them have."""
+    """Add the histograms of one model up, over the bounds that all of them have. A runtime's sum may be left out."""
     parts = {(group[0].part, group[0].bound): group for group in _groups(cells, "part", "bound")}
     counts = parts.get(("_count", "")) or parts.get(("_bucket", INFINITE))
-    sums = parts.get(("_sum", ""))
-    if not counts or not sums:
+    if not counts:
         return []
+    sums = parts.get(("_sum", ""))
     buckets = [group for (part, _), group in parts.items() if part == "_bucket" and len(group) == len(counts)]
     buckets.sort(key=lambda group: float(group[0].bound))
     total = math.fsum(cell.value for cell in counts)
@@ -65,6 +65,6 @@ def _histogram(cells: Sequence[Cell]) -> list[Cell]:
     return [
         *below,
         Cell(model, total, part="_bucket", bound=INFINITE),
-        Cell(model, math.fsum(cell.value for cell in sums), part="_sum"),
+        *([Cell(model, math.fsum(cell.value for cell in sums), part="_sum")] if sums else []),
         Cell(model, total, part="_count"),
     ]

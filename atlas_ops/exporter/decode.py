@@ -11,11 +11,12 @@ from dataclasses import dataclass
 from fnmatch import fnmatchcase
 from typing import NamedTuple
 
-from atlas_ops.catalog.dialect import NO_EVENT, Decoding, Reading
+from atlas_ops.catalog.reading import NO_EVENT, Decoding, Match, ModelOf, Reading
 from atlas_ops.exporter import left_out
 from atlas_ops.exporter.left_out import LeftOut
 from atlas_ops.exporter.parse import Native, Page
 from atlas_ops.exporter.samples import Labels
+from atlas_ops.exporter.settled import Settled
 
 INFINITE = "+Inf"
 
@@ -38,9 +39,10 @@ class Decoder:
     """What the decodings have to know of the page: who a sample belongs to, and what had to be left out."""
 
     page: Page
-    model_of: Callable[[Labels], str | None]
+    model_of: Callable[[Labels, ModelOf | None], str | None]
     """The model that a sample is about; None when nothing says so."""
     left_out: LeftOut
+    settled: Settled
 
     def cells(self, reading: Reading) -> list[Cell]:
         """Return the values of one reading, in the signal's unit."""
@@ -48,10 +50,18 @@ class Decoder:
 
     def numbers(self, name: str, reading: Reading) -> Iterator[tuple[Native, str]]:
         """Yield the samples of a name that the reading selects and that make sense, with their models."""
+        return self._numbers(name, reading.where, reading.model)
+
+    def operands(self, reading: Reading) -> Iterator[tuple[Native, str]]:
+        """Yield the samples of the second metric of a reading, with their models."""
+        assert reading.by is not None
+        return self._numbers(reading.by.metric, reading.by.where, reading.model)
+
+    def _numbers(self, name: str, where: Sequence[Match], of: ModelOf | None) -> Iterator[tuple[Native, str]]:
         for sample in self.page.of(name):
-            if not all(match.accepts(sample.labels) for match in reading.where):
+            if where and not all(match.accepts(sample.labels) for match in where):
                 continue
-            model = self.model_of(sample.labels)
+            model = self.model_of(sample.labels, of)
             if model is None:
                 self.left_out.add(left_out.NO_MODEL)
             elif not math.isfinite(sample.value) or sample.value < 0:
@@ -71,12 +81,55 @@ def present(reading: Reading, page: Page) -> bool:
     """Say whether the page has the native names of a reading."""
     if reading.decoding is Decoding.HISTOGRAM:
         return page.has(f"{reading.metric}_count") or page.has(reading.metric)
-    return page.has(reading.metric) and (not reading.count or page.has(reading.count))
+    if not page.has(reading.metric) or (reading.count and not page.has(reading.count)):
+        return False
+    # What is taken off a counter of requests may have no series before the first one has ended.
+    return reading.by is None or reading.decoding is Decoding.OUTCOME or page.has(reading.by.metric)
 
 
 def _value(decoder: Decoder, reading: Reading) -> Iterator[Cell]:
     for sample, model in decoder.numbers(reading.metric, reading):
-        yield Cell(model, sample.value * reading.scale)
+        yield Cell(model, sample.value * reading.scale, extra=reading.state)
+
+
+def _ratio(decoder: Decoder, reading: Reading) -> Iterator[Cell]:
+    for model, value, by in _paired(decoder, reading):
+        if by > 0:
+            yield Cell(model, value / by * reading.scale)
+
+
+def _multiplied(decoder: Decoder, reading: Reading) -> Iterator[Cell]:
+    for model, value, by in _paired(decoder, reading):
+        yield Cell(model, value * by * reading.scale)
+
+
+def _difference(decoder: Decoder, reading: Reading) -> Iterator[Cell]:
+    for model, value, by in _paired(decoder, reading):
+        yield Cell(model, max(value - by, 0.0) * reading.scale)
+
+
+def _paired(decoder: Decoder, reading: Reading) -> Iterator[tuple[str, float, float]]:
+    """Yield (model, value, second value), by the labels that both have; else by the model, where it has but one."""
+    assert reading.by is not None
+    chosen = {match.label for match in (*reading.where, *reading.by.where)}
+    exact: dict[Labels, float] = {}
+    by_model: dict[str, list[float]] = {}
+    for sample, model in decoder.operands(reading):
+        exact[_without(sample.labels, chosen)] = sample.value
+        by_model.setdefault(model, []).append(sample.value)
+    for sample, model in decoder.numbers(reading.metric, reading):
+        by = exact.get(_without(sample.labels, chosen))
+        alone = by_model.get(model, ())
+        if by is not None:
+            yield model, sample.value, by
+        elif len(alone) == 1:
+            yield model, sample.value, alone[0]
+
+
+def _state(decoder: Decoder, reading: Reading) -> Iterator[Cell]:
+    for sample, model in decoder.numbers(reading.metric, reading):
+        enough = reading.at_least is not None and sample.value >= reading.at_least
+        yield Cell(model, float(enough or sample.value in reading.equals))
 
 
 def _histogram(decoder: Decoder, reading: Reading) -> Iterator[Cell]:
@@ -86,7 +139,7 @@ def _histogram(decoder: Decoder, reading: Reading) -> Iterator[Cell]:
             yield Cell(model, sample.value, part="_bucket", bound=bound)
         else:
             decoder.left_out.add(left_out.NONSENSE_VALUE)
-    for sample, model in decoder.numbers(f"{reading.metric}_sum", reading):
+    for sample, model in decoder.numbers(f"{reading.metric}_sum", reading) if reading.sums else ():
         yield Cell(model, sample.value * reading.scale, part="_sum")
     for sample, model in decoder.numbers(f"{reading.metric}_count", reading):
         yield Cell(model, sample.value, part="_count")
@@ -101,6 +154,9 @@ def _mean(decoder: Decoder, reading: Reading) -> Iterator[Cell]:
 
 
 def _outcome(decoder: Decoder, reading: Reading) -> Iterator[Cell]:
+    if reading.by is not None:
+        yield from _unfinished(decoder, reading)
+        return
     for sample, model in decoder.numbers(reading.metric, reading):
         told = _label(sample.labels, reading.label)
         outcome = next((word for pattern, word in reading.outcomes if fnmatchcase(told, pattern)), reading.otherwise)
@@ -110,6 +166,18 @@ def _outcome(decoder: Decoder, reading: Reading) -> Iterator[Cell]:
             decoder.left_out.add(left_out.UNKNOWN_OUTCOME)
         else:
             yield Cell(model, sample.value, extra=outcome)
+
+
+def _unfinished(decoder: Decoder, reading: Reading) -> Iterator[Cell]:
+    begun: dict[str, float] = {}
+    for sample, model in decoder.numbers(reading.metric, reading):
+        begun[model] = begun.get(model, 0.0) + sample.value
+    finished: dict[str, float] = {}
+    for sample, model in decoder.operands(reading):
+        finished[model] = finished.get(model, 0.0) + sample.value
+    for model, number in begun.items():
+        left = max(number - finished.get(model, 0.0), 0.0)
+        yield Cell(model, decoder.settled.settle(f"{reading.metric} {model}", left), extra=reading.otherwise)
 
 
 def _label_product(decoder: Decoder, reading: Reading) -> Iterator[Cell]:
@@ -134,6 +202,10 @@ _DECODINGS: dict[Decoding, Callable[[Decoder, Reading], Iterable[Cell]]] = {
     Decoding.HISTOGRAM: _histogram,
     Decoding.MEAN: _mean,
     Decoding.OUTCOME: _outcome,
+    Decoding.RATIO: _ratio,
+    Decoding.PRODUCT: _multiplied,
+    Decoding.DIFFERENCE: _difference,
+    Decoding.STATE: _state,
     Decoding.LABEL_PRODUCT: _label_product,
     Decoding.LABEL_LISTS: _label_lists,
 }
@@ -141,6 +213,10 @@ _DECODINGS: dict[Decoding, Callable[[Decoder, Reading], Iterable[Cell]]] = {
 
 def _label(labels: Labels, name: str) -> str:
     return next((value for key, value in labels if key == name), "")
+
+
+def _without(labels: Labels, names: set[str]) -> Labels:
+    return tuple(pair for pair in labels if pair[0] not in names)
 
 
 def _product(reading: Reading, labels: Labels) -> float | None:

@@ -79,8 +79,8 @@ class HttpClient:
     ) -> Iterator[http.client.HTTPResponse]:
         """Give the answer, its body still to be read in the block.
 
-        TokenProblem when nothing could be sent, one of PROBLEMS when there is no answer; TimeoutError, also from the
-        block, when the time was over or the client was closed.
+        TokenProblem when nothing could be sent, one of PROBLEMS when there is no answer; TimeoutError, at the end of the
+        block as well and in place of any AtlasError from it, when the time was over or the client was closed.
         """
         headers = {**_HEADERS, **headers, **_authorization(self._token_file)}
         connection = self._connection = _Connection()
@@ -93,7 +93,8 @@ class HttpClient:
             exchange = _exchange(method, url, deadline, connection, headers, body, self._ca_file)
             with contextlib.closing(exchange) as response:
                 yield response
-        except PROBLEMS as error:
+        except (AtlasError, *PROBLEMS) as error:
+            # What was shut looks like an end to whoever reads it, so no verdict of the block on it counts.
             if connection.was_shut:
                 raise TimeoutError from error
             raise

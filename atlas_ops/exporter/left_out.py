@@ -17,10 +17,12 @@ TOO_MANY_MODELS = "too_many_models"
 """Models beyond the cap, which are counted together as `other`."""
 UNKNOWN_OUTCOME = "unknown_outcome"
 """A word for the end of a request that the dialect does not know."""
+DEAD_SERIES = "dead_series"
+"""Gauges of what no longer lives, such as a replica that was replaced."""
 NO_EVENT = "no_event"
 """Ends of requests that are no event of an objective, such as a client's mistake."""
 
-_REASONS = (BAD_LINE, NONSENSE_VALUE, NO_MODEL, TOO_MANY_MODELS, UNKNOWN_OUTCOME, NO_EVENT)
+_REASONS = (BAD_LINE, NONSENSE_VALUE, NO_MODEL, TOO_MANY_MODELS, UNKNOWN_OUTCOME, DEAD_SERIES, NO_EVENT)
 
 
 class LeftOut:

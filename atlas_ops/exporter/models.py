@@ -1,13 +1,14 @@
 """Which models a page is about, and a cap on how many of them get a name of their own.
 
-Called by `translate`, one `Naming` for each server. Names come from requests in some runtimes, so anybody could fill
+Called by `translate`, one `ModelCap` for each server. Names come from requests in some runtimes, so anybody could fill
 Prometheus with series; what is over the cap is counted together.
 """
 
 from __future__ import annotations
 
 from atlas_ops.catalog import conventions as c
-from atlas_ops.catalog.dialect import Dialect
+from atlas_ops.catalog.dialect import Naming
+from atlas_ops.catalog.reading import ModelOf
 from atlas_ops.exporter.parse import Page
 from atlas_ops.exporter.samples import Labels
 
@@ -16,14 +17,15 @@ MAX_LABEL_LENGTH = 256
 
 
 class Models:
-    """The models of one page."""
+    """The models of one page. `given` is the name of the one model of a page that names none."""
 
-    def __init__(self, dialect: Dialect, page: Page) -> None:
-        self._labels = dialect.model_labels
-        names = [name for name in page.names if name.startswith(dialect.prefixes)]
-        told = (self._told(sample.labels) for name in names for sample in page.of(name))
+    def __init__(self, naming: Naming, page: Page, given: str = "") -> None:
+        self._labels = naming.labels
+        told = (self._told(sample.labels) for name in page.names for sample in page.of(name)) if naming.labels else ()
         self.found = dict.fromkeys(model for model in told if model)
         """The names on the page, in its order."""
+        if naming.alone and not self.found:
+            self.found = {(given or _info(naming, page) or c.UNNAMED_MODEL)[:MAX_LABEL_LENGTH]: None}
         self.named: frozenset[str] = frozenset(self.found)
         """Those that are passed on by name."""
 
@@ -32,9 +34,9 @@ class Models:
         """The values that the label `model` takes."""
         return tuple(dict.fromkeys(self._label(model) for model in self.found))
 
-    def of(self, labels: Labels) -> str | None:
+    def of(self, labels: Labels, where: ModelOf | None = None) -> str | None:
         """Return the label value of the model that a sample is about, or None when nothing says so."""
-        model = self._told(labels)
+        model = self._told(labels) if where is None else _hidden(labels, where)
         if not model and len(self.found) == 1:
             # Some families have no model label; on a page of one model there is no doubt.
             model = next(iter(self.found))
@@ -51,7 +53,7 @@ class Models:
         return ""
 
 
-class Naming:
+class ModelCap:
     """Remembers which models of a server have a name of their own, so that no series jumps in and out of `other`."""
 
     def __init__(self, max_models: int) -> None:
@@ -69,3 +71,19 @@ class Naming:
         self._named = tuple((kept + fresh)[: self._max_models])
         models.named = frozenset(self._named)
         return len(models.found) - len(self._named)
+
+
+def _info(naming: Naming, page: Page) -> str:
+    """Return what one series of the page says of all of it, such as the service's name."""
+    if naming.info is None:
+        return ""
+    metric, label = naming.info
+    return next((value for sample in page.of(metric) for name, value in sample.labels if name == label and value), "")
+
+
+def _hidden(labels: Labels, where: ModelOf) -> str:
+    value = next((value for name, value in labels if name == where.label), "")
+    if where.part is None:
+        return value[:MAX_LABEL_LENGTH]
+    parts = [part for part in value.split("/") if part]
+    return parts[where.part][:MAX_LABEL_LENGTH] if -len(parts) <= where.part < len(parts) else ""

@@ -6,10 +6,11 @@ labels and bounds that only newer versions have.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 
-from atlas_ops.catalog.dialect import Dialect, Entry, Reading, Version
-from atlas_ops.catalog.model import Quality
+from atlas_ops.catalog.dialect import Dialect
+from atlas_ops.catalog.model import Quality, Signal
+from atlas_ops.catalog.reading import Entry, Reading, Version
 from atlas_ops.exporter.decode import present
 from atlas_ops.exporter.parse import Page
 
@@ -50,12 +51,15 @@ def missing(entry: Entry, page: Page, version: Version | None) -> bool:
     return bool(due) and not any(present(reading, page) for reading in entry.readings)
 
 
-def quality(entry: Entry, used: Sequence[Reading], version: Version | None) -> Quality:
-    """Return how well the page tells a signal: the worst of the readings in use.
+def quality(
+    entry: Entry, used: Sequence[Reading], version: Version | None, elsewhere: Collection[Signal] = ()
+) -> Quality:
+    """Return how well a signal is told: by the page, the worst of the readings in use.
 
-    Where none is in use, what its version should offer; and `none` when a switch keeps it off the page.
+    Where none is in use, what its version should offer; what is told `elsewhere` (an endpoint, or the exporter by itself)
+    as the dialect says; and `none` when a switch keeps it off the page.
     """
-    if not entry.readings:
+    if not used and entry.signal in elsewhere:
         return entry.quality
     grounds = used or [reading for reading in entry.readings if expected(reading, version)]
     return max((reading.quality for reading in grounds), key=_WORSE.index, default=Quality.NONE)

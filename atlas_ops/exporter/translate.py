@@ -1,24 +1,44 @@
 """From a native page and a dialect to the samples of the contract.
 
-Called by `server_collector`, one `Translator` for each server and dialect.
+Called by `server_collector`, one `Translator` for each server and dialect, and by `atlas-ops translate`.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import dataclass
 
 from atlas_ops.catalog import conventions as c
 from atlas_ops.catalog import signals as s
-from atlas_ops.catalog.dialect import Dialect, Entry, Reading
+from atlas_ops.catalog.dialect import Dialect
 from atlas_ops.catalog.model import Signal
+from atlas_ops.catalog.reading import Entry, ModelOf, Reading, Version
 from atlas_ops.exporter import left_out, resolve
 from atlas_ops.exporter.combine import combine
+from atlas_ops.exporter.continuity import Continuity
 from atlas_ops.exporter.decode import Cell, Decoder, readable
 from atlas_ops.exporter.identity import Identity
 from atlas_ops.exporter.left_out import LeftOut
-from atlas_ops.exporter.models import Models, Naming
-from atlas_ops.exporter.parse import Native, Page
+from atlas_ops.exporter.models import ModelCap, Models
+from atlas_ops.exporter.parse import Page
+from atlas_ops.exporter.prepare import prepare
 from atlas_ops.exporter.samples import Labels, Sample
+from atlas_ops.exporter.settled import Settled
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Facts:
+    """What is known of a server besides its page."""
+
+    model: str = ""
+    """Name of the model of a page that names none."""
+    version: Version | None = None
+    """None: inferred from the page."""
+    told: frozenset[Signal] = frozenset()
+    """Signals that something else than the page tells."""
+
+
+NO_FACTS = Facts()
 
 
 class Translator:
@@ -27,46 +47,51 @@ class Translator:
     def __init__(self, dialect: Dialect, identity: Identity, max_models: int) -> None:
         self.dialect = dialect
         self.left_out = LeftOut(dialect)
+        self.continuity = Continuity(dialect, identity.server)
+        self.models: tuple[str, ...] = ()
+        """The models of the last page that have a name of their own."""
         self._identity = identity
-        self._naming = Naming(max_models)
+        self._cap = ModelCap(max_models)
+        self._settled = Settled()
 
-    def translate(self, raw: Page) -> tuple[Sample, ...]:
+    def translate(self, raw: Page, facts: Facts = NO_FACTS) -> tuple[Sample, ...]:
         """Return the samples of a page; none when the page has no sample that the dialect knows."""
         self.left_out.add(left_out.BAD_LINE, raw.bad_lines)
-        page = raw.filtered(lambda sample: not self._drops(sample))
-        if not self.dialect.knows([name for name in page.names if page.of(name)]):
+        page = prepare(self.dialect, raw, self.left_out)
+        if page is None:
             return ()
-        models = Models(self.dialect, page)
-        self.left_out.add(left_out.TOO_MANY_MODELS, self._naming.apply(models))
-        return tuple(self._speak(page, models))
+        models = Models(self.dialect.naming, page, facts.model)
+        self.left_out.add(left_out.TOO_MANY_MODELS, self._cap.apply(models))
+        self.models = tuple(model for model in models.found if model in models.named)
+        return tuple(self._speak(self.continuity.apply(raw, page), models, facts))
 
-    def _drops(self, sample: Native) -> bool:
-        for drop in self.dialect.drops:
-            if all(match.accepts(sample.labels) for match in drop.where):
-                self.left_out.add(drop.reason)
-                return True
-        return False
-
-    def _speak(self, page: Page, models: Models) -> Iterator[Sample]:
-        version = resolve.lower_bound(self.dialect, page)
-        text = f">={version}" if version else "unknown"
+    def _speak(self, page: Page, models: Models, facts: Facts) -> Iterator[Sample]:
+        version = facts.version or resolve.lower_bound(self.dialect, page)
+        text = "unknown" if version is None else str(version) if facts.version else f">={version}"
         yield Sample(s.SERVER_INFO, self._labels(s.SERVER_INFO, version=text, dialect=self.dialect.runtime), 1.0)
+        yield Sample(s.SERVER_WORKERS, self._labels(s.SERVER_WORKERS), float(self.continuity.workers))
         for entry in self.dialect.entries:
-            # A server without a model has nothing to tell, and cannot be blamed for it.
-            missing = bool(models.found) and resolve.missing(entry, page, version)
-            owner = models.of if c.MODEL in entry.signal.labels else _no_model
-            # A sum that lacks a part is no sum.
-            cells, used = ([], []) if missing else _read(entry, Decoder(page, owner, self.left_out))
-            if used:
-                emptied = not any(page.of(reading.metric) for reading in used)
-                for cell in combine(entry, cells, models.labels, emptied=emptied):
-                    yield Sample(entry.signal, self._cell_labels(entry.signal, cell), cell.value, cell.part)
-            if used or missing:
-                resolved = self._labels(s.SIGNAL_RESOLVED, signal=entry.signal.name)
-                yield Sample(s.SIGNAL_RESOLVED, resolved, float(not missing))
-            quality = resolve.quality(entry, used, version).value
-            told = self._labels(s.SIGNAL_QUALITY, signal=entry.signal.name, quality=quality)
-            yield Sample(s.SIGNAL_QUALITY, told, 1.0)
+            yield from self._tell(entry, page, models, version, facts)
+
+    def _tell(
+        self, entry: Entry, page: Page, models: Models, version: Version | None, facts: Facts
+    ) -> Iterator[Sample]:
+        # A server without a model has nothing to tell, and cannot be blamed for it.
+        missing = bool(models.found) and resolve.missing(entry, page, version)
+        owner = models.of if c.MODEL in entry.signal.labels else _no_model
+        # A sum that lacks a part is no sum.
+        decoder = Decoder(page, owner, self.left_out, self._settled)
+        cells, used = ([], []) if missing else _read(entry, decoder)
+        if used:
+            emptied = not any(page.of(reading.metric) for reading in used)
+            for cell in combine(entry, cells, models.labels, emptied=emptied):
+                yield Sample(entry.signal, self._cell_labels(entry.signal, cell), cell.value, cell.part)
+        if used or missing:
+            resolved = self._labels(s.SIGNAL_RESOLVED, signal=entry.signal.name)
+            yield Sample(s.SIGNAL_RESOLVED, resolved, float(not missing))
+        quality = resolve.quality(entry, used, version, facts.told).value
+        told = self._labels(s.SIGNAL_QUALITY, signal=entry.signal.name, quality=quality)
+        yield Sample(s.SIGNAL_QUALITY, told, 1.0)
 
     def _labels(self, signal: Signal, /, **values: str) -> Labels:
         return self._identity.labels(signal, runtime=self.dialect.runtime, **values)
@@ -94,5 +119,5 @@ def _read(entry: Entry, decoder: Decoder) -> tuple[list[Cell], list[Reading]]:
     return cells, used or there[:1]
 
 
-def _no_model(_: Labels) -> str:
+def _no_model(_: Labels, __: ModelOf | None) -> str:
     return ""

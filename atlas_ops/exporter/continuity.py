@@ -1,0 +1,66 @@
+"""Counters that go on: over restarts, over processes that answer in turn behind one port, over series that vanish.
+
+Called by `translate` with every page, before its series are added up: a sum of counters falls when one of them begins
+anew or goes, and Prometheus would take all that is left of it for new events. What happened to the server on the way is
+told too: its restarts, and how many processes answer at its address.
+"""
+
+from __future__ import annotations
+
+import logging
+import math
+import time
+from collections.abc import Callable
+
+from atlas_ops.catalog.dialect import Dialect
+from atlas_ops.exporter.ledger import Ledger
+from atlas_ops.exporter.parse import Page
+from atlas_ops.exporter.workers import Event, Workers
+
+_log = logging.getLogger(__name__)
+_START = "process_start_time_seconds"
+_PARTS = ("_total", "_count")
+
+
+class Continuity:
+    """The counters of one server, since the exporter began to read it."""
+
+    def __init__(self, dialect: Dialect, server: str, clock: Callable[[], float] = time.time) -> None:
+        self.restarts = 0
+        self._server = server
+        self._names = dialect.cumulative_names
+        self._created = {f"{name.removesuffix(part)}_created" for name in self._names for part in _PARTS}
+        self._workers = Workers(server, clock)
+        self._ledger = Ledger(dialect.naming.labels)
+
+    @property
+    def workers(self) -> int:
+        """Processes that are known to answer in turn; 1 where nothing tells of more."""
+        return len(self._workers.known) if self._workers.several else 1
+
+    def apply(self, raw: Page, page: Page) -> Page:
+        """Return `page` with counters that go on. `raw` is the whole of it: no signal may read the start time."""
+        counters = {name: page.of(name) for name in page.names & self._names}
+        before = self._workers.answering
+        event = self._workers.turn(self._started(raw))
+        worker = self._workers.answering
+        if not before:
+            self._ledger.rename(before, worker)
+        fell = self._ledger.turn(worker, counters, joins=event is Event.JOINED)
+        # The start time is the better witness, where there is one.
+        if event is Event.RESTARTED or (fell and not worker):
+            self.restarts += 1
+            self._ledger.restarted(worker)
+            _log.warning("server %s has restarted (%d since the exporter started)", self._server, self.restarts)
+        self._ledger.leave_only((*self._workers.known, worker))
+        continued = {name: self._ledger.of(name, several=self._workers.several) for name in counters}
+        return page.with_samples({name: page.of(name) for name in page.names} | continued)
+
+    def _started(self, page: Page) -> float | None:
+        """Return when the process behind a page began, in Unix time; None when the page does not tell.
+
+        Where there is no start time, prometheus_client's oldest `_created` tells processes apart just as well.
+        """
+        told = [sample.value for sample in page.of(_START)]
+        told = told[:1] or [sample.value for name in page.names & self._created for sample in page.of(name)]
+        return min((value for value in told if value > 0 and math.isfinite(value)), default=None)

@@ -1,0 +1,76 @@
+"""Finds values in a JSON answer by the small paths of a dialect: keys with points between them, `*` for every item.
+
+Used by `asking`. Servers answer what they like: what is not as expected is not found, and nothing raises.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Sequence
+
+from atlas_ops.catalog.dialect import Answer
+from atlas_ops.catalog.reading import Combine
+
+MAX_VALUES = 10_000
+"""Values that a path may lead to; the slots, workers or replicas of one server are fewer."""
+MAX_TEXT = 256
+_WAYS: dict[Combine, Callable[[Sequence[float]], float]] = {Combine.SUM: math.fsum, Combine.MAX: max, Combine.MIN: min}
+
+
+def evaluate(document: object, answer: Answer) -> float | None:
+    """Return the value that an answer asks for, in the signal's unit; None when it is not there."""
+    way = _WAYS[answer.combine]
+    values = numbers(document, answer.find)
+    if not values:
+        return None
+    value = way(values)
+    if answer.plus:
+        more = numbers(document, answer.plus)
+        if not more:
+            return None
+        value += way(more)
+    if answer.by:
+        by = numbers(document, answer.by)
+        if not by or way(by) <= 0:
+            return None
+        value /= way(by)
+    return value * answer.scale
+
+
+def numbers(document: object, path: str) -> list[float]:
+    """Return the numbers that a path leads to, without those below zero, which stand for `no limit`."""
+    found = [_number(value) for value in _find(document, path)]
+    return [value for value in found if value is not None and value >= 0]
+
+
+def texts(document: object, path: str) -> list[str]:
+    """Return the texts and numbers that a path leads to, as texts."""
+    return [str(value)[:MAX_TEXT] for value in _find(document, path) if isinstance(value, str | int | float)]
+
+
+def _number(value: object) -> float | None:
+    if isinstance(value, bool | int | float):
+        return float(value) if math.isfinite(value) else None
+    if isinstance(value, str) and len(value) < 32:
+        try:
+            return float(value) if math.isfinite(float(value)) else None
+        except ValueError:
+            return None
+    return None
+
+
+def _find(document: object, path: str) -> list[object]:
+    found = [document]
+    for key in path.split("."):
+        found = [item for value in found for item in _step(value, key)][:MAX_VALUES]
+    return found
+
+
+def _step(value: object, key: str) -> list[object]:
+    if key == "*":
+        return list(value.values()) if isinstance(value, dict) else value if isinstance(value, list) else []
+    if isinstance(value, dict):
+        return [value[key]] if key in value else []
+    if isinstance(value, list) and key.isdecimal() and key.isascii() and int(key) < len(value):
+        return [value[int(key)]]
+    return []
