@@ -40,7 +40,7 @@ _NEXT_STEPS = {
     Result.ERROR_IN_ANSWER: "read the server's log; overloaded LLM servers reject in this way, and no HTTP status or "
     "metric of theirs may show it",
     Result.TRUNCATED: "look for a crash or a restart of the server, and for a proxy on the way whose timeout is shorter",
-    Result.EMPTY: "the model ended at once: give --body-file with another prompt",
+    Result.EMPTY: "read the server's log; if the model only ended at once, give --body-file with another prompt",
     Result.GARBAGE: "compare --api and --path with what the server speaks",
     Result.TIMEOUT: "look at its queue and at its GPUs (hung engine, overload), or give a longer --timeout",
 }

@@ -108,6 +108,8 @@ class WholeAnswer:
         words.refuse_error(message)
         if not self._openai:
             return
+        if not self._kept.strip():
+            raise ProbeFailure(Result.EMPTY, "the answer is empty")
         if not isinstance(message, dict):
             raise ProbeFailure(Result.GARBAGE, "the answer is neither an event stream nor a JSON object")
         if not words.has_text(message):

@@ -78,7 +78,7 @@ class Prober:
                 answering = True
                 exchange.read(response, openai=APIS[self._probe.api].openai)
         except (TokenProblem, *PROBLEMS) as error:
-            if not exchange.done:  # what breaks after the end of the answer is nothing that a user notices
+            if not exchange.done:  # what breaks after that is nothing that a user notices
                 raise self._failure(error, answering=answering) from error
 
     def _failure(self, error: Exception, *, answering: bool) -> ProbeFailure:
@@ -103,7 +103,7 @@ class _Exchange:
     def __init__(self) -> None:
         self.began = time.monotonic()
         self.done = False
-        """Whether the answer was whole, and as it should be."""
+        """Whether the answer was as it should be, and told its end itself."""
         self._first_token: float | None = None
         self._ended: float | None = None
 
@@ -127,8 +127,9 @@ class _Exchange:
         answer = answer or answer_for(_content_type(response), start, openai=openai)
         answer.end()
         self._note(answer)
-        self._ended, self.done = time.monotonic(), True
-        _drain(response)
+        self._ended, self.done = time.monotonic(), answer.done
+        if answer.done:
+            _drain(response)
 
     def outcome(self, failure: ProbeFailure | None = None) -> Outcome:
         """Return what became of it, now that it is over."""
