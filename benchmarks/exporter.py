@@ -83,7 +83,7 @@ def serve(gpus: int, port: int) -> None:
     with Service(HOST, port, Guard(None)) as service:
         service.start()
         service.use(
-            plan_collectors(Settings(), Machine(host_name="node-1", nvml_library=node.library)),
+            plan_collectors(Settings(), Machine(host_name="node-1", nvml_library=node.library), ()),
             first_round_seconds=START_SECONDS,
         )
         threading.Event().wait()

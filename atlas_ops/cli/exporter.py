@@ -13,13 +13,14 @@ from atlas_ops import settings as settings_module
 from atlas_ops.catalog.dialects import runtime_ids
 from atlas_ops.cli import exporter_settings, place
 from atlas_ops.cli.exporter_parts import Machine
-from atlas_ops.cli.exporter_reload import Asked, Reloader, SettingsFile, Signals
+from atlas_ops.cli.exporter_reload import Asked, Reloader, Signals
+from atlas_ops.exporter.file_stamp import FileWatch
 from atlas_ops.exporter.service import Service
 from atlas_ops.exporter.web.guard import Guard
 from atlas_ops.settings import DEFAULT_EXPORTER
 
 POLL_SECONDS = 1.0
-"""Between two looks at the settings file."""
+"""Between two looks at the settings file, and at the servers that were found."""
 
 _EPILOG = """\
 examples:
@@ -84,7 +85,7 @@ def add(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
         "--node",
         default="",
         metavar="NAME",
-        help="label host_name (default: $NODE_NAME, else the name of this machine)",
+        help="label host_name, and the node whose pods are discovered (default: $NODE_NAME, else the name of this machine)",
     )
     parser.add_argument(
         "--web-config",
@@ -109,7 +110,8 @@ def add(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
 def run(args: argparse.Namespace) -> int:
     """Serve until Ctrl-C or SIGTERM."""
     logging.basicConfig(stream=sys.stderr, level=logging.INFO, format="%(asctime)s %(levelname)s %(message)s")
-    file = SettingsFile(args.config)
+    file = FileWatch(args.config)
+    file.noted()
     settings = exporter_settings.read(args)
     machine = _machine(args)
     host, port = settings_module.address(settings.exporter.listen)
@@ -119,11 +121,12 @@ def run(args: argparse.Namespace) -> int:
         service.start()
         reloader = Reloader(service, machine, read=lambda: exporter_settings.read(args), stopping=signals.stopping)
         reloader.begin(settings)
-        print(f"atlas-ops exporter: {service.url} ({len(settings.servers)} servers)", file=sys.stderr, flush=True)
+        print(f"atlas-ops exporter: {service.url} ({len(reloader.servers)} servers)", file=sys.stderr, flush=True)
         while (asked := signals.wait(POLL_SECONDS)) is not Asked.STOP:
             if asked is Asked.RELOAD or file.changed():
                 file.noted()
                 reloader.reload()
+            reloader.follow()
     return 0
 
 
@@ -131,7 +134,14 @@ def _machine(args: argparse.Namespace) -> Machine:
     return Machine(
         host_name=args.node or os.environ.get("NODE_NAME", "") or socket.gethostname(),
         nvml_library=_nvml_library(args),
+        kubernetes_url=_kubernetes_url(),
     )
+
+
+def _kubernetes_url() -> str:
+    """Return the API server of the cluster, which Kubernetes tells every container; empty outside of one."""
+    host, port = os.environ.get("KUBERNETES_SERVICE_HOST", ""), os.environ.get("KUBERNETES_SERVICE_PORT", "443")
+    return f"https://[{host}]:{port}" if ":" in host else f"https://{host}:{port}" if host else ""
 
 
 def _nvml_library(args: argparse.Namespace) -> object:

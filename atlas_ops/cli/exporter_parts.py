@@ -6,12 +6,14 @@ and nowhere else.
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Callable, Hashable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import urlsplit
 
 from atlas_ops.catalog.dialects import shipped_dialects
+from atlas_ops.cli.exporter_finders import plan_finders
 from atlas_ops.exporter import dcgm
 from atlas_ops.exporter.amd import devices as amd_devices
 from atlas_ops.exporter.gpu.backend import GpuBackend, NoWorkloads, Workloads
@@ -37,12 +39,16 @@ class Machine:
     host_name: str
     nvml_library: object = None
     """The driver's library, where it is not the real one."""
+    kubernetes_url: str = ""
+    """The API server of the cluster in which the exporter runs; empty outside of one."""
 
 
-def plan_collectors(settings: Settings, machine: Machine) -> tuple[Plan, ...]:
-    """Return a plan for each collector that the settings ask for."""
-    here = (*_gpus(settings.exporter, machine), _host(settings.exporter, machine))
-    return (*here, *_push(settings.exporter, machine, here), *_servers(settings, machine))
+def plan_collectors(settings: Settings, machine: Machine, servers: Sequence[Server]) -> tuple[Plan, ...]:
+    """Return a plan for each collector that the settings ask for, and for each of the servers, named or found."""
+    exporter = settings.exporter
+    here = (*_gpus(exporter, machine), _host(exporter, machine))
+    finders = plan_finders(settings, machine.host_name, machine.kubernetes_url)
+    return (*here, *_push(exporter, machine, here), *finders, *_servers(servers, exporter, machine.host_name))
 
 
 def compat_printers(exporter: Exporter) -> tuple[Compat, ...]:
@@ -123,10 +129,10 @@ def _push(exporter: Exporter, machine: Machine, plans: Sequence[Plan]) -> Iterat
     yield Plan(key=("otlp", *target, keys), make=make)
 
 
-def _servers(settings: Settings, machine: Machine) -> Iterator[Plan]:
-    for server, name in zip(settings.servers, name_servers(settings.servers), strict=True):
-        identity = _identity(server, name, machine.host_name)
-        yield _server(server, identity, settings.exporter)
+def _servers(servers: Sequence[Server], exporter: Exporter, host_name: str) -> Iterator[Plan]:
+    for server, name in zip(servers, name_servers(servers), strict=True):
+        identity = _identity(server, name, host_name)
+        yield _server(server, identity, exporter)
         for probe in server.probes:
             yield _probe(probe, server, identity)
 
@@ -139,8 +145,10 @@ def _identity(server: Server, name: str, host_name: str) -> Identity:
 
 def _server(server: Server, identity: Identity, exporter: Exporter) -> Plan:
     pace = (exporter.interval_seconds, exporter.timeout_seconds, exporter.max_page_bytes, exporter.max_models)
+    # A container that was started anew is the same server: its restarts are counted, not its counts begun again.
+    settings = dataclasses.replace(server, started_at=None)
     return Plan(
-        key=("server", server, identity, pace),
+        key=("server", settings, identity, pace),
         make=lambda _: ServerCollector(server, identity, exporter, shipped_dialects()),
     )
 

@@ -7,17 +7,17 @@ from __future__ import annotations
 
 import logging
 import signal
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from enum import Enum
 from pathlib import Path
 from types import TracebackType
 
 from atlas_ops.cli.exporter_parts import Machine, compat_printers, plan_collectors
 from atlas_ops.errors import AtlasError
-from atlas_ops.exporter.file_stamp import stamp
+from atlas_ops.exporter.discovery.merge import merged
 from atlas_ops.exporter.service import Service
 from atlas_ops.exporter.web.guard import Guard
-from atlas_ops.settings import Settings
+from atlas_ops.settings import Server, Settings
 
 _log = logging.getLogger(__name__)
 
@@ -25,6 +25,9 @@ FIRST_ROUND_MARGIN_SECONDS = 0.5
 """The first page waits for the first round, which a hung server stretches to the whole timeout, and this much more."""
 FIRST_ROUND_MAX_SECONDS = 8.0
 """However long a server may take: a scrape waits for the first page no longer than Prometheus's default of ten."""
+
+FOLLOWED_ROUND_SECONDS = 1.0
+"""The same wait where servers were found or are gone: a new one that hangs must not hold up those that come after it."""
 
 
 class Asked(Enum):
@@ -64,25 +67,6 @@ class Signals:
         return Asked.RELOAD if came.si_signo == signal.SIGHUP else Asked.STOP
 
 
-class SettingsFile:
-    """Tells when the settings file has changed and is at rest: one that is half written may look like a whole one."""
-
-    def __init__(self, path: Path | None) -> None:
-        """Watch a file; none at all is never changed."""
-        self._path = path
-        self._used = self._seen = stamp(path) if path else None
-
-    def changed(self) -> bool:
-        """Whether the file differs from the one that was noted, and is as it was at the call before this one."""
-        now = stamp(self._path) if self._path else None
-        at_rest, self._seen = now == self._seen, now
-        return at_rest and now != self._used
-
-    def noted(self) -> None:
-        """Take the file as it is now as read; to be called before it is."""
-        self._used = self._seen = stamp(self._path) if self._path else None
-
-
 class Reloader:
     """Brings a service to what the settings say. `read` returns them as they are now, or raises AtlasError."""
 
@@ -90,19 +74,24 @@ class Reloader:
         self, service: Service, machine: Machine, *, read: Callable[[], Settings], stopping: Callable[[], bool]
     ) -> None:
         self._service, self._machine, self._read, self._stopping = service, machine, read, stopping
+        self._settings = Settings()
         self._listen = ""
+        self._found: tuple[tuple[Server, ...], ...] = ()
+        self.servers: tuple[Server, ...] = ()
+        """Those that are measured: named ones, and those that were found."""
 
     def begin(self, settings: Settings) -> None:
         """Put the collectors to work for the first time."""
         self._listen = settings.exporter.listen
-        self._use(settings)
+        self._use_settings(settings)
+        self.follow()
 
     def reload(self) -> None:
         """Read the settings and take them over as a whole. With any mistake in them nothing changes. Never raises."""
         try:
             settings = self._read()
             guard = self._guard(settings.exporter.web_config_file)
-            self._use(settings)
+            self._use_settings(settings)
         except AtlasError as error:
             _log.error("the settings stay as they were: %s", error)
         except Exception:  # noqa: BLE001 (logged whole; what runs goes on)
@@ -110,22 +99,50 @@ class Reloader:
         else:
             self._service.guard = guard
             self._service.reloaded(success=True)
-            _log.info("the settings were read again and are in force (%d servers)", len(settings.servers))
+            _log.info("the settings were read again and are in force (%d servers)", len(self.servers))
             if settings.exporter.listen != self._listen:
                 _log.warning("still serving %s: a new `listen` needs a restart", self._listen)
             return
         self._service.reloaded(success=False)
+
+    def follow(self) -> None:
+        """Measure the servers that are found by now, and no longer those that are gone. Never raises."""
+        found = self._service.found()
+        if found == self._found:
+            return
+        before = self.servers
+        try:
+            self._use(self._settings, found, FOLLOWED_ROUND_SECONDS)
+        except Exception:  # noqa: BLE001 (logged whole; what runs goes on)
+            _log.exception("the servers that were found could not be put to work; it is tried again")
+        else:
+            _tell_change(before, self.servers)
 
     def _guard(self, path: str) -> Guard:
         """Return the guard at work when it is for the same file, which it reads again by itself."""
         wanted = Path(path) if path else None
         return self._service.guard if wanted == self._service.guard.path else Guard(wanted)
 
-    def _use(self, settings: Settings) -> None:
+    def _use_settings(self, settings: Settings) -> None:
         first_round = settings.exporter.timeout_seconds + FIRST_ROUND_MARGIN_SECONDS
+        self._use(settings, self._service.found(), min(first_round, FIRST_ROUND_MAX_SECONDS))
+        self._settings = settings
+
+    def _use(self, settings: Settings, found: tuple[tuple[Server, ...], ...], first_round_seconds: float) -> None:
+        servers = merged(settings.servers, *found)
         self._service.use(
-            plan_collectors(settings, self._machine),
+            plan_collectors(settings, self._machine, servers),
             compat_printers(settings.exporter),
-            first_round_seconds=min(first_round, FIRST_ROUND_MAX_SECONDS),
+            first_round_seconds=first_round_seconds,
             cancelled=self._stopping,
         )
+        self._found, self.servers = found, servers
+
+
+def _tell_change(before: Sequence[Server], now: Sequence[Server]) -> None:
+    known, there = {server.url for server in before}, {server.url for server in now}
+    for server in now:
+        if server.url not in known:
+            _log.info("found %s%s", server.url, f" (pod {server.namespace}/{server.pod})" if server.pod else "")
+    for url in sorted(known - there):
+        _log.info("gone: %s", url)

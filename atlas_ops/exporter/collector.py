@@ -1,6 +1,6 @@
 """What the exporter's page asks of whoever measures: the seam between collectors and the HTTP server.
 
-Implemented by `server_collector`, by the GPU collector and others; used by `source`, `lineup` and `service`.
+Implemented by `server_collector`, the GPU collector, `discovery` and others; used by `source`, `lineup` and `service`.
 """
 
 from __future__ import annotations
@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from typing import Protocol, runtime_checkable
 
 from atlas_ops.exporter.samples import Sample
+from atlas_ops.settings import Server
 
 
 class Collector(Protocol):
@@ -66,4 +67,13 @@ class Versioned(Protocol):
 
     def version(self) -> Hashable:
         """Return something that differs whenever `collect` would return something else than before."""
+        ...
+
+
+@runtime_checkable
+class Finder(Protocol):
+    """A collector that finds model servers, each of which is to get a collector of its own."""
+
+    def found(self) -> tuple[Server, ...]:
+        """Return the servers that there are now, as far as is known; must not wait."""
         ...

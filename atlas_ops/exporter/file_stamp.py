@@ -24,18 +24,21 @@ def stamp(path: Path) -> Stamp:
 class FileWatch:
     """Tells when a file has changed and is at rest: one that is half written may look like a whole one."""
 
-    def __init__(self, path: Path) -> None:
-        """Watch a file that was not read yet."""
+    def __init__(self, path: Path | None) -> None:
+        """Watch a file that was not read yet; none at all never changes."""
         self._path = path
         self._used: Stamp = None
-        self._seen = stamp(path)
+        self._seen = self._now()
 
     def changed(self) -> bool:
         """Whether the file differs from the one that was noted, and is as it was at the call before this one."""
-        now = stamp(self._path)
+        now = self._now()
         at_rest, self._seen = now == self._seen, now
         return at_rest and now != self._used
 
     def noted(self) -> None:
         """Take the file as it is now as read; to be called before it is."""
-        self._used = self._seen = stamp(self._path)
+        self._used = self._seen = self._now()
+
+    def _now(self) -> Stamp:
+        return stamp(self._path) if self._path else None

@@ -10,7 +10,7 @@ from collections.abc import Callable, Sequence
 from types import TracebackType
 
 from atlas_ops.exporter import page
-from atlas_ops.exporter.collector import Collector, Paced
+from atlas_ops.exporter.collector import Collector, Finder, Paced
 from atlas_ops.exporter.lineup import Lineup, Plan
 from atlas_ops.exporter.page import Compat
 from atlas_ops.exporter.samples import Sample
@@ -21,6 +21,7 @@ from atlas_ops.exporter.web.guard import Guard
 from atlas_ops.exporter.web.message import Reply, Request
 from atlas_ops.exporter.web.server import Server
 from atlas_ops.exporter.web.session import Site
+from atlas_ops.settings import Server as ModelServer
 
 READY_INTERVALS = 3
 """A collector whose last round is older than this many intervals makes the exporter not ready."""
@@ -81,6 +82,10 @@ class Service:
         made = self._lineup.prepare(plans, first_round_seconds, cancelled)
         self._snapshots.use(tuple(made.values()), compat, _NEW_PAGE_SECONDS)
         self._lineup.adopt(made)
+
+    def found(self) -> tuple[tuple[ModelServer, ...], ...]:
+        """Return the model servers that each collector which looks for them has found, in the order of the plans."""
+        return tuple(collector.found() for collector in self._lineup.collectors if isinstance(collector, Finder))
 
     def reloaded(self, *, success: bool) -> None:
         """Tell on the page how a reload of the settings ended."""

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from atlas_ops.cli.exporter_reload import SettingsFile
+from atlas_ops.exporter.file_stamp import FileWatch
 from tests.exporter.collectors import await_that
 from tests.exporter.command import Exporter, config, running, states
 from tests.exporter.fake_server import FakeServer, answer, hang, serving
@@ -134,7 +134,8 @@ def test_a_changed_file_is_read_without_a_signal_and_other_flags_still_count(goo
 def test_a_half_written_file_is_not_read(tmp_path: Path) -> None:
     path = tmp_path / "atlas-ops.yaml"
     path.write_text("old")
-    file = SettingsFile(path)
+    file = FileWatch(path)
+    file.noted()
     assert not file.changed()
     path.write_text("new, first half")
     assert not file.changed(), "seen, and perhaps not at rest"

@@ -63,7 +63,7 @@ class FileFinder:
         if self._thread.is_alive():
             self._thread.join(_GOODBYE_SECONDS)
 
-    def servers(self) -> tuple[Server, ...]:
+    def found(self) -> tuple[Server, ...]:
         """Return what the files name now; never waits."""
         return self._servers
 

@@ -55,7 +55,7 @@ class PodFinder:
         if self._thread.is_alive():
             self._thread.join(_GOODBYE_SECONDS)
 
-    def servers(self) -> tuple[Server, ...]:
+    def found(self) -> tuple[Server, ...]:
         """Return the servers that there are now, as far as is known; never waits."""
         return self._store.servers
 
@@ -79,7 +79,7 @@ class PodFinder:
             return
         text = str(problem) if problem else ""
         if text and text != self._problem:
-            _log.warning("%s: the servers known so far are kept (%d): %s", self.name, len(self.servers()), text)
+            _log.warning("%s: the servers known so far are kept (%d): %s", self.name, len(self.found()), text)
         elif self._problem and not text:
             _log.info("%s: it works again", self.name)
         self._problem, self._works = text, not text
