@@ -6,30 +6,26 @@ and nowhere else.
 
 from __future__ import annotations
 
-import dataclasses
 from collections.abc import Callable, Hashable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from urllib.parse import urlsplit
 
-from atlas_ops.catalog.dialects import shipped_dialects
 from atlas_ops.cli.exporter_finders import plan_finders
+from atlas_ops.cli.exporter_servers import plan_servers
 from atlas_ops.exporter import dcgm
 from atlas_ops.exporter.amd import devices as amd_devices
 from atlas_ops.exporter.gpu.backend import GpuBackend, NoWorkloads, Workloads
 from atlas_ops.exporter.gpu.collector import GpuCollector
 from atlas_ops.exporter.gpu.expected import ExpectedGpus
-from atlas_ops.exporter.identity import Identity, name_servers
 from atlas_ops.exporter.lineup import Made, Plan
 from atlas_ops.exporter.nvml.binding import Nvml
 from atlas_ops.exporter.oom.collector import OomCollector
 from atlas_ops.exporter.otlp.push import Push
 from atlas_ops.exporter.page import Compat
-from atlas_ops.exporter.probe.collector import ProbeCollector
-from atlas_ops.exporter.server_collector import ServerCollector
-from atlas_ops.exporter.watched_server import UNKNOWN_RUNTIME
 from atlas_ops.exporter.workload.collector import WorkloadCollector
-from atlas_ops.settings import Exporter, Probe, Server, Settings
+from atlas_ops.settings import Exporter, Server, Settings
+
+_VENDORS = ("nvml", "amd")
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -48,7 +44,17 @@ def plan_collectors(settings: Settings, machine: Machine, servers: Sequence[Serv
     exporter = settings.exporter
     here = (*_gpus(exporter, machine), _host(exporter, machine))
     finders = plan_finders(settings, machine.host_name, machine.kubernetes_url)
-    return (*here, *_push(exporter, machine, here), *finders, *_servers(servers, exporter, machine.host_name))
+    return (
+        *here,
+        *_push(exporter, machine, here),
+        *finders,
+        *plan_servers(servers, exporter, machine.host_name, _measured(here)),
+    )
+
+
+def _measured(plans: Sequence[Plan]) -> tuple[Hashable, ...]:
+    """Return the keys of the collectors that have a table of the processes on GPUs."""
+    return tuple(plan.key for plan in plans if isinstance(plan.key, tuple) and plan.key[0] in _VENDORS)
 
 
 def compat_printers(exporter: Exporter) -> tuple[Compat, ...]:
@@ -127,37 +133,3 @@ def _push(exporter: Exporter, machine: Machine, plans: Sequence[Plan]) -> Iterat
         return Push(*target, lambda: [sample for source in sources for sample in source.collect()], machine.host_name)
 
     yield Plan(key=("otlp", *target, keys), make=make)
-
-
-def _servers(servers: Sequence[Server], exporter: Exporter, host_name: str) -> Iterator[Plan]:
-    for server, name in zip(servers, name_servers(servers), strict=True):
-        identity = _identity(server, name, host_name)
-        yield _server(server, identity, exporter)
-        for probe in server.probes:
-            yield _probe(probe, server, identity)
-
-
-def _identity(server: Server, name: str, host_name: str) -> Identity:
-    return Identity(
-        server=name, host_name=host_name, namespace=server.namespace, pod=server.pod, container=server.container
-    )
-
-
-def _server(server: Server, identity: Identity, exporter: Exporter) -> Plan:
-    pace = (exporter.interval_seconds, exporter.timeout_seconds, exporter.max_page_bytes, exporter.max_models)
-    # A container that was started anew is the same server: its restarts are counted, not its counts begun again.
-    settings = dataclasses.replace(server, started_at=None)
-    return Plan(
-        key=("server", settings, identity, pace),
-        make=lambda _: ServerCollector(server, identity, exporter, shipped_dialects()),
-    )
-
-
-def _probe(probe: Probe, server: Server, identity: Identity) -> Plan:
-    url = urlsplit(server.url)
-    api_url = server.api_url or f"{url.scheme}://{url.netloc}"
-    runtime = server.runtime or UNKNOWN_RUNTIME
-    return Plan(
-        key=("probe", probe, identity, api_url, runtime),
-        make=lambda _: ProbeCollector(probe, identity, api_url, lambda: runtime),
-    )

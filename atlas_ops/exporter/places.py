@@ -29,12 +29,17 @@ class Places:
     def _at(self, port: int) -> str:
         """Return the address with another port, where the metrics are at the port that is usual; 0: the same port."""
         parts = urlsplit(self._server.url)
-        if port == 0 or port == parts.port:
-            return urlunsplit((parts.scheme, parts.netloc, "", "", ""))
+        if port in (0, parts.port):
+            return base_url(self._server)
         if port < 0 or parts.port != self._dialect.default_port:
             return ""
         host = f"[{parts.hostname}]" if ":" in (parts.hostname or "") else parts.hostname
         return urlunsplit((parts.scheme, f"{host}:{port}", "", "", ""))
+
+
+def base_url(server: Server) -> str:
+    """Return scheme, host and port of a server's page."""
+    return urlunsplit((*urlsplit(server.url)[:2], "", "", ""))
 
 
 def metrics_url(server: Server, default_path: str) -> str:

@@ -89,6 +89,11 @@ class ServerCollector:
         """Whether the first round is over."""
         return self._asked
 
+    @property
+    def runtime(self) -> str:
+        """The id of the server's dialect, `unknown` as long as nobody knows."""
+        return self._server.runtime
+
     def last_round(self) -> Round | None:
         """Return the last round; None before the first one is over."""
         result = self._result

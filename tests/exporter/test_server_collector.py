@@ -184,7 +184,7 @@ def test_restarts_are_there_from_the_start_and_count() -> None:
 @pytest.mark.parametrize(("status", "ready"), [(200, 1.0), (503, 0.0), (500, 0.0), (404, None), (302, None)])
 def test_readiness_is_what_the_endpoint_says(status: int, ready: float | None) -> None:
     with serving(metrics=answer(PAGE), health=answer("", status=status)) as server, watching(server.url) as collector:
-        page = eventually(collector, in_state("ok"))
+        page = eventually(collector, lambda _: collector.ready)
     assert page.values(s.SERVER_READY, "server") == ({server.address: ready} if ready is not None else {})
 
 
@@ -198,7 +198,7 @@ def test_a_hung_readiness_endpoint_costs_only_its_own_signal() -> None:
 
 def test_readiness_is_not_asked_where_it_is_on_another_port() -> None:
     with serving(answer(text_of("triton/idle"))) as server, watching(server.url) as collector:
-        page = eventually(collector, in_state("ok"))
+        page = eventually(collector, lambda _: collector.ready)
         assert {request.split()[1] for request in server.requests} == {"/metrics"}
     assert not page.has(s.SERVER_READY)
     assert page.value(s.SERVER_UP, runtime="triton") == 1
