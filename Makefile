@@ -17,11 +17,11 @@ INSTALL_MISSING := if [ -n "$$missing" ]; then \
 	fi
 PIP_INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check
 
-.PHONY: help setup setup-dev system system-dev demo test test-wheel check build wheel bench clean
+.PHONY: help setup setup-dev system system-dev demo test test-wheel test-servers check build wheel bench clean
 
 help: ## Show this help
 	@echo "usage: make TARGET"; echo
-	@sed -nE 's/^([a-z-]+):[^#]*## (.*)/\1|\2/p' $(MAKEFILE_LIST) | while IFS='|' read -r name text; do printf '  %-10s %s\n' "$$name" "$$text"; done
+	@sed -nE 's/^([a-z-]+):[^#]*## (.*)/\1|\2/p' $(MAKEFILE_LIST) | while IFS='|' read -r name text; do printf '  %-12s %s\n' "$$name" "$$text"; done
 
 demo: setup ## Show a fault become a page on this machine (ARGS="--scenario NAME --once" for more)
 	$(BIN)/atlas-ops demo $(ARGS)
@@ -38,6 +38,15 @@ test-wheel: wheel ## Run the suite against the installed wheel instead of the ch
 	$(BIN)/python -c 'import sysconfig; print(sysconfig.get_path("purelib"))' > "$$site/tools.pth"; \
 	$(PIP_INSTALL) --no-deps --target "$$site" dist/*.whl
 	cd build/wheel/tree && ../venv/bin/python -m pytest --ignore=tests/stage --ignore=tests/servers --ignore=tests/test_wheel.py
+
+# Each server lives in build/servers/NAME. They need 5 to 10 GB, an hour the first time, and 8 GB of memory.
+test-servers: setup-dev ## Run real vLLM, llama.cpp, Ray Serve, KServe, MLServer, TorchServe into failures (ARGS="vllm" for one)
+	@missing=""; \
+	command -v ip >/dev/null || missing="$$missing iproute2"; \
+	command -v g++ >/dev/null || missing="$$missing g++"; \
+	command -v java >/dev/null || missing="$$missing openjdk-17-jre-headless"; \
+	$(INSTALL_MISSING)
+	$(BIN)/python -m tests.nightly $(ARGS)
 
 check: setup-dev ## Lint, types, layers, and that rules, dashboards, runbooks and links belong together
 	$(BIN)/ruff check

@@ -18,7 +18,9 @@ ISOLATED = ("unshare", "--net", "--pid", "--fork", "--kill-child", "--mount-proc
 
 def main() -> None:
     """Install what is asked for, then become the test run."""
-    parser = argparse.ArgumentParser(prog="python -m tests.nightly", description="Test against heavy real model servers.")
+    parser = argparse.ArgumentParser(
+        prog="python -m tests.nightly", description="Test against heavy real model servers."
+    )
     parser.add_argument("names", nargs="*", metavar="NAME", help=f"{', '.join(RECIPES)}; all when none is given")
     names = parser.parse_args().names or list(RECIPES)
     unknown = [name for name in names if name not in RECIPES]
@@ -27,7 +29,7 @@ def main() -> None:
     for name in names:
         install(name)
     files = [f"tests/nightly/test_{name}.py" for name in names]
-    pytest = [sys.executable, "-m", "pytest", "--verbose", "--durations=0", *files]
+    pytest = [sys.executable, "-m", "pytest", "-vv", "--durations=0", *files]
     mapped = () if os.getuid() == 0 else ("--map-root-user",)
     script = 'ip link set lo up && "$@"; exit $?'
     os.execvp(ISOLATED[0], [*ISOLATED, *mapped, "sh", "-c", script, "sh", *pytest])

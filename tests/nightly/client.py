@@ -33,9 +33,7 @@ def ask(request: Request) -> int:
     address = urlsplit(request.url)
     with contextlib.closing(HTTPConnection(address.netloc, timeout=PATIENCE_SECONDS)) as connection:
         try:
-            connection.request(
-                "POST", address.path, json.dumps(request.body), {"Content-Type": "application/json"}
-            )
+            connection.request("POST", address.path, json.dumps(request.body), {"Content-Type": "application/json"})
             answer = connection.getresponse()
             answer.read()
         except (OSError, HTTPException):

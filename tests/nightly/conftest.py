@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import socket
+import time
 from collections.abc import Iterator
 
 import pytest
@@ -22,4 +23,7 @@ def alone() -> None:
 def nothing_left(alone: None) -> Iterator[None]:
     """Every process of a module ends with it."""
     yield
+    deadline = time.monotonic() + 20  # Ray's workers see by themselves that they are no longer wanted
+    while others() and time.monotonic() < deadline:
+        time.sleep(0.1)
     assert others() == []

