@@ -10,8 +10,10 @@ import pytest
 from atlas_ops import settings, shipped
 from atlas_ops.catalog import dialects
 from atlas_ops.catalog import signals as s
-from atlas_ops.catalog.dialect import Combine, Decoding, Dialect, Version
+from atlas_ops.catalog.dialect import Dialect, Place
+from atlas_ops.catalog.dialect_entries import SPOKEN_SIGNALS
 from atlas_ops.catalog.model import Quality, SignalType
+from atlas_ops.catalog.reading import Combine, Decoding, Version
 from atlas_ops.errors import ConfigError
 
 SHIPPED = dialects.shipped_dialects()
@@ -32,20 +34,26 @@ def mistakes(text: str, runtime: str = "vllm") -> tuple[str, ...]:
     return raised.value.mistakes
 
 
-def test_the_first_three_runtimes_are_shipped() -> None:
-    assert {"bentoml", "triton", "vllm"} <= set(dialects.runtime_ids())
-
-
 @every_dialect
 def test_every_dialect_answers_for_every_signal_of_a_server(dialect: Dialect) -> None:
-    assert {entry.signal for entry in dialect.entries} == set(dialects.SPOKEN_SIGNALS)
+    assert {entry.signal for entry in dialect.entries} == set(SPOKEN_SIGNALS)
 
 
 @every_dialect
-def test_what_a_runtime_cannot_tell_has_its_reason(dialect: Dialect) -> None:
+def test_what_a_runtime_cannot_tell_has_its_reason_and_nothing_else_is_none(dialect: Dialect) -> None:
+    asked = {answer.signal for question in dialect.questions for answer in question.answers}
+    asked |= {{"readiness": s.SERVER_READY, "model": s.MODEL_READY}.get(one.tells) for one in dialect.endpoints}
     for entry in dialect.entries:
-        assert (entry.quality is Quality.NONE) == (not entry.readings) or entry.quality is Quality.PROBE
-        assert entry.note or entry.quality is not Quality.NONE
+        told = bool(entry.readings or entry.derive or entry.signal in asked)
+        assert told == (entry.quality is not Quality.NONE), entry.signal
+        assert told or entry.note
+
+
+@every_dialect
+def test_a_dialect_says_where_it_is_from_how_it_is_switched_on_and_where_it_lies(dialect: Dialect) -> None:
+    assert dialect.source and dialect.metrics_switch and dialect.traps
+    for reading in (reading for entry in dialect.entries for reading in entry.readings):
+        assert reading.since is None or reading.until is None or reading.since < reading.until
 
 
 @every_dialect
@@ -77,11 +85,9 @@ def test_a_page_of_no_known_runtime_is_not_guessed() -> None:
     assert dialects.recognise(SHIPPED, ("ray_vllm_num_requests_running", "http_requests_total")) is None
 
 
-def test_only_readiness_on_the_port_of_the_metrics_is_asked() -> None:
-    assert [(d.runtime, d.readiness.path) for d in SHIPPED if d.readiness] == [
-        ("bentoml", "/readyz"),
-        ("vllm", "/health"),
-    ]
+def test_readiness_is_asked_where_the_requests_go() -> None:
+    asked = {(d.runtime, e.path, e.at) for d in SHIPPED for e in d.endpoints if e.tells == "readiness"}
+    assert {("bentoml", "/readyz", Place.METRICS), ("triton", "/v2/health/ready", Place.API)} <= asked
 
 
 def test_versions_are_ordered_by_their_numbers() -> None:
@@ -123,32 +129,73 @@ def test_every_mistake_of_a_file_is_told_with_its_line() -> None:
     assert len(found) == 6
 
 
-@pytest.mark.parametrize(
-    ("old", "new", "mistake"),
-    [
-        ("quality: none\n    note: Not on the page. Measure", "quality: none\n    not: Measure", "note: is missing"),
-        ("    quality: none\n    note: See atlas_batches_total.", "    quality: direct", "needs readings"),
-        ("otherwise: rejected", "otherwise: refused", "expected one of ok, error, rejected, cancelled, timeout"),
-        ("otherwise: rejected", "note: nothing", "expected a label with outcomes"),
-        ("length: ok,", "length: fine,", "expected one of ok, error"),
-        ("[0.3, 0.5, 0.8,", "[0.3, 0.8, 0.5,", "expected numbers that rise"),
-        ("decode: label_product, labels: [kv_cache_size_tokens]", "decode: label_product", "labels: is missing"),
-        (
-            "decode: label_product, labels: [num",
-            "decode: histogram, labels: [num",
-            "expected one of value, label_product",
-        ),
-        ('  - where: {server: "*"}\n', "  - where: {}\n", "would drop everything"),
-        ('names: ["vllm:"]', "names: []", "fingerprint.names: is missing"),
-        ("tells: readiness", "tells: all", "expected one of readiness, liveness, model"),
-        ("on_metrics_port: true", "on_metrics_port: false", "is a probe exactly when"),
-        (", since: 0.8.5}", "}", "since: is missing; evidence is of a version"),
-    ],
-)
-def test_each_kind_of_nonsense_is_refused(old: str, new: str, mistake: str) -> None:
+NONSENSE = (
+    ("    quality: derived\n    derive: start\n    note: Not on", "    quality: none\n    not: on", "note: is missing"),
+    ("    quality: none\n    note: See atlas_batches_total.", "    quality: direct", "quality is direct, yet nothing tells"),
+    ("quality: derived\n    derive: processes", "quality: none\n    derive: processes", "yet health, ask, derive, first"),
+    ("derive: processes", "derive: start", "expected one of processes, found 'start'"),
+    ("  atlas_preemptions_total:", "  atlas_preemptions_total:\n    derive: start", "can be derived"),
+    ("otherwise: rejected", "otherwise: refused", "expected one of ok, error, rejected, cancelled, timeout"),
+    ("otherwise: rejected", "note: nothing", "expected a label with outcomes"),
+    ("length: ok,", "length: fine,", "expected one of ok, error"),
+    ("[0.3, 0.5, 0.8,", "[0.3, 0.8, 0.5,", "expected numbers that rise"),
+    ("[0.3, 0.5, 0.8,", "[0.3, much, 0.8,", "bounds: expected numbers"),
+    ("decode: label_product, labels: [kv_cache_size_tokens]", "decode: label_product", "labels: is missing"),
+    ("decode: label_product, labels: [num", "decode: histogram, labels: [num", "expected one of value, ratio, product"),
+    ("since: 0.11.1}\n  atlas_server", "decode: state}\n  atlas_server", "expected equals or at_least, one of them"),
+    ("num_requests_running\"\n", "num_requests_running\"\n        decode: ratio\n", "a ratio has a second metric"),
+    ("num_requests_running\"\n", "num_requests_running\"\n        decode: ratio\n        by: {}\n", "by.metric: is missing"),
+    ("num_requests_running\"\n", "num_requests_running\"\n        sums: false\n", "sums: unknown key"),
+    ("num_requests_running\"\n", "num_requests_running\"\n        scale: 0\n", "expected a number above 0"),
+    ("num_requests_running\"\n", "num_requests_running\"\n        model: {part: 1}\n", "model.label: is missing"),
+    ("since: 0.6.6, until: 0.9.1", "since: 0.6.6, until: 0.6.6", "expected a version after 0.6.6"),
+    ("    sum_of:\n", "    first_of: [{metric: a, otherwise: ok}]\n    sum_of:\n", "expected first_of or sum_of, not both"),
+    ('  - where: {server: "*"}\n', "  - where: {}\n", "would drop everything"),
+    ('names: ["vllm:"]', "names: []", "fingerprint.names: is missing"),
+    ("tells: readiness", "tells: all", "expected one of readiness, liveness, model"),
+    ("tells: readiness", "tells: readiness\n    at: roof", "expected one of metrics, api, management"),
+    ("tells: readiness", "tells: readiness\n    at: management", "management_port: is missing"),
+    ("tells: readiness", "tells: readiness\n    find: state", "expected find and ready, or neither"),
+    ("path: /health", "path: health", "expected a path that begins with /"),
+    ("answers: [{fact: version, find: version}]", "answers: []", "say what the endpoint tells"),
+    ("{fact: version, find: version}", "{find: version}", "expected signal or fact, one of them"),
+    ("{fact: version, find: version}", "{fact: colour, find: version}", "expected one of model, version"),
+    ("{fact: version, find: version}", "{signal: atlas_gpu_up, find: a}", "signal: expected one of"),
+    ("{fact: version, find: version}", "{fact: version}", "find: is missing"),
+    ("every_seconds: 300", "every_seconds: 100000", "expected a number above -1 and below 86400"),
+    (", since: 0.8.5}", "}", "since: is missing; evidence is of a version"),
+    ("gauges_move: step", "gauges_move: often", "expected one of live, step, finish, arrival, push"),
+    ("  gauges_move: step\n", "", "gauges_move: is missing"),
+    ("tokens_move: step", "significant_digits: 99", "expected a number above -1 and below 18"),
+    ("tokens_move: step", "workers_alternate: perhaps", "expected true or false"),
+    ("tokens_move: step", "alive: {metric: up}", "alive.label: is missing"),
+    ("tokens_move: step", 'scrape_resets: ["vllm:num_requests_running"]', "is read by a signal; every other reader"),
+    ("labels: [model_name, model]", "info: {metric: a}", "expected metric and label"),
+    ("labels: [model_name, model]", "alone: false", "give the labels that name the model, or alone: true"),
+    ("containers: [vllm]", "containers: {vllm: 1}", "expected a list of texts"),
+    ("  port: 8000", "  port: 800000", "expected a number above 0 and below 65536"),
+)  # fmt: skip
+
+
+@pytest.mark.parametrize(("old", "new", "mistake"), NONSENSE, ids=[f"{new}"[:40] for _, new, _ in NONSENSE])
+def test_each_kind_of_nonsense_is_refused_with_its_line(old: str, new: str, mistake: str) -> None:
     text = text_of("vllm")
     assert old in text
-    assert any(mistake in line for line in mistakes(text.replace(old, new, 1)))
+    found = [line for line in mistakes(text.replace(old, new, 1)) if mistake in line]
+    assert found
+    line = int(found[0].removeprefix("line ").partition(":")[0])
+    assert (
+        abs(line - text[: text.index(old)].count("\n") - 1) <= 3 or "signals:" in found[0] or "is missing" in found[0]
+    )
+
+
+def test_all_mistakes_of_a_file_are_told_at_once() -> None:
+    text = text_of("vllm")
+    together = (2, 5, 7, 8, 20, 21, 24, 27, 32, 33, 36, 40, 42)
+    for old, new, _ in (NONSENSE[number] for number in together):
+        text = text.replace(old, new, 1)
+    told = "\n".join(mistakes(text))
+    assert not [NONSENSE[number] for number in together if NONSENSE[number][2] not in told]
 
 
 def test_a_mean_needs_both_of_its_counters() -> None:

@@ -9,24 +9,45 @@ from pathlib import Path
 from atlas_ops.catalog import signals as s
 from atlas_ops.catalog.dialects import recognise, shipped_dialects
 from atlas_ops.catalog.model import Signal
+from atlas_ops.catalog.reading import Version
 from atlas_ops.exporter.identity import Identity
 from atlas_ops.exporter.parse import Page, Parser
 from atlas_ops.exporter.samples import Sample
 from atlas_ops.exporter.translate import Translator
 
 SAMPLES = Path(__file__).parent.parent / "samples"
-FOLDERS = {"vllm": "vllm/0.32.0", "triton": "triton/2.51.0", "bentoml": "bentoml/1.4.39"}
-CAPTURES = tuple(
-    f"{runtime}/{path.stem}"
-    for runtime, folder in FOLDERS.items()
-    for path in sorted((SAMPLES / folder).glob("*.prom"))
+FOLDERS = tuple(sorted({path.parent for path in SAMPLES.glob("*/*/*.prom")}))
+"""`<runtime>/<version>`, each with its pages, their NOTES.md, and a runs.txt where pages follow each other."""
+
+
+def _capture(folder: Path, state: str) -> str:
+    several = sum(other.parent == folder.parent for other in FOLDERS) > 1
+    return f"{folder.parent.name}/{folder.name}/{state}" if several else f"{folder.parent.name}/{state}"
+
+
+_PATHS = {_capture(path.parent, path.stem): path for folder in FOLDERS for path in sorted(folder.glob("*.prom"))}
+CAPTURES = tuple(_PATHS)
+"""Every page of a real server, as `vllm/kv-pressure-1`, with the version between them where a runtime has several."""
+RUNS = tuple(
+    tuple(_capture(path.parent, state) for state in line.split())
+    for path in sorted(SAMPLES.glob("*/*/runs.txt"))
+    for line in path.read_text(encoding="utf-8").splitlines()
 )
-"""Every capture of the three runtimes, as `vllm/kv-pressure-1`."""
+"""Captures of the same process, in time: each line of a runs.txt."""
 
 
 def text_of(capture: str) -> str:
-    runtime, state = capture.split("/")
-    return (SAMPLES / FOLDERS[runtime] / f"{state}.prom").read_text(encoding="utf-8")
+    return _PATHS[capture].read_text(encoding="utf-8")
+
+
+def runtime_of(capture: str) -> str:
+    return capture.partition("/")[0]
+
+
+def version_of(capture: str) -> Version | None:
+    """The version that the name of the folder begins with; None where it is a commit."""
+    name = _PATHS[capture].parent.name
+    return Version.parse(name) if "." in name else None
 
 
 def parsed(text: str) -> Page:
@@ -81,7 +102,7 @@ def told(text: str, *, runtime: str = "", max_models: int = 64) -> Told:
 
 
 def told_of(capture: str) -> Told:
-    return told(text_of(capture))
+    return told(text_of(capture), runtime=runtime_of(capture))
 
 
 def series(name: str, value: float = 1, /, **labels: str) -> str:

@@ -1,0 +1,1 @@
+"""What the pages of each runtime must become, and the lies among them."""
