@@ -104,6 +104,7 @@ def add(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
     )
     # For the demo alone: its GPUs are simulated in another process, and it says so.
     gpus.add_argument("--simulated-gpus", default="", metavar="URL", help=argparse.SUPPRESS)
+    place.add_dialects(parser)
     place.add_config(parser)
 
 

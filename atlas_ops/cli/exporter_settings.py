@@ -19,21 +19,21 @@ from atlas_ops.settings import Server, Settings, url_problem
 
 def servers_from_flags(flags: Sequence[str]) -> tuple[Server, ...]:
     """Read `URL[=RUNTIME]` texts; UsageError with every mistake in them."""
-    servers, mistakes = _servers(flags)
+    servers, mistakes = _servers(flags, runtime_ids())
     _refuse(mistakes)
     return servers
 
 
 def read(args: argparse.Namespace) -> Settings:
     """Return the settings of the file with the flags over them; AtlasError with every mistake of either."""
-    servers, mistakes = _servers(args.server)
+    settings = place.read_config(args)
+    servers, mistakes = _servers(args.server, runtime_ids(settings.exporter.dialects))
     if args.listen is not None:
         try:
             settings_module.address(args.listen)
         except UsageError as error:
             mistakes.insert(0, f"--listen: {error.message}")
     _refuse(mistakes)
-    settings = place.read_config(args)
     _refuse([f"the settings file: {problem}" for problem in _doubled(settings.servers)] if not servers else [])
     exporter = dataclasses.replace(
         settings.exporter,
@@ -44,15 +44,15 @@ def read(args: argparse.Namespace) -> Settings:
     return dataclasses.replace(settings, exporter=exporter, servers=servers or settings.servers)
 
 
-def _servers(flags: Sequence[str]) -> tuple[tuple[Server, ...], list[str]]:
+def _servers(flags: Sequence[str], runtimes: Sequence[str]) -> tuple[tuple[Server, ...], list[str]]:
     servers: list[Server] = []
     mistakes: list[str] = []
     for flag in flags:
-        url, runtime = _split(flag)
+        url, runtime = _split(flag, runtimes)
         address, equals, unknown = url.partition("?")[0].rpartition("=")
         problem = url_problem(address if equals else url)
         if not problem and equals:
-            problem = f"unknown runtime {unknown!r}; known ones: {', '.join(runtime_ids())}"
+            problem = f"unknown runtime {unknown!r}; known ones: {', '.join(runtimes)}"
         if problem:
             mistakes.append(f"--server: {problem}")
         else:
@@ -61,10 +61,10 @@ def _servers(flags: Sequence[str]) -> tuple[tuple[Server, ...], list[str]]:
     return tuple(servers), mistakes
 
 
-def _split(flag: str) -> tuple[str, str]:
+def _split(flag: str, runtimes: Sequence[str]) -> tuple[str, str]:
     """Split at the last `=` when a runtime follows; a query string may hold others."""
     url, _, runtime = flag.rpartition("=")
-    return (url, runtime) if url and runtime in runtime_ids() else (flag, "")
+    return (url, runtime) if url and runtime in runtimes else (flag, "")
 
 
 def _doubled(servers: Sequence[Server]) -> list[str]:

@@ -1,4 +1,4 @@
-"""Which tree and which settings a command works on. Shared by `cli.build` and `cli.check`."""
+"""Which tree, settings and dialects a command works on. Shared by the commands."""
 
 from __future__ import annotations
 
@@ -19,7 +19,18 @@ def add_config(parser: argparse.ArgumentParser) -> None:
 
 def read_config(args: argparse.Namespace) -> Settings:
     """Return the settings that `--config` names; the built-in ones without it."""
-    return settings.read(args.config) if args.config else Settings()
+    dialects = getattr(args, "dialects", "")
+    return settings.read(args.config, dialects) if args.config else settings.parse("", dialects=dialects)
+
+
+def add_dialects(parser: argparse.ArgumentParser) -> None:
+    """Add `--dialects DIR`."""
+    parser.add_argument(
+        "--dialects",
+        default="",
+        metavar="DIR",
+        help="your own dialects, RUNTIME.yaml each; one with the name of a shipped one takes its place (default: none)",
+    )
 
 
 def is_tree(folder: Path) -> bool:
