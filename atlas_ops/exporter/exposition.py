@@ -31,7 +31,7 @@ _SERIES = rb"(%b)?(?:\s*+\{\s*+(?:%b)?(%b)\})?" % (_NAME, _NAME_IN_BRACES, _LABE
 # After the value perhaps a time stamp, and perhaps an exemplar.
 _SAMPLE = re.compile(rb"(%b)(?:(?<=\})\s*+|\s++)([^\s#]++)(?:\s++([^\s#]++))?\s*+(?:#.*+)?" % _SERIES)
 _ONE_LABEL = re.compile(rb"(%b)\s*+=\s*+(%b)" % (_LABEL_NAME, _QUOTED))
-_TYPE = re.compile(rb"#\s*+TYPE\s++(\S++)\s++(\S++)")
+_TYPE = re.compile(rb'#\s*+TYPE\s++(%b|(?!"")%b)\s++(\w++)' % (_NAME, _QUOTED))
 
 
 def declaration(line: bytes) -> tuple[str, str] | None:

@@ -156,12 +156,15 @@ def test_a_byte_order_mark_and_the_line_ends_of_windows_are_no_part_of_the_page(
 
 
 def test_the_first_type_of_a_family_counts_and_unknown_ones_are_kept() -> None:
-    page = parsed("# TYPE a counter\na 1\n# HELP a again\n# TYPE a gauge\n#\tTYPE  b stateset \nb 1\n# EOF\n")
-    assert (page.type_of("a"), page.type_of("b"), page.type_of("c")) == ("counter", "stateset", "untyped")
+    page = parsed(
+        '# TYPE a counter\na 1\n# HELP a again\n# TYPE a gauge\n#\tTYPE  b stateset \nb 1\n# TYPE "c d" info\n# EOF\n'
+    )
+    assert [page.type_of(name) for name in ("a", "b", "c d", "c")] == ["counter", "stateset", "info", "untyped"]
 
 
 @pytest.mark.parametrize(
-    "comment", ["#", "# TYPE a", "# TYPE", "#TYPEa b", "# UNIT a seconds", "# HELP a # TYPE a gauge"]
+    "comment",
+    ["#", "# TYPE a", "# TYPE", "#TYPEa b", "# UNIT a seconds", "# HELP a # TYPE a gauge", '# TYPE " a', '# TYPE "" a'],
 )
 def test_any_other_comment_says_nothing(comment: str) -> None:
     page = parsed(f"{comment}\nb 1\n")

@@ -91,8 +91,8 @@ def series(draw: st.DrawFn) -> str:
 @st.composite
 def pages(draw: st.DrawFn) -> list[str]:
     """Several pages of one server: its series stay, in any order, some come and go, and values change."""
-    known = draw(st.lists(series(), min_size=1, max_size=8))
-    return ["".join(draw(st.lists(lines(known), min_size=1, max_size=12))) for _ in range(3)]
+    known = draw(st.lists(series(), min_size=1, max_size=5))
+    return ["".join(draw(st.lists(lines(known), min_size=1, max_size=8))) for _ in range(2)]
 
 
 @st.composite
