@@ -6,6 +6,7 @@ Nothing is believed: a field of another shape than the API's counts as missing.
 
 from __future__ import annotations
 
+import ipaddress
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
@@ -16,7 +17,6 @@ MAX_CONTAINERS = 32
 """Of a pod that are looked at; real ones have a handful."""
 _NAME = re.compile(r"[a-z0-9]([a-z0-9.-]{0,251}[a-z0-9])?")
 """A DNS subdomain (RFC 1123), as Kubernetes asks of names; longer or stranger ones would become labels of series."""
-_IP = re.compile(r"[0-9a-fA-F.:]{2,45}")
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -61,17 +61,24 @@ def read_pod(found: object) -> Pod:
     pod = _mapping(found)
     metadata, spec, status = (_mapping(pod.get(part)) for part in ("metadata", "spec", "status"))
     namespace, name = read_name(found)
-    ip = _text(status.get("podIP"))
     return Pod(
         namespace=namespace,
         name=name,
         node=_text(spec.get("nodeName")),
-        ip="" if not _IP.fullmatch(ip) else f"[{ip}]" if ":" in ip else ip,
+        ip=_ip(_text(status.get("podIP"))),
         running=status.get("phase") == "Running",
         labels=_texts(metadata.get("labels")),
         annotations=_texts(metadata.get("annotations")),
         containers=tuple(_containers(spec.get("containers"), _starts(status.get("containerStatuses")))),
     )
+
+
+def _ip(text: str) -> str:
+    try:
+        found = ipaddress.ip_address(text)
+    except ValueError:
+        return ""
+    return str(found) if found.version == 4 else "" if found.scope_id else f"[{found}]"
 
 
 def _containers(found: object, starts: Mapping[str, float]) -> Iterator[Container]:

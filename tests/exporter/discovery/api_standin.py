@@ -192,7 +192,9 @@ class _Handler(BaseHTTPRequestHandler):
         bookmarks = query.get("allowWatchBookmarks") == "true"
         while time.monotonic() < end and not server.faults.never_listens:
             with server.changed:
-                server.changed.wait_for(lambda: server.version > version or server.generation != generation, 0.5)
+                server.changed.wait_for(
+                    lambda seen=version: server.version > seen or server.generation != generation, 0.5
+                )
                 new = [entry for entry in server.history if entry[0] > version]
                 latest, oldest = server.version, server.oldest
             if server.generation != generation:
