@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import time
 from collections.abc import Callable, Iterator, Sequence
-from typing import TypeVar, cast
+from typing import Any, TypeVar, cast
 
 from atlas_ops.catalog import conventions as c
 from atlas_ops.errors import UsageError
@@ -75,18 +75,18 @@ class Instrument:
         name = self._known(model)
         return Request(self._tallies[name], self._recorders[name])
 
-    def queue(self, waiting: Callable[[], float], *, capacity: int | None = None, model: str = "") -> None:
+    def queue(self, waiting: Callable[[], float], *, model: str = "") -> None:
         """Have `waiting` asked, whenever somebody looks, how many requests stand in a queue of the server's own.
 
         The queue lies between arrival and answer, so its requests are in `request` already, and are taken off the running
-        ones. `capacity` is how many can stand in it.
+        ones. Where a handler waits itself, `Request.waiting` tells more.
         """
-        tally = self._tallies[self._known(model)]
-        tally.queue, tally.queue_capacity = waiting, capacity
+        self._tallies[self._known(model)].queue = waiting
 
-    def capacity(self, requests: int, *, model: str = "") -> None:
-        """Tell how many requests can be executed at the same time."""
-        self._tallies[self._known(model)].capacity = requests
+    def limits(self, *, running: int | None = None, waiting: int | None = None, model: str = "") -> None:
+        """Tell how many requests can be executed at the same time, and how many can wait before the server refuses."""
+        tally = self._tallies[self._known(model)]
+        tally.running_limit, tally.waiting_limit = running, waiting
 
     @contextlib.contextmanager
     def loading(self, model: str = "") -> Iterator[None]:
@@ -115,8 +115,10 @@ class Instrument:
         """Return the page, in Prometheus's text format."""
         return self._page().text()
 
-    def asgi_app(self) -> MetricsApp:
+    def asgi_app(self) -> Any:
         """Return the page as an ASGI app: `app.add_route("/metrics", ops.asgi_app())` in Starlette and FastAPI.
+
+        It is typed as anything, because each framework has a type of its own for what it takes.
 
         (`app.mount` answers `/metrics` with a redirect to `/metrics/`, which scrapers need not follow.)
         """

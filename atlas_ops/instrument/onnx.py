@@ -70,16 +70,20 @@ class CountedSession:
         return self._run(self._session.run_with_iobinding, run_options, {}, iobinding, run_options)
 
     def _run(self, run: Callable[..., Any], options: Any, inputs: Mapping[str, Any], /, *arguments: Any) -> Any:
-        self._count(inputs)
         if self._request is None:
-            return run(*arguments)
+            return self._execute(run, inputs, arguments)
         with self._request() as request:
             try:
-                return run(*arguments)
+                return self._execute(run, inputs, arguments)
             except Exception:
-                if getattr(options, "terminate", False):
+                if getattr(options, "terminate", False):  # ONNX Runtime has one exception for this and for every defect
                     request.mark("cancelled")
                 raise
+
+    def _execute(self, run: Callable[..., Any], inputs: Mapping[str, Any], arguments: tuple[Any, ...]) -> Any:
+        result = run(*arguments)
+        self._count(inputs)
+        return result
 
     @harmless
     def _count(self, inputs: Mapping[str, Any]) -> None:

@@ -37,9 +37,9 @@ class Tally:
     tokens: Tokens | None = None
     batches: int = 0
     batched_requests: int = 0
-    capacity: int | None = None
     queue: Callable[[], float] | None = None
-    queue_capacity: int | None = None
+    running_limit: int | None = None
+    waiting_limit: int | None = None
     load_seconds: float | None = None
     ready: bool | None = None
 

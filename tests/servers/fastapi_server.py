@@ -13,7 +13,7 @@ from dataclasses import dataclass
 
 import httpx
 
-from tests.servers import child
+from tests.servers import child, page
 
 KINDS = ("otel", "otel-http", "instrumentator")
 """OpenTelemetry with its old names (the default), with its new ones, and prometheus-fastapi-instrumentator."""
@@ -43,7 +43,7 @@ def running_fastapi(kind: str) -> Iterator[FastapiServer]:
 def load(server: FastapiServer, requests: int = 100, seconds: float = 0.01) -> Counter[str]:
     """Ask for so many predictions, `CLIENTS` at a time, and return how many answers had which status."""
     path = f"/predict?seconds={seconds}"
-    with _client(server) as client, ThreadPoolExecutor(CLIENTS) as pool:
+    with page.client(server.url) as client, ThreadPoolExecutor(CLIENTS) as pool:
         return Counter(pool.map(lambda _: _ask(client, path), range(requests)))
 
 
@@ -58,14 +58,14 @@ def provoke_failures(server: FastapiServer) -> Counter[str]:
         *("/predict?seconds=soon", "/nowhere"),
     ]
     # Each on a connection of its own: uvicorn closes the one on which the application crashed.
-    with _client(server, Connection="close") as client:
+    with page.client(server.url, Connection="close") as client:
         return Counter(_ask(client, path) for path in paths)
 
 
 def stream(server: FastapiServer, *, breaks: bool = False) -> str:
     """Ask for a streamed answer, one that `breaks` in the middle perhaps, and return the status that the client saw first."""
     with (
-        _client(server, Connection="close") as client,
+        page.client(server.url, Connection="close") as client,
         contextlib.suppress(httpx.RemoteProtocolError),
         client.stream("GET", "/generate", params={"breaks": breaks}) as answer,
     ):
@@ -76,18 +76,14 @@ def stream(server: FastapiServer, *, breaks: bool = False) -> str:
 
 def check_health(server: FastapiServer) -> None:
     """Ask whether the server is well, as Kubernetes does."""
-    with _client(server) as client:
+    with page.client(server.url) as client:
         client.get("/healthz").raise_for_status()
 
 
 def cancel(server: FastapiServer, requests: int = 3, after_seconds: float = 0.1) -> Counter[str]:
     """Hang up while the server works."""
-    with _client(server) as client:
+    with page.client(server.url) as client:
         return Counter(_ask(client, "/predict?seconds=0.5", timeout=after_seconds) for _ in range(requests))
-
-
-def _client(server: FastapiServer, **headers: str) -> httpx.Client:
-    return httpx.Client(base_url=server.url, headers=headers, timeout=20, trust_env=False)
 
 
 def _ask(client: httpx.Client, path: str, timeout: float = 20) -> str:

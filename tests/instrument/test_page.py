@@ -1,0 +1,69 @@
+"""The page of a server is there as text, as an ASGI app, and at an address of its own."""
+
+from __future__ import annotations
+
+import asyncio
+from concurrent.futures import ThreadPoolExecutor
+
+import httpx
+import pytest
+from fastapi import FastAPI
+
+from atlas_ops.errors import EnvironmentProblem, UsageError
+from atlas_ops.instrument import Instrument
+from tests.instrument.telling import ended, value
+from tests.servers.page import fetch
+
+
+@pytest.fixture
+def ops() -> Instrument:
+    ops = Instrument("m")
+    with ops.request():
+        pass
+    return ops
+
+
+async def ask(app: FastAPI, method: str) -> httpx.Response:
+    transport = httpx.ASGITransport(app)
+    async with httpx.AsyncClient(transport=transport, base_url="http://server", trust_env=False) as client:
+        return await client.request(method, "/metrics")
+
+
+def test_an_app_shows_the_page_without_a_redirect(ops: Instrument) -> None:
+    app = FastAPI()
+    app.add_route("/metrics", ops.asgi_app())
+    answer, head = asyncio.run(ask(app, "GET")), asyncio.run(ask(app, "HEAD"))
+    assert answer.status_code == 200
+    assert answer.headers["content-type"].startswith("text/plain; version=")
+    assert ended(answer.text) == {"ok": 1}
+    assert (head.status_code, head.content) == (200, b"")
+
+
+def test_a_page_of_its_own_is_served_until_it_is_closed(ops: Instrument) -> None:
+    with ops.serve("127.0.0.1:0") as serving:
+        assert ended(fetch(serving.url)) == {"ok": 1}
+    with pytest.raises(httpx.ConnectError):
+        fetch(serving.url)
+
+
+def test_a_restart_can_be_seen(ops: Instrument) -> None:
+    assert (value(ops, "process_start_time_seconds") or 0) > 0
+
+
+def test_scrapes_at_the_same_time_get_a_whole_page_each(ops: Instrument) -> None:
+    with ops.serve("127.0.0.1:0") as serving, ThreadPoolExecutor(8) as pool:
+        sizes = list(pool.map(lambda _: len(fetch(serving.url).splitlines()), range(32)))
+    assert len(set(sizes)) == 1, "every page has each series once"
+
+
+def test_an_address_that_is_taken_says_so(ops: Instrument) -> None:
+    with ops.serve("127.0.0.1:0") as serving:
+        address = serving.url.removeprefix("http://").removesuffix("/metrics")
+        with pytest.raises(EnvironmentProblem, match=f"cannot be served at {address}"):
+            ops.serve(address)
+
+
+@pytest.mark.parametrize("address", ["9470", ":9470", "127.0.0.1", "127.0.0.1:", "127.0.0.1:http", "127.0.0.1:70000"])
+def test_an_address_that_is_none_says_what_one_looks_like(ops: Instrument, address: str) -> None:
+    with pytest.raises(UsageError, match=r"expected host:port.*\n.*127\.0\.0\.1:9470"):
+        ops.serve(address)
