@@ -94,8 +94,9 @@ def matches(section: Section) -> tuple[Match, ...]:
 
 
 def _entry(section: Section, signal: Signal) -> Entry:
-    quality = _quality(section, Quality.NONE, required=True)
     added = section.has("sum_of")
+    # What a wrong word falls back to has to fit the rest, or one mistake would be told as three.
+    quality = _quality(section, Quality.DIRECT if added or section.has("first_of") else Quality.NONE, required=True)
     parts = [*section.sections("first_of"), *section.sections("sum_of")]
     derive = section.string("derive", choices=[_DERIVED[signal].value] if signal in _DERIVED else [])
     entry = Entry(

@@ -17,6 +17,7 @@ from atlas_ops.errors import AtlasError
 
 COMMANDS = (
     ("exporter", "measure GPUs and model servers, serve /metrics for Prometheus"),
+    ("translate", "print what the exporter makes of a server's metrics page, and why"),
     ("probe", "send one small request to a model server and say what came of it"),
     ("gpu", "record what the GPUs of this machine answer, to replay it elsewhere"),
     ("build", "write rules, dashboards, Alertmanager configuration and runbook facts"),

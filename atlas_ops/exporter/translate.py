@@ -63,7 +63,7 @@ class Translator:
         models = Models(self.dialect.naming, page, facts.model)
         self.left_out.add(left_out.TOO_MANY_MODELS, self._cap.apply(models))
         self.models = tuple(model for model in models.found if model in models.named)
-        return tuple(self._speak(self.continuity.apply(raw, page), models, facts))
+        return tuple(self._speak(self.continuity.apply(raw, page, models.found), models, facts))
 
     def _speak(self, page: Page, models: Models, facts: Facts) -> Iterator[Sample]:
         version = facts.version or resolve.lower_bound(self.dialect, page)
@@ -117,6 +117,11 @@ def _read(entry: Entry, decoder: Decoder) -> tuple[list[Cell], list[Reading]]:
             used.append(reading)
             cells += fresh
     return cells, used or there[:1]
+
+
+def readings_in_use(entry: Entry, decoder: Decoder) -> list[Reading]:
+    """Return the readings that a signal is made of on this page."""
+    return _read(entry, decoder)[1]
 
 
 def _no_model(_: Labels, __: ModelOf | None) -> str:

@@ -1,0 +1,42 @@
+"""What was begun and never finished counts; what still runs does not."""
+
+from __future__ import annotations
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from atlas_ops.exporter.settled import WINDOW_SECONDS, Settled
+
+
+def settle(*steps: tuple[float, float]) -> list[float]:
+    """What is told after (seconds, difference) steps."""
+    now = [0.0]
+    settled = Settled(lambda: now[0])
+    told = []
+    for when, difference in steps:
+        now[0] = when
+        told.append(settled.settle("m", difference))
+    return told
+
+
+def test_what_is_there_at_the_first_look_counts() -> None:
+    assert settle((0, 63)) == [63]
+
+
+def test_a_burst_that_finishes_within_the_window_counts_nothing() -> None:
+    assert settle((0, 0), (5, 40), (10, 64), (30, 12), (50, 0)) == [0, 0, 0, 0, 0]
+
+
+def test_what_is_left_after_the_window_counts() -> None:
+    assert settle((0, 0), (5, 7), (10, 7), (10 + WINDOW_SECONDS, 7))[-1] == 7
+
+
+@given(st.lists(st.tuples(st.floats(0, 30), st.integers(0, 100)), min_size=1))
+def test_it_never_falls_and_never_exceeds_what_was_ever_left(steps: list[tuple[float, int]]) -> None:
+    when, timed = 0.0, []
+    for pause, difference in steps:
+        when += pause
+        timed.append((when, float(difference)))
+    told = settle(*timed)
+    assert told == sorted(told)
+    assert all(value <= max(difference for _, difference in timed) for value in told)
