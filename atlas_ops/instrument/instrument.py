@@ -87,6 +87,8 @@ class Instrument:
         """Tell how many requests can be executed at the same time, and how many can wait before the server refuses."""
         tally = self._tallies[self._known(model)]
         tally.running_limit, tally.waiting_limit = running, waiting
+        if waiting is not None:
+            tally.queue_up(0)  # nobody waits yet, which is known from now on
 
     @contextlib.contextmanager
     def loading(self, model: str = "") -> Iterator[None]:

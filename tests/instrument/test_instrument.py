@@ -29,10 +29,11 @@ def test_the_first_model_is_meant_where_none_is_named() -> None:
 
 def test_limits_are_published_once_they_are_told() -> None:
     ops = Instrument("m")
-    assert value(ops, "atlas_ops_requests_capacity") is None
+    assert (value(ops, "atlas_ops_requests_capacity"), value(ops, WAITING)) == (None, None)
     ops.limits(running=8, waiting=100)
     assert value(ops, "atlas_ops_requests_capacity") == 8
     assert value(ops, "atlas_ops_queue_capacity") == 100
+    assert value(ops, WAITING) == 0, "where requests can wait, none does"
 
 
 def test_a_queue_of_the_server_is_asked_when_somebody_looks_and_taken_off_the_running_requests() -> None:

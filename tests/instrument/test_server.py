@@ -12,9 +12,7 @@ from tests.instrument.server_app import CLASSIFIER, IN_LINE, SLOTS, WRITER
 from tests.instrument.telling import MODEL, ended, failures, value
 from tests.servers.page import settled
 
-Load = tuple[float | None, float | None]
-FULL: Load = (SLOTS, IN_LINE)
-IDLE: Load = (0, 0)
+FULL, IDLE = (SLOTS, IN_LINE), (0, 0)
 
 
 @pytest.fixture(scope="module")
@@ -70,7 +68,7 @@ def test_a_crowd_stands_in_line_and_who_finds_no_place_is_rejected(server: Instr
     assert failures(server.page()) == 0
 
 
-def load_of(server: InstrumentedServer) -> Load:
+def load_of(server: InstrumentedServer) -> tuple[float | None, float | None]:
     """How many of the writer's requests run, and how many wait."""
     page = server.page()
     running, waiting = (

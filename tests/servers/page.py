@@ -42,7 +42,7 @@ def counts(text: str, name: str, label: str) -> Counter[str]:
     return +found
 
 
-def settled(read: Callable[[], Told], expected: Told) -> Told:
+def settled(read: Callable[[], Told], expected: object) -> Told:
     """Read until there is what is expected, or nobody would wait any longer; return what was read last."""
     deadline = time.monotonic() + PATIENCE
     while (told := read()) != expected and time.monotonic() < deadline:
