@@ -12,7 +12,7 @@ from tests.instrument.server_app import CLASSIFIER, IN_LINE, SLOTS, WRITER
 from tests.instrument.telling import MODEL, ended, failures, value
 from tests.servers.page import settled
 
-FULL, IDLE = (SLOTS, IN_LINE), (0, 0)
+FULL, IDLE = (float(SLOTS), float(IN_LINE)), (0.0, 0.0)
 
 
 @pytest.fixture(scope="module")
