@@ -17,7 +17,9 @@ from atlas_ops.exporter.nvml.fields import UNSIGNED_LONG_LONG, Fields
 Ids = tuple[tuple[str, int], ...]
 """(reason, field id)."""
 
-ALWAYS: Ids = (("sw_power_cap", 74), ("sync_boost", 76), ("applications_clocks", 80))
+ALWAYS: Ids = (("sw_power_cap", 74), ("sync_boost", 76))
+"""Not 80, which is called application clocks: it counts the time below these, whatever the reason is. Seen on an H200
+(580.159): it grew while the GPU was idle or at its power limit and the reason's bit was never on."""
 SW_THERMAL: Ids = (("sw_thermal", 75),)
 """The thermal policy's time: what there is without the newer ids, which are more exact."""
 _REASONS = ("sw_thermal", "hw_thermal", "hw_power_brake")

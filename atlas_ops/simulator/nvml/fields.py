@@ -82,8 +82,8 @@ def _throttle_field(target: Target, number: int) -> _Field | None:
     reason = target.driver.throttle_reasons.get(number)
     if reason is not None:
         return _Field(_ULL, lambda target, _scope: target.throttled_ns(reason))
-    # Power smoothing is a feature of later GPUs. That these answer "off" and not NOT_SUPPORTED is assumed: it is the
-    # harder case for whoever takes the number for a throttle counter.
+    # Power smoothing is a feature of later GPUs. These answer "off", although a real H200 says NOT_SUPPORTED: it is the harder
+    # case for whoever takes the number for a throttle counter.
     return _OFF if number in target.driver.smoothing_fields else None
 
 
@@ -230,8 +230,9 @@ _FIELDS: dict[int, _Field] = {
     194: _t_limit(lambda limits: limits.slowdown),
     195: _t_limit(lambda limits: limits.memory_max),
     196: _t_limit(lambda limits: limits.gpu_max),
-    197: _Field(_ULL, lambda target, _scope: target.state.pcie.sent_bytes),
-    198: _Field(_ULL, lambda target, _scope: target.state.pcie.received_bytes),
+    # They wrap, as on a real H200.
+    197: _Field(_UINT, lambda target, _scope: target.state.pcie.sent_bytes % 2**32),
+    198: _Field(_UINT, lambda target, _scope: target.state.pcie.received_bytes % 2**32),
     230: _Field(_UINT, _recovery),
 }  # fmt: skip
 

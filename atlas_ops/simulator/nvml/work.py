@@ -9,18 +9,19 @@ from atlas_ops.simulator.nvml import c
 from atlas_ops.simulator.nvml.codes import INVALID_ARGUMENT, Refused
 from atlas_ops.simulator.nvml.target import DeviceFunctions, Target
 
-POLICIES = {
-    0: reasons.SW_POWER_CAP,
-    1: reasons.SW_THERMAL,
-    2: reasons.SYNC_BOOST,
-    3: 0,
-    4: reasons.IDLE,
-    5: 0,
-    10: reasons.APPLICATIONS_CLOCKS,
-    11: 0,
+POLICIES: dict[int, tuple[int, ...]] = {
+    0: (reasons.SW_POWER_CAP,),
+    1: (reasons.SW_THERMAL,),
+    2: (reasons.SYNC_BOOST,),
+    3: (),
+    4: (reasons.IDLE,),
+    5: (),
+    10: (reasons.IDLE, reasons.SW_POWER_CAP),
+    11: (),
 }
-"""{`nvmlPerfPolicyType_t`: reason that it counts, 0 where nothing here does}: power, thermal, sync boost, board limit, low
-utilisation, reliability, application clocks, base clocks."""
+"""{`nvmlPerfPolicyType_t`: reasons whose time it counts}: power, thermal, sync boost, board limit, low utilisation,
+reliability, application clocks, base clocks. Application clocks as on a real H200: the time below them, when idle and at
+the power limit, which do not come together. It counts below base clocks, too; here nothing does."""
 _SM, _MEMORY, _VIDEO = (0, 1), 2, 3
 _SAMPLING_MICROSECONDS = 167_000
 """The driver measures encoders and decoders six times a second."""
@@ -30,7 +31,7 @@ def policy_ns(target: Target, policy: int) -> int:
     """Return the nanoseconds that a policy held the clock down."""
     if policy not in POLICIES:
         raise Refused(INVALID_ARGUMENT)
-    return target.throttled_ns(POLICIES[policy]) if POLICIES[policy] else 0
+    return sum(target.throttled_ns(reason) for reason in POLICIES[policy])
 
 
 def _clock(target: Target, domain: Any, mhz: Any) -> None:

@@ -14,7 +14,7 @@ from atlas_ops.exporter.nvml.throttle_fields import SINCE_575, SINCE_580_82, can
 from .rig import NOT_SUPPORTED, SECOND, UNKNOWN, Rig, rig
 
 HW_THERMAL, SW_POWER_CAP, SW_THERMAL = 0x40, 0x4, 0x20
-BASE = {"sw_power_cap": 74, "sync_boost": 76, "applications_clocks": 80}
+BASE = {"sw_power_cap": 74, "sync_boost": 76}
 OLD = BASE | {"sw_thermal": 75}
 FIRST = BASE | {"sw_thermal": 251, "hw_thermal": 252, "hw_power_brake": 253}
 SECOND_SET = BASE | {"sw_thermal": 269, "hw_thermal": 270, "hw_power_brake": 271}
@@ -88,7 +88,7 @@ def test_between_the_two_known_spans_the_only_set_that_answers_in_full_is_taken(
 ) -> None:
     with rig() as made:
         pretend(made, "580.70.02")
-        made.library.answers["nvmlDeviceGetFieldValues"] = answering(74, 75, 76, 80, *answered)
+        made.library.answers["nvmlDeviceGetFieldValues"] = answering(74, 75, 76, *answered)
         assert made.device().throttle_counters() == chosen
 
 
