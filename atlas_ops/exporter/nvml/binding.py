@@ -6,6 +6,8 @@ The only importer of pynvml (the package nvidia-ml-py).
 from __future__ import annotations
 
 import contextlib
+import time
+from collections.abc import Callable
 from types import ModuleType
 from typing import ClassVar
 
@@ -18,7 +20,8 @@ from atlas_ops.exporter.nvml.device import NvmlDevice
 class Nvml:
     """The driver's library `libnvidia-ml.so.1`, or `library`: an object that has the functions of one.
 
-    One per process at a time: the binding keeps the library in a module.
+    One per process at a time: the binding keeps the library in a module. The clock (seconds, never backwards) is a parameter
+    for tests.
     """
 
     name = "nvml"
@@ -26,8 +29,8 @@ class Nvml:
     _users: ClassVar[int] = 0
     """How many are open. A reload opens the new one before it closes the old: the library goes with the last."""
 
-    def __init__(self, library: object | None = None) -> None:
-        self._library = library
+    def __init__(self, library: object | None = None, *, clock: Callable[[], float] = time.monotonic) -> None:
+        self._library, self._clock = library, clock
         self._devices: tuple[NvmlDevice, ...] = ()
 
     def open(self) -> tuple[NvmlDevice, ...]:
@@ -55,7 +58,7 @@ class Nvml:
             raise unavailable("nvmlDeviceGetCount", code) from None
         if not count:
             raise GpuNone("the NVIDIA driver has no GPU", next_step="see whether lspci lists one")
-        return tuple(NvmlDevice(calls, index) for index in range(count))
+        return tuple(NvmlDevice(calls, index, self._clock) for index in range(count))
 
     def close(self) -> None:
         """Let go of the driver, and of a library that was given."""

@@ -6,7 +6,7 @@ modules beside this one, an idea each.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 from atlas_ops.exporter.gpu.backend import GpuEvent, GpuForbidden, GpuIdentity, GpuLost, Question
 from atlas_ops.exporter.gpu.throttle import EVERY_REASON
@@ -29,18 +29,19 @@ class NvmlDevice:
     outlasts `identify`: a call of before may still be in flight.
     """
 
-    def __init__(self, calls: NvmlCalls, index: int) -> None:
+    def __init__(self, calls: NvmlCalls, index: int, clock: Callable[[], float]) -> None:
         self.index, self.counters_call = index, fields.FUNCTION
         self._calls = calls
         self._target = target = Target(calls)
-        self._gpm, self._mig = Gpm(target), Mig(target)
+        pcie = links.PcieTraffic(target)
+        self._gpm, self._mig = Gpm(target, pcie, clock), Mig(target)
         self._throttle_fields, self._events = ThrottleFields(target), EventWatch(target)
         self._questions = (
             info.question(target),
             *readings.questions(target),
             memory.question(target),
             self._gpm.question,
-            *links.questions(target),
+            *links.questions(target, pcie),
             *health.questions(target),
             *self._mig.questions,
             processes.question(target, self._mig.found),

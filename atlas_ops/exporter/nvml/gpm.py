@@ -2,7 +2,8 @@
 
 Used by `exporter.nvml.device` for a GPU and by `exporter.nvml.mig` for its instances. The driver compares two samples, so
 the first round tells nothing, and each later one is the mean since the round before (at least 100 ms, or the driver
-refuses). GPM needs no privileges and disturbs no profiler, unlike the counters that DCGM uses on older parts.
+refuses). GPM needs no privileges (seen as user nobody on an H200) and disturbs no profiler, unlike the counters that DCGM
+uses on older parts.
 """
 
 from __future__ import annotations
@@ -15,6 +16,7 @@ from typing import Any
 from atlas_ops.catalog import signals as s
 from atlas_ops.exporter.gpu.backend import Question, Value
 from atlas_ops.exporter.nvml.calls import NvmlAbsent, NvmlCalls, NvmlCode, NvmlRefusal, Target
+from atlas_ops.exporter.nvml.links import PcieTraffic
 
 _MIB = 1024.0 * 1024.0
 _PERCENT = 0.01
@@ -30,15 +32,20 @@ _METRICS = (
 )
 """(`nvmlGpmMetricId_t`, signal, factor from the driver's unit: per cent, MiB per second)."""
 SIGNALS = tuple(signal for _, signal, _ in _METRICS)
+_PCIE = (SIGNALS.index(s.GPU_PCIE_TX_RATE), SIGNALS.index(s.GPU_PCIE_RX_RATE))
 _VERSION = 1
 
 
 class Gpm:
-    """The activity of one GPU. `close` gives the samples back; nothing may be asked while it runs."""
+    """The activity of one GPU. `close` gives the samples back; nothing may be asked while it runs.
 
-    def __init__(self, target: Target) -> None:
+    `pcie` is handed what flowed between two samples, where the part measures that. The clock's seconds never run backwards.
+    """
+
+    def __init__(self, target: Target, pcie: PcieTraffic, clock: Callable[[], float]) -> None:
         self.question = Question(name="gpm", signals=SIGNALS, ask=self._ask)
-        self._target = target
+        self._target, self._pcie, self._clock = target, pcie, clock
+        self._sampled_at = 0.0
         self._support, self._pair = GpmSupport(target), SamplePair(target.calls)
         self._metrics = GpmMetrics(target.calls)
 
@@ -54,7 +61,14 @@ class Gpm:
     def _ask(self) -> Iterable[Value]:
         self._support.check()
         samples = self._pair.take(lambda sample: self._target.ask("nvmlGpmSampleGet", sample))
-        return () if samples is None else self._metrics.between(*samples)
+        before, self._sampled_at = self._sampled_at, self._clock()
+        if samples is None:
+            return ()
+        values = self._metrics.between(*samples)
+        rates = [values[place].value for place in _PCIE]
+        if None not in rates:
+            self._pcie.flowed([(rate or 0.0) * (self._sampled_at - before) for rate in rates])
+        return values
 
 
 class GpmSupport:

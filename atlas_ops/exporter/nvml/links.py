@@ -5,7 +5,7 @@ Used by `exporter.nvml.device`. Rates by the driver's own measure are GPM's (`ex
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 from atlas_ops.catalog import signals as s
 from atlas_ops.exporter.gpu.backend import Question, Value
@@ -40,9 +40,9 @@ _KIB = 1024
 _RANGE = 2**32
 
 
-def questions(target: Target) -> tuple[Question, ...]:
+def questions(target: Target, pcie: PcieTraffic) -> tuple[Question, ...]:
     """Return the questions about one GPU."""
-    errors, pcie, call = LinkErrors(target), PcieTraffic(target), fields.FUNCTION
+    errors, call = LinkErrors(target), fields.FUNCTION
     return (
         _nvlink(target),
         Question(
@@ -112,14 +112,30 @@ def _id(first: int, sixth: int, link: int) -> int:
 
 
 class PcieTraffic:
-    """Bytes over PCIe since the exporter's start: the driver's own count wraps (nvml.h), so it cannot be told as it is."""
+    """Bytes over PCIe since the exporter's start.
+
+    The driver's own count wraps at 32 bits (an H200 with 580.159): at 58 GB/s, thirteen times a second. So what GPM measured
+    is summed up, on the parts that have it; the count is followed on the others, right up to 4 GiB between two reads.
+    """
 
     def __init__(self, target: Target) -> None:
         self._batch = fields.Fields(target, [(field, 0) for _, field in _PCIE_BYTES])
         self._totals = [Unwrapped() for _ in _PCIE_BYTES]
+        self._measured = False
+
+    def flowed(self, sent_and_received: Sequence[float]) -> None:
+        """Add bytes that were measured otherwise."""
+        for total, count in zip(self._totals, sent_and_received, strict=True):
+            total.add(count)
+        self._measured = True
 
     def ask(self) -> Iterable[Value]:
-        """Ask, and add what came since the last time."""
+        """Tell what was measured since the last time, else ask the driver and add what came since."""
+        if self._measured:
+            self._measured = False
+            return [
+                Value(signal, float(kept.total)) for (signal, _), kept in zip(_PCIE_BYTES, self._totals, strict=True)
+            ]
         return [
             Value(signal, None if count is None else float(total.take(int(count))))
             for (signal, _), total, count in zip(_PCIE_BYTES, self._totals, self._batch.numbers(), strict=True)
@@ -130,8 +146,13 @@ class Unwrapped:
     """The growth of a counter that wraps at 32 bits, or starts over when the GPU is reset."""
 
     def __init__(self) -> None:
-        self._total = 0
+        self.total = 0
         self._last: int | None = None
+
+    def add(self, growth: float) -> None:
+        """Add a growth that is known otherwise; the counter is followed anew after it."""
+        self.total += max(0, round(growth))
+        self._last = None
 
     def take(self, raw: int) -> int:
         """Take in the counter and return its growth since the first one.
@@ -140,9 +161,9 @@ class Unwrapped:
         has been above 32 bits always is.
         """
         if self._last is not None:
-            self._total += self._gained(raw, self._last)
+            self.total += self._gained(raw, self._last)
         self._last = raw
-        return self._total
+        return self.total
 
     @staticmethod
     def _gained(raw: int, last: int) -> int:

@@ -40,11 +40,11 @@ def page(profile: str, driver: str = DRIVER) -> str:
     now_ns = [100 * SECOND]
     node = SimulatedNode(profile, driver=driver, clock_ns=lambda: now_ns[0])
     node.change(0, **SOMETHING_OF_EVERYTHING)
-    backend = Nvml(node.library)
 
     def clock() -> float:
         return now_ns[0] / SECOND
 
+    backend = Nvml(node.library, clock=clock)
     try:
         (device,) = backend.open()
         roster, halt, in_flight = GpuRoster(), threading.Event(), CallsInFlight(clock)

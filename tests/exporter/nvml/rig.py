@@ -84,7 +84,8 @@ class Rig:
         for index in range(gpus):
             self.node.change(index, **SOMETHING_OF_EVERYTHING)
         self.library = Library(self.node.library)
-        self.backend = Nvml(self.library)
+        self.clock = lambda: self.now_ns / SECOND
+        self.backend = Nvml(self.library, clock=self.clock)
 
     def device(self) -> NvmlDevice:
         """Open the driver and meet its first GPU."""

@@ -11,7 +11,7 @@ from atlas_ops.catalog import signals as s
 from atlas_ops.exporter.nvml.links import Unwrapped
 from atlas_ops.simulator.state import LinkErrors, NvlinkCounters, PcieCounters
 
-from .rig import rig
+from .rig import UNKNOWN, rig
 
 RANGE = 2**32
 
@@ -48,7 +48,7 @@ def test_whatever_the_driver_says_the_total_never_falls(raw: list[int]) -> None:
 
 
 def test_pcie_traffic_counts_on_over_a_wrap_and_over_a_loss_of_the_gpu() -> None:
-    with rig() as made:
+    with rig("a100") as made:
         device = made.device()
         made.node.change(0, pcie=PcieCounters(sent_bytes=RANGE - 100, received_bytes=5))
         made.ask(device)
@@ -58,6 +58,33 @@ def test_pcie_traffic_counts_on_over_a_wrap_and_over_a_loss_of_the_gpu() -> None
         device.identify()
         made.node.change(0, pcie=PcieCounters(sent_bytes=60, received_bytes=9))
         assert made.ask(device).of(s.GPU_PCIE_TX) == {(): 160}
+
+
+def test_pcie_traffic_that_wraps_the_count_many_times_a_second_is_told_whole_where_the_part_measures_it() -> None:
+    with rig("h100") as made:
+        device = made.device()
+        made.node.change(0, pcie=PcieCounters(sent_bytes=0, received_bytes=0))
+        made.ask(device)
+        for seconds in (1, 2):
+            made.node.change(0, pcie=PcieCounters(sent_bytes=seconds * 3 * 10**9, received_bytes=seconds * 58 * 10**9))
+            found = made.ask(device)
+        assert found.of(s.GPU_PCIE_TX) == {(): 6 * 10**9}
+        assert found.of(s.GPU_PCIE_RX) == {(): 116 * 10**9}
+
+
+def test_pcie_traffic_counts_on_by_the_drivers_count_when_nobody_measures_it_any_more() -> None:
+    with rig("h100") as made:
+        device = made.device()
+        made.node.change(0, pcie=PcieCounters(sent_bytes=0))
+        made.ask(device)
+        made.node.change(0, pcie=PcieCounters(sent_bytes=5000))
+        made.ask(device)
+        made.library.refusals["nvmlGpmSampleGet"] = UNKNOWN
+        totals: list[float] = []
+        for sent in (5000, 5700):
+            made.node.change(0, pcie=PcieCounters(sent_bytes=sent))
+            totals += made.ask(device).of(s.GPU_PCIE_TX).values()
+        assert totals == [5000, 5700]
 
 
 def test_links_of_blackwell_are_told_by_their_own_counters() -> None:

@@ -41,7 +41,7 @@ def lines(path: Path, function: str = "") -> list[dict[str, Any]]:
 
 def asked(made: Rig, library: object) -> list[object]:
     """What the backend makes of every GPU of a library: all that it asks, twice, without the masked labels."""
-    backend = Nvml(library)
+    backend = Nvml(library, clock=made.clock)
     found: list[object] = []
     try:
         for device in backend.open():
