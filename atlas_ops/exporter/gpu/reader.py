@@ -29,6 +29,8 @@ _IDENTIFY, _COUNTERS = "identify", "throttle counters"
 
 PATIENCE_SECONDS = 5.0
 """How long counters that cannot be read are waited for."""
+ABSENT_SECONDS = 10.0
+"""Between two asks for what the part does not have: the driver may take as long to say so (an H200's fan: 0.2 ms)."""
 
 _log = logging.getLogger(__name__)
 
@@ -142,7 +144,7 @@ class Reader:
             self._fail(question, trouble)
             return None
         self._failing.pop(question.name, None)
-        self._due[question.name] = now + question.every_seconds
+        self._due[question.name] = now + max(question.every_seconds, ABSENT_SECONDS if answer.absent else 0.0)
         return answer
 
     def _read_counters(self, turn: Turn) -> None:

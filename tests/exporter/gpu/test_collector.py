@@ -12,6 +12,7 @@ from atlas_ops.catalog import conventions
 from atlas_ops.catalog import signals as s
 from atlas_ops.exporter.gpu.backend import GpuAbsent, GpuForbidden, GpuLost, Value
 from atlas_ops.exporter.gpu.collector import CALL_LIMIT_SECONDS
+from atlas_ops.exporter.gpu.reader import ABSENT_SECONDS
 from atlas_ops.exporter.samples import labels
 
 from .fake_gpu import INSTANCE, FakeGpu, failed
@@ -79,6 +80,18 @@ def test_what_a_part_lacks_is_absent_and_said_to_be_unsupported(measure: Starter
     assert rig.value(s.GPU_METRIC_SUPPORTED, 0, signal="atlas_gpu_power_watts") == 0
     assert rig.value(s.GPU_METRIC_SUPPORTED, 0, signal="atlas_gpu_energy_joules_total") == 0
     assert rig.up() == {"GPU-0": 1}
+
+
+def test_what_a_part_lacks_is_asked_for_again_ten_seconds_later(measure: Starter) -> None:
+    (gpu,) = gpus(1)
+    power, gpu.answers["power"] = gpu.answers["power"], GpuAbsent()
+    gpu.signals["power"] = (s.GPU_POWER,)
+    rig = measure(gpu)
+    until(lambda: gpu.asked.count("temperature") > 5)
+    assert gpu.asked.count("power") == 1
+    gpu.answers["power"] = power
+    rig.clock.ahead += ABSENT_SECONDS
+    until(lambda: s.GPU_POWER in rig.of(0))
 
 
 def test_a_question_that_fails_costs_its_own_signals_and_is_counted_until_it_works(
