@@ -2,7 +2,8 @@
 
 Read by `simulator.gpu` (heat and power) and `simulator.nvml` (answers). What an H100 (in MIG mode too), H200, L40S, RTX 4080
 SUPER and RTX 2080 SUPER lack, and their temperature limits, was read from real ones; of the other parts that is assumed.
-Sizes, clocks and power limits are the published ones; video clocks, reserved memory and idle power are assumed.
+Sizes, clocks and power limits are the published ones; video clocks, reserved memory and idle power are assumed, except for
+the H200, of which everything was read from a real one (tests/samples/gpu), but for NVLink, which that one was without.
 """
 
 from __future__ import annotations
@@ -74,7 +75,13 @@ _H200 = replace(
     board="NVIDIA H200",
     pci_device_id=0x233510DE,
     memory_bytes=143_771 * _MIB,
+    reserved_bytes=644_939_776,
     memory_clock_mhz=3201,
+    idle_watts=78.0,
+    # When idle, temperature and margin add up to 87; under load to 85 or 86, for the margin is of the hottest spot.
+    shutdown_celsius=95.0,
+    slowdown_celsius=89.0,
+    max_operating_celsius=87.0,
 )
 _A100 = Profile(
     name="a100",

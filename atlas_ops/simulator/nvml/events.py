@@ -18,8 +18,8 @@ from atlas_ops.simulator.state import GpuEvent, GpuState
 POLL_SECONDS = 0.25
 """How often a waiting set looks."""
 _FIRST_SET = 0x2000000
-_ALWAYS = 0x4 | 0x8 | 0x4000
-"""Performance state, XID, GPU unavailable."""
+_ALWAYS = 0x4 | 0x8 | 0x10 | 0x80 | 0x4000
+"""Performance state, XID, clock, power source, GPU unavailable."""
 _WITH_ECC = 0x1 | 0x2 | 0x200 | 0x400 | 0x800 | 0x1000 | 0x2000
 """Single- and double-bit errors, storm, retirement of memory and its failure, poison that is not and that is fatal."""
 _WITH_MIG = 0x100
@@ -27,7 +27,7 @@ _RECOVERY_ACTION, _RECOVERY_ACTION_SINCE = 0x8000, 570
 
 
 def supported(target: Target) -> int:
-    """Return the mask of events that a part reports; which ones, beyond XID, is assumed from what it has."""
+    """Return the mask of events that a part reports: a real H200's, without what is about things that the part lacks."""
     mask = _ALWAYS
     if target.profile.ecc:
         mask |= _WITH_ECC

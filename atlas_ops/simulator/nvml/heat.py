@@ -9,7 +9,8 @@ from atlas_ops.simulator.nvml.codes import INVALID_ARGUMENT, Refused
 from atlas_ops.simulator.nvml.target import DeviceFunctions, Target
 
 MEMORY_ABOVE_CORE_KELVIN = 8
-"""How much hotter stacked memory is than the core; assumed."""
+"""How much hotter stacked memory is than the core while it is at work (an H200 that copies: 51 and 43 degrees). Real memory
+is as warm as the core when idle, and cooler when the core alone is busy (45 and 56)."""
 RPM_AT_FULL_SPEED = 3600
 """Of a fan; assumed."""
 _TEMPERATURE_V1 = 0x100000C
