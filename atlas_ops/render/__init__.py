@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 
 from atlas_ops.catalog.model import Catalog
-from atlas_ops.render import alertmanager, dashboards, kubernetes, prometheus, rules, runbooks
+from atlas_ops.render import alertmanager, dashboards, dialect_schema, kubernetes, prometheus, rules, runbooks, runtimes
 from atlas_ops.settings import Settings
 
 Renderer = Callable[[Catalog, Settings], Mapping[str, str]]
@@ -19,6 +19,8 @@ RENDERERS: tuple[Renderer, ...] = (
     prometheus.render,
     dashboards.render,
     kubernetes.render,
+    runtimes.render,
+    dialect_schema.render,
 )
 
 
