@@ -215,3 +215,9 @@ class Dialect:
         readings = [reading for entry in self.entries if entry.cumulative for reading in entry.readings]
         gauges = {reading.by.metric for reading in readings if reading.by and reading.decoding is Decoding.PRODUCT}
         return frozenset({name for reading in readings for name in reading.names} - gauges)
+
+    @cached_property
+    def part_names(self) -> frozenset[str]:
+        """Those of them that are parts of a sum, which falls when one of them is not on the page."""
+        readings = [reading for entry in self.entries if entry.added for reading in entry.readings]
+        return self.cumulative_names & {name for reading in readings for name in reading.names}

@@ -10,7 +10,7 @@ from __future__ import annotations
 import logging
 import math
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Collection, Iterable
 
 from atlas_ops.catalog.dialect import Dialect
 from atlas_ops.exporter.ledger import Ledger
@@ -29,6 +29,7 @@ class Continuity:
         self.restarts = 0
         self._server = server
         self._names = dialect.cumulative_names
+        self._parts = dialect.part_names
         self._created = {f"{name.removesuffix(part)}_created" for name in self._names for part in _PARTS}
         self._workers = Workers(server, clock)
         self._ledger = Ledger(dialect.naming.labels)
@@ -38,11 +39,11 @@ class Continuity:
         """Processes that are known to answer in turn; 1 where nothing tells of more."""
         return len(self._workers.known) if self._workers.several else 1
 
-    def apply(self, raw: Page, page: Page) -> Page:
-        """Return `page` with counters that go on. `raw` is the whole of it: no signal may read the start time."""
+    def apply(self, raw: Page, page: Page, models: Collection[str]) -> Page:
+        """Return `page`, of these `models`, with counters that go on. `raw` is the whole page: it tells the start time."""
         counters = {name: page.of(name) for name in page.names & self._names}
         before = self._workers.answering
-        event = self._workers.turn(self._started(raw))
+        event = self._workers.turn(*self._times(raw))
         worker = self._workers.answering
         if not before:
             self._ledger.rename(before, worker)
@@ -53,14 +54,21 @@ class Continuity:
             self._ledger.restarted(worker)
             _log.warning("server %s has restarted (%d since the exporter started)", self._server, self.restarts)
         self._ledger.leave_only((*self._workers.known, worker))
-        continued = {name: self._ledger.of(name, several=self._workers.several) for name in counters}
+        # A series that is not there yet, after a restart, would come back as a flood of new events.
+        several = self._workers.several
+        names = {name for name in self._ledger.names if several or page.has(name) or name in self._parts}
+        continued = {name: self._ledger.of(name, None if several else models) for name in counters.keys() | names}
         return page.with_samples({name: page.of(name) for name in page.names} | continued)
 
-    def _started(self, page: Page) -> float | None:
-        """Return when the process behind a page began, in Unix time; None when the page does not tell.
+    def _times(self, page: Page) -> tuple[float | None, float | None]:
+        """Return when the process behind a page began, and when its oldest series was created, in Unix time.
 
-        Where there is no start time, prometheus_client's oldest `_created` tells processes apart just as well.
+        None where the page does not tell. Of prometheus_client's pages without a start time, the second tells both.
         """
-        told = [sample.value for sample in page.of(_START)]
-        told = told[:1] or [sample.value for name in page.names & self._created for sample in page.of(name)]
-        return min((value for value in told if value > 0 and math.isfinite(value)), default=None)
+        start = _oldest(sample.value for sample in page.of(_START)[:1])
+        created = _oldest(sample.value for name in page.names & self._created for sample in page.of(name))
+        return start or created, created
+
+
+def _oldest(times: Iterable[float]) -> float | None:
+    return min((value for value in times if value > 0 and math.isfinite(value)), default=None)

@@ -14,6 +14,7 @@ from atlas_ops.exporter.samples import Labels
 MAX_GONE = 20_000
 """Series of one name that are remembered after they have vanished; beyond it they are forgotten together."""
 
+_PARTS = ("_bucket", "_sum", "_count")
 _Samples = Mapping[str, Sequence[Native]]
 
 
@@ -34,11 +35,11 @@ class Ledger:
 
     def __init__(self, model_labels: Sequence[str]) -> None:
         self._model_labels = frozenset(model_labels)
-        self._books: dict[float, _Book] = {}
+        self._books: dict[int, _Book] = {}
         self._offsets: dict[str, dict[Labels, float]] = {}
         """{name: {labels: what has to be added to the values in the books}}."""
 
-    def turn(self, worker: float, counters: _Samples, *, joins: bool) -> bool:
+    def turn(self, worker: int, counters: _Samples, *, joins: bool) -> bool:
         """Take in a page of a process, and say whether every model that had counted something has begun anew.
 
         With `joins` the process was there before it was seen: what it had counted until now is not counted again. One
@@ -47,24 +48,29 @@ class Ledger:
         joins = joins and worker not in self._books
         book = self._books.pop(worker) if worker in self._books else _Book()
         self._books[worker] = book  # the one that answered last stands last
-        fell: set[str] = set()
-        held: set[str] = set()
         before = {name: book.samples.get(name, ()) for name in counters}
-        for name, samples in counters.items():
-            if not _steady(before[name], samples):
-                fell |= self._take(book, name, samples, joins=joins)
-        for name in book.samples.keys() - counters.keys():
+        changed = [name for name, samples in counters.items() if not _steady(before[name], samples)]
+        told = {**counters, **{name: [s for s in counters[name] if math.isfinite(s.value)] for name in changed}}
+        fell = self._compare(book, told, changed)
+        for name in changed:
+            self._take(book, name, told[name], joins=joins)
+        for name in book.samples.keys() - told.keys():
             book.gone[name] = book.values(name)
             book.samples[name] = ()
-        if fell:
-            held = {self._model(s.labels) for name, samples in counters.items() for s in _grown(before[name], samples)}
-        book.samples |= counters
+        book.samples |= told
+        held = {self._model(s.labels) for name in told if fell for s in _grown(before[name], told[name])}
         return bool(fell) and held <= fell
 
-    def of(self, name: str, *, several: bool) -> Sequence[Native]:
+    @property
+    def names(self) -> frozenset[str]:
+        """The native names that were on a page."""
+        return frozenset(self._offsets).union(*(book.samples for book in self._books.values()))
+
+    def of(self, name: str, models: Collection[str] | None) -> Sequence[Native]:
         """Return the series of a name with all that they have counted.
 
-        One that is not on the page stays as long as its model is; where `several` processes take turns, in any case.
+        One that is not on the page stays as long as its model is one of `models`; None: in any case, for another of the
+        processes that take turns may have it.
         """
         (*_, last) = self._books.values()
         samples = last.samples.get(name, ())
@@ -72,20 +78,19 @@ class Ledger:
             return samples
         books = [book.values(name) for book in self._books.values()]
         offsets = self._offsets.get(name, {})
-        models = {self._model(sample.labels) for sample in samples}
         known = dict.fromkeys(labels for values in (*books, offsets) for labels in values)
         return [
             Native(labels, sum(values.get(labels, 0.0) for values in (*books, offsets)))
             for labels in known
-            if several or self._model(labels) in models
+            if models is None or not (model := self._model(labels)) or model in models
         ]
 
-    def rename(self, old: float, new: float) -> None:
+    def rename(self, old: int, new: int) -> None:
         """Take the book of a process for that of another name, when it is there."""
         if old != new and old in self._books:
             self._books[new] = self._books.pop(old)
 
-    def restarted(self, worker: float) -> None:
+    def restarted(self, worker: int) -> None:
         """Close the books of every process but this one, and forget what is not on its page: it belongs to an old one."""
         self.leave_only((worker,))
         book = self._books[worker]
@@ -96,36 +101,42 @@ class Ledger:
             if name.endswith("_bucket"):
                 self._forget_other_bounds(name, samples)
 
-    def leave_only(self, workers: Collection[float]) -> None:
+    def leave_only(self, workers: Collection[int]) -> None:
         """Close the books of every process but these."""
         for other in self._books.keys() - workers:
             self._close(other)
 
-    def _close(self, worker: float) -> None:
+    def _close(self, worker: int) -> None:
         """Keep what a process has counted, and forget the process."""
         book = self._books.pop(worker)
         for name in book.samples.keys() | book.gone.keys():
             self._keep(name, book.values(name).items())
 
-    def _take(self, book: _Book, name: str, samples: Sequence[Native], *, joins: bool) -> set[str]:
-        """Compare the series of a name with what was known of them; return the models whose counters fell."""
+    def _compare(self, book: _Book, told: _Samples, changed: Iterable[str]) -> set[str]:
+        """Keep what was counted by the series that have fallen; return their models."""
+        fallen = {name: found for name in changed if (found := _fallen(book.values(name), told[name]))}
+        # The other parts of a histogram may have caught up since.
+        histograms = {(_stem(name), _without_bound(labels)) for name, found in fallen.items() for labels in found}
+        stems = {stem for stem, _ in histograms}
+        for name in told:
+            if _stem(name) in stems:
+                known = book.values(name)
+                again = [labels for labels, _ in told[name] if (_stem(name), _without_bound(labels)) in histograms]
+                self._keep(name, ((labels, known[labels]) for labels in again if labels in known))
+        return {self._model(labels) for found in fallen.values() for labels in found}
+
+    def _take(self, book: _Book, name: str, samples: Sequence[Native], *, joins: bool) -> None:
+        """Note which of the series that were known have vanished."""
+        if joins:
+            self._keep(name, ((labels, -value) for labels, value in samples))
         known = book.values(name)
-        fell: set[str] = set()
-        for labels, value in samples:
-            before = known.pop(labels, None)
-            if before is None:
-                if joins:
-                    self._keep(name, ((labels, -value),))
-            elif value < before:
-                self._keep(name, ((labels, before),))
-                fell.add(self._model(labels))
-        book.gone[name] = known if len(known) <= MAX_GONE else {}
-        return fell
+        gone = known.keys() - {sample.labels for sample in samples}
+        book.gone[name] = {labels: known[labels] for labels in gone} if len(gone) <= MAX_GONE else {}
 
     def _keep(self, name: str, counted: Iterable[tuple[Labels, float]]) -> None:
         offsets = self._offsets.setdefault(name, {})
         for labels, value in counted:
-            if value and math.isfinite(value) and len(offsets) <= MAX_GONE:
+            if labels in offsets or len(offsets) < MAX_GONE:
                 offsets[labels] = offsets.get(labels, 0.0) + value
 
     def _forget_other_bounds(self, name: str, samples: Sequence[Native]) -> None:
@@ -148,6 +159,14 @@ def _steady(before: Sequence[Native], now: Sequence[Native]) -> bool:
         new is old or (new.labels is old.labels and new.value >= old.value)
         for new, old in zip(now, before, strict=True)
     )
+
+
+def _fallen(known: Mapping[Labels, float], now: Sequence[Native]) -> set[Labels]:
+    return {labels for labels, value in now if value < known.get(labels, -math.inf)}
+
+
+def _stem(name: str) -> str:
+    return next((name.removesuffix(part) for part in _PARTS if name.endswith(part)), name)
 
 
 def _grown(before: Sequence[Native], now: Sequence[Native]) -> Iterator[Native]:

@@ -1,4 +1,4 @@
-"""Which process of a server has answered, told by the start time on its page.
+"""Which process of a server has answered, told by the times on its page.
 
 Used by `continuity`. A new start time is a restart, or a second process behind the same port; then they take turns.
 """
@@ -8,12 +8,15 @@ from __future__ import annotations
 import logging
 import time
 from collections.abc import Callable
+from dataclasses import dataclass
 from enum import Enum
 
 _log = logging.getLogger(__name__)
 
-START_TOLERANCE_SECONDS = 1.0
-"""Some libraries compute the start time anew for each page, from clocks that differ by fractions of a second."""
+TICK_SECONDS = 0.005
+"""Half of what Linux tells start times by. Workers of one server start within milliseconds of each other."""
+BOOT_SECONDS = 1.0
+"""Go's library reads the time of the boot anew for each page; a clock that is being set moves it by a whole second."""
 CLOCK_TOLERANCE_SECONDS = 5.0
 """By how much the clocks of the server and of this machine may differ."""
 PAGES_TO_RETURN = 4
@@ -33,43 +36,63 @@ class Event(Enum):
     """A process answers that was there before, unseen for a while or altogether."""
 
 
+@dataclass(slots=True)
+class _Process:
+    start: float
+    created: float | None
+    page: int
+    """Number of the page on which it was last."""
+
+    def may_be(self, start: float, created: float | None) -> bool:
+        apart = abs(self.start - start)
+        together = apart < TICK_SECONDS or abs(apart - BOOT_SECONDS) < TICK_SECONDS
+        return together and (created is None or self.created is None or self.created == created)
+
+
 class Workers:
-    """The processes of one server."""
+    """The processes of one server. Their numbers count from 1."""
 
     def __init__(self, server: str, clock: Callable[[], float] = time.time) -> None:
-        self.answering = 0.0
-        """Start time of the process that answered last; 0 where pages tell none."""
+        self.answering = 0
+        """The process that answered last; 0 where pages tell none."""
         self.several = False
         self._server = server
         self._clock = clock
-        self._seen: dict[float, int] = {}
-        """{start time: number of the page on which it was last}."""
+        self._seen: dict[int, _Process] = {}
+        self._met = 0
         self._pages = 0
         self._page_before = 0.0
         self._doubtful = 0
 
     @property
-    def known(self) -> tuple[float, ...]:
-        """Start times of the processes that are counted."""
+    def known(self) -> tuple[int, ...]:
+        """The processes that are counted."""
         return tuple(self._seen)
 
-    def turn(self, start: float | None) -> Event:
-        """Take in the start time of a page."""
+    def turn(self, start: float | None, created: float | None = None) -> Event:
+        """Take in a page: when its process began, and when the oldest of its series was created, if it tells.
+
+        Processes that started in the same hundredth of a second are told apart by the second alone.
+        """
         self._pages += 1
-        event = Event.SAME if start is None else self._turn(start)
+        event = Event.SAME if start is None else self._turn(start, created)
         self._page_before = self._clock()
-        for gone in [one for one, page in self._seen.items() if page < self._pages - PAGES_TO_LEAVE]:
+        for gone in [one for one, process in self._seen.items() if process.page < self._pages - PAGES_TO_LEAVE]:
             del self._seen[gone]
         self.several = self.several and len(self._seen) > 1
         return event
 
-    def _turn(self, start: float) -> Event:
-        known = next((one for one in self._seen if abs(one - start) <= START_TOLERANCE_SECONDS), None)
-        before, self.answering = self.answering, start if known is None else known
-        first = not self._seen
-        self._seen[self.answering] = self._pages
+    def _turn(self, start: float, created: float | None) -> Event:
+        before, first = self.answering, not self._seen
+        known = self._find(start, created)
         if known is None:
+            self._met += 1
+            self.answering = self._met
+            self._seen[self._met] = _Process(start, created, self._pages)
             return Event.SAME if first else self._appeared(start)
+        self.answering = known
+        process = self._seen[known]
+        process.page, process.created = self._pages, process.created or created
         if known != before:
             self._takes_turns()
             return Event.JOINED
@@ -77,6 +100,12 @@ class Workers:
             return Event.SAME
         self._doubtful -= 1
         return Event.SAME if self._doubtful else Event.RESTARTED
+
+    def _find(self, start: float, created: float | None) -> int | None:
+        fitting = [number for number, process in self._seen.items() if process.may_be(start, created)]
+        # Where a page does not tell enough, the process that answered last is the likeliest.
+        fitting.sort(key=lambda number: (self._seen[number].created != created, number != self.answering))
+        return fitting[0] if fitting else None
 
     def _appeared(self, start: float) -> Event:
         if start < self._page_before - CLOCK_TOLERANCE_SECONDS:
