@@ -115,6 +115,10 @@ class ApiStandIn(ThreadingHTTPServer):
         fits = not label or found["metadata"]["labels"].get(label) == value
         return found["metadata"]["namespace"] == namespace and found["spec"]["nodeName"] == node and fits
 
+    def await_news(self, version: int, generation: int) -> None:
+        """Wait for half a second at most; `changed` has to be held."""
+        self.changed.wait_for(lambda: self.version > version or self.generation != generation, 0.5)
+
     def verbs(self) -> list[str]:
         return [verb for verb, _ in self.asked]
 
@@ -192,9 +196,7 @@ class _Handler(BaseHTTPRequestHandler):
         bookmarks = query.get("allowWatchBookmarks") == "true"
         while time.monotonic() < end and not server.faults.never_listens:
             with server.changed:
-                server.changed.wait_for(
-                    lambda seen=version: server.version > seen or server.generation != generation, 0.5
-                )
+                server.await_news(version, generation)
                 new = [entry for entry in server.history if entry[0] > version]
                 latest, oldest = server.version, server.oldest
             if server.generation != generation:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 from typing import Any
 
 NODE, NAMESPACE = "gpu-node-1", "chat"
@@ -32,14 +33,14 @@ def pod(
     **spec: Any,
 ) -> dict[str, Any]:
     """A pod; of one vLLM container, unless other containers are given."""
-    chosen = containers or (VLLM,)
+    chosen = copy.deepcopy(containers or (VLLM,))
     statuses = [{"name": c["name"], "ready": False, "state": {"running": {"startedAt": STARTED}}} for c in chosen]
     return {
         "kind": "Pod",
         "apiVersion": "v1",
         "metadata": {
             "name": name, "namespace": namespace, "uid": f"uid-{name}", "labels": labels or {},
-            "annotations": annotations or {}, "managedFields": MANAGED,
+            "annotations": annotations or {}, "managedFields": copy.deepcopy(MANAGED),
         },
         "spec": {"nodeName": node, "containers": list(chosen), **spec},
         "status": {"phase": phase, "podIP": ip, "podIPs": [{"ip": ip}], "containerStatuses": statuses},
