@@ -14,18 +14,23 @@ A server that answers more than by one run of a session says itself what a reque
             await slots.acquire()
         for chunk in generate(prompt):
             request.first_token()                # the first call counts
-            request.tokens(generated=len(chunk))
-            yield chunk
+            request.tokens(generated=chunk.tokens)
+            yield chunk.text
 
 Everything goes through OpenTelemetry's metrics: through the provider of the server where it has set one, else to a page
-of our own. The dialect `exporters/onnxruntime.yaml` reads these names. Needs the extra `instrument`.
+of our own. The dialect `exporters/onnxruntime.yaml` reads these names. Each process has an `Instrument` and a page of its
+own, so a server of several workers behind one port shows one of them at a time.
 """
 
 from __future__ import annotations
 
-from atlas_ops.instrument.instrument import Instrument
-from atlas_ops.instrument.outcome import Outcome
+try:
+    from atlas_ops.instrument.instrument import Instrument
+except ModuleNotFoundError as error:
+    error.add_note("atlas_ops.instrument needs OpenTelemetry's packages: pip install 'atlas-ops[instrument]'")
+    raise
+from atlas_ops.instrument.outcome import Ended, Outcome
 from atlas_ops.instrument.page import Serving
 from atlas_ops.instrument.request import Request
 
-__all__ = ["Instrument", "Outcome", "Request", "Serving"]
+__all__ = ["Ended", "Instrument", "Outcome", "Request", "Serving"]

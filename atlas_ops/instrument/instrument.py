@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import math
 import time
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any, TypeVar, cast
@@ -42,7 +43,7 @@ class Instrument:
                 f"expected the names of the models that the server serves, found {models!r}",
                 next_step='name at least one: Instrument("resnet50")',
             )
-        if list(duration_bounds) != sorted({bound for bound in duration_bounds if bound > 0}) or not duration_bounds:
+        if list(duration_bounds) != sorted({b for b in duration_bounds if 0 < b < math.inf}) or not duration_bounds:
             raise UsageError(
                 f"expected duration_bounds in seconds, each larger than the one before, found {tuple(duration_bounds)}",
                 next_step="leave them out, or give something like (0.01, 0.1, 1.0, 10.0)",
@@ -81,11 +82,11 @@ class Instrument:
         The queue lies between arrival and answer, so its requests are in `request` already, and are taken off the running
         ones. Where a handler waits itself, `Request.waiting` tells more.
         """
-        self._tallies[self._known(model)].queue = waiting
+        self._tallies[self._declared(model)].queue = waiting
 
     def limits(self, *, running: int | None = None, waiting: int | None = None, model: str = "") -> None:
         """Tell how many requests can be executed at the same time, and how many can wait before the server refuses."""
-        tally = self._tallies[self._known(model)]
+        tally = self._tallies[self._declared(model)]
         tally.running_limit, tally.waiting_limit = running, waiting
         if waiting is not None:
             tally.queue_up(0)  # nobody waits yet, which is known from now on
@@ -108,7 +109,7 @@ class Instrument:
         Each run is a request. Where handlers count those with `request`, `run_is_request` has to be False: then a run is
         only an execution, of which a request may need several, or share one with others.
         """
-        name = self._known(model)
+        name = self._declared(model)
         counted = CountedSession(session, self._tallies[name], (lambda: self.request(name)) if run_is_request else None)
         # It is no subclass, but has all that the session has; type checkers and people go on with what they know.
         return cast("AnySession", counted)
@@ -140,6 +141,16 @@ class Instrument:
                 next_step="show or push them as everything else of that provider, with a PrometheusMetricReader for example",
             )
         return self._registry
+
+    def _declared(self, model: str) -> str:
+        """Return the name of a model that the server itself speaks of, while it is set up."""
+        name = model or self._first
+        if name not in self._tallies:
+            raise UsageError(
+                f"expected a model of this server ({', '.join(self._tallies)}), found {model!r}",
+                next_step="name it when the Instrument is made, or load it within `loading`",
+            )
+        return name
 
     def _known(self, model: object) -> str:
         """Return the name that a model is counted by. Handlers may pass on what a client sent, which can be anything."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import subprocess
 import sys
+from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -93,10 +94,23 @@ def test_bounds_can_be_those_of_a_promise() -> None:
     assert [line.split('le="')[1].split('"')[0] for line in found] == ["0.3", "1.5", "+Inf"]
 
 
-@pytest.mark.parametrize("bounds", [(), (1.0, 0.5), (0.0, 1.0), (1.0, 1.0)])
+@pytest.mark.parametrize("bounds", [(), (1.0, 0.5), (0.0, 1.0), (1.0, 1.0), (1.0, float("inf"))])
 def test_bounds_that_make_no_sense_are_refused(bounds: tuple[float, ...]) -> None:
     with pytest.raises(UsageError, match="duration_bounds in seconds, each larger"):
         Instrument("m", duration_bounds=bounds)
+
+
+@pytest.mark.parametrize(
+    "set_up",
+    [
+        lambda ops: ops.limits(running=1, model="mm"),
+        lambda ops: ops.queue(lambda: 0, model="mm"),
+        lambda ops: ops.onnx(None, model="mm"),
+    ],
+)
+def test_a_model_that_the_server_misspells_is_refused_when_it_is_set_up(set_up: Callable[[Instrument], object]) -> None:
+    with pytest.raises(UsageError, match=r"expected a model of this server \(m, n\), found 'mm'"):
+        set_up(Instrument("m", "n"))
 
 
 @pytest.mark.parametrize("models", [(), ("",), ("m", "")])
@@ -156,6 +170,13 @@ print(generate_latest().decode())
 def test_a_provider_that_the_server_has_set_takes_the_metrics_unasked() -> None:
     page = subprocess.run([sys.executable, "-c", OF_THE_SERVER], capture_output=True, text=True, check=True).stdout
     assert ended(page) == {"ok": 1}
+
+
+def test_who_lacks_the_packages_reads_what_to_install() -> None:
+    code = "import sys; sys.modules['opentelemetry'] = None; import atlas_ops.instrument"
+    told = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    assert told.returncode
+    assert "pip install 'atlas-ops[instrument]'" in told.stderr
 
 
 def test_two_in_one_process_do_not_mix() -> None:
