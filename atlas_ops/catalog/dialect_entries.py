@@ -184,7 +184,8 @@ def _model(section: Section) -> ModelOf | None:
         return None
     part = section.section("model")
     number = part.integer("part", 0, above=-20, below=20) if part.has("part") else None
-    model = ModelOf(label=part.string("label", required=True), part=number)
+    whole = part.flag("whole", default=False)
+    model = ModelOf(label=part.string("label", required=not whole), part=number, whole=whole)
     part.finish()
     return model
 

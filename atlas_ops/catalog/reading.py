@@ -106,9 +106,11 @@ class Operand:
 class ModelOf:
     """Where a native metric hides the name of its model."""
 
-    label: str
+    label: str = ""
     part: int | None = None
     """Which part of a path it is, from 0, or from the end with -1; None: the whole value."""
+    whole: bool = False
+    """Whether it is of the whole server and of no model: told of its one model, or of `unnamed` where it has several."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -36,6 +36,8 @@ class Models:
 
     def of(self, labels: Labels, where: ModelOf | None = None) -> str | None:
         """Return the label value of the model that a sample is about, or None when nothing says so."""
+        if where is not None and where.whole and len(self.found) != 1:
+            return c.UNNAMED_MODEL
         model = self._told(labels) if where is None else _hidden(labels, where)
         if not model and len(self.found) == 1:
             # Some families have no model label; on a page of one model there is no doubt.

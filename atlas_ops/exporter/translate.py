@@ -112,6 +112,8 @@ def _read(entry: Entry, decoder: Decoder) -> tuple[list[Cell], list[Reading]]:
     used: list[Reading] = []
     for reading in there:
         served = frozenset(cell.model for cell in cells if not entry.added)
+        if served and reading.model is not None and reading.model.whole:
+            continue  # its models are told, and they are the server
         fresh = [cell for cell in decoder.cells(reading) if cell.model not in served]
         if fresh:
             used.append(reading)

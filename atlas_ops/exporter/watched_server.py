@@ -65,7 +65,9 @@ class WatchedServer:
     def scrape(self, deadline: Deadline) -> tuple[Sample, ...]:
         """Return what its page says; ScrapeFailure when it says nothing that is known."""
         path = self._translator.dialect.metrics_path if self._translator else DEFAULT_PATH
-        page = self._parser.parse(_body(self._fetcher.get(metrics_url(self._server, path), deadline)))
+        translator = self._translator
+        switch = f": {translator.dialect.metrics_switch}" if translator else ""
+        page = self._parser.parse(_body(self._fetcher.get(metrics_url(self._server, path), deadline), switch))
         self._recognise(page)
         translator = self._translator
         samples = translator.translate(page, self._facts()) if translator else ()
@@ -144,17 +146,17 @@ class WatchedServer:
                 yield from (self.sample(entry.signal, value, model=model) for model in models)
 
 
-def _body(answer: Answer) -> bytes:
-    """Return the body of a good answer; ScrapeFailure with the state that its status means."""
+def _body(answer: Answer, switch: str) -> bytes:
+    """Return the body of a good answer; ScrapeFailure with the state that its status means, and what turns the page on."""
     status = answer.status
     if 200 <= status < 300:
         if not answer.body.strip():
-            raise ScrapeFailure(ScrapeState.EMPTY, "the page has nothing on it")
+            raise ScrapeFailure(ScrapeState.EMPTY, f"the page has nothing on it{switch}")
         return answer.body
     if status in (401, 403):
         raise ScrapeFailure(ScrapeState.UNAUTHORIZED, f"HTTP {status}: give or renew its bearer_token_file")
     if status in (404, 405, 501):
-        raise ScrapeFailure(ScrapeState.DISABLED, f"HTTP {status}: there is no metrics page at this address")
+        raise ScrapeFailure(ScrapeState.DISABLED, f"HTTP {status}: there is no metrics page at this address{switch}")
     if status >= 500:
         raise ScrapeFailure(ScrapeState.UNREACHABLE, f"HTTP {status}", loading=status == 503)
     what = "a redirect, which is not followed" if status < 400 else "no metrics page"

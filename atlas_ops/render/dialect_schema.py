@@ -160,7 +160,7 @@ def _reading() -> _Schema:
         "by": _object({"metric": _TEXT, "where": _MATCHES}, "metric"),
         "equals": {"anyOf": [{"type": "array", "items": {"type": "number"}}, {"type": "number"}]},
         "at_least": {"type": "number"},
-        "model": _object({"label": _TEXT, "part": {"type": "integer"}}, "label"),
+        "model": _object({"label": _TEXT, "part": {"type": "integer"}, "whole": _FLAG}),
         "state": _TEXT,
         "labels": _TEXTS,
         "lists": {"type": "object", "additionalProperties": _TEXT},
