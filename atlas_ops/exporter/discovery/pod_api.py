@@ -25,7 +25,7 @@ from atlas_ops.exporter.http_client import PROBLEMS, HttpClient, TokenProblem
 PODS_OF_A_PAGE = 100
 LIST_SECONDS = 30.0
 """For one page of a list, to its last byte."""
-MAX_PAGE_BYTES = 64 * 1024 * 1024
+MAX_PAGE_BYTES = 16 * 1024 * 1024
 """Pods have 5 to 20 kB. API servers before 1.31 answer from their cache with all pods of the node on one page."""
 MAX_EVENT_BYTES = 4 * 1024 * 1024
 """etcd stores objects of up to 1.5 MiB."""
