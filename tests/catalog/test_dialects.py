@@ -51,7 +51,9 @@ def test_what_a_runtime_cannot_tell_has_its_reason_and_nothing_else_is_none(dial
 
 @every_dialect
 def test_a_dialect_says_where_it_is_from_how_it_is_switched_on_and_where_it_lies(dialect: Dialect) -> None:
-    assert dialect.source and dialect.metrics_switch and dialect.traps
+    assert dialect.source
+    assert dialect.metrics_switch
+    assert dialect.traps
     for reading in (reading for entry in dialect.entries for reading in entry.readings):
         assert reading.since is None or reading.until is None or reading.since < reading.until
 
