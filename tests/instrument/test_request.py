@@ -77,6 +77,7 @@ def test_what_is_ignored_ran_and_is_counted_nowhere(ops: Instrument) -> None:
     assert ended(ops) == {}
     assert value(ops, f"{DURATION}_count") is None
     assert value(ops, "atlas_ops_requests_running") == 0
+    assert failures(ops) == 0
 
 
 def test_a_request_in_line_waits_and_does_not_run(ops: Instrument, clock: Clock) -> None:
