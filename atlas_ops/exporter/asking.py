@@ -28,6 +28,8 @@ _log = logging.getLogger(__name__)
 
 MAX_MODELS = 32
 """Models that are asked about by name; a server with more of them would be asked all the time."""
+_Key = tuple[str, str, Endpoint | Question]
+"""(address, model, what is asked there): an endpoint may tell readiness and other things besides."""
 _READY = {200: True, 400: False, 500: False, 503: False}
 """What a status says of readiness; any other says nothing. Triton answers 400 for a model that is not ready."""
 
@@ -53,8 +55,8 @@ class Asking:
             *(endpoint for endpoint in dialect.endpoints if endpoint.tells != "liveness"),
             *dialect.questions,
         )
-        self._told: dict[tuple[str, str], tuple[float, tuple[Told, ...]]] = {}
-        """{(url, model): (time, answers)}."""
+        self._told: dict[_Key, tuple[float, tuple[Told, ...]]] = {}
+        """{what was asked: (time, answers)}."""
 
     def values(self) -> list[tuple[Signal, Told]]:
         """Return every value of a signal that holds."""
@@ -72,18 +74,18 @@ class Asking:
 
     def round(self, fetcher: Fetcher, models: Sequence[str], deadline: Deadline) -> None:
         """Ask what is due, what has waited longest first, until the time is over. Never raises."""
-        due = sorted(self._due(models), key=lambda one: self._told.get(one[:2], (0.0, ()))[0])
-        wanted = {one[:2] for one in self._all(models)}
+        due = sorted(self._due(models), key=lambda one: self._told.get(one, (0.0, ()))[0])
+        wanted = set(self._all(models))
         self._told = {key: kept for key, kept in self._told.items() if key in wanted}
-        for url, model, ask in due:
+        for key in due:
             if deadline.over:
                 break
-            self._told[url, model] = (self._clock(), self._ask(fetcher, url, model, ask, deadline))
+            self._told[key] = (self._clock(), self._ask(fetcher, *key, deadline))
 
     def _answers(self) -> list[Told]:
         return [told for _, answers in self._told.values() for told in answers]
 
-    def _all(self, models: Sequence[str]) -> Iterator[tuple[str, str, Endpoint | Question]]:
+    def _all(self, models: Sequence[str]) -> Iterator[_Key]:
         for ask in self._asks:
             address = self._places.address(ask.at)
             if not address:
@@ -92,13 +94,14 @@ class Asking:
             for model in named if "{model}" in ask.path else ("",):
                 yield address + ask.path.replace("{model}", quote(model, safe="")), model, ask
 
-    def _due(self, models: Sequence[str]) -> Iterator[tuple[str, str, Endpoint | Question]]:
+    def _due(self, models: Sequence[str]) -> Iterator[_Key]:
         now = self._clock()
-        for url, model, ask in self._all(models):
-            asked, answers = self._told.get((url, model), (0.0, ()))
+        for key in self._all(models):
+            asked, answers = self._told.get(key, (0.0, ()))
+            _, _, ask = key
             holds = ask.every_seconds if isinstance(ask, Question) and answers else 0.0
             if not asked or now - asked >= holds:
-                yield url, model, ask
+                yield key
 
     def _ask(
         self, fetcher: Fetcher, url: str, model: str, ask: Endpoint | Question, deadline: Deadline
