@@ -58,12 +58,12 @@ class StreamAnswer:
 
     def feed(self, chunk: bytes) -> None:
         """Take more of it; what follows `[DONE]` is not looked at."""
-        for event in () if self.done else self._reader.feed(chunk):
+        for event in self._reader.feed(chunk):
             self._take(event)
 
     def end(self) -> None:
         """Take its end."""
-        for event in () if self.done else self._reader.end():
+        for event in self._reader.end():
             self._take(event)
         if not (self.done or self._finished):
             raise ProbeFailure(Result.TRUNCATED, "the stream ended without [DONE] and without a finish_reason")
@@ -94,17 +94,14 @@ class WholeAnswer:
     def __init__(self, *, openai: bool) -> None:
         self._openai = openai
         self._kept = bytearray()
-        self._is_cut = False
 
     def feed(self, chunk: bytes) -> None:
         """Take more of it."""
-        room = KEPT_BYTES - len(self._kept)
-        self._kept += chunk[:room]
-        self._is_cut |= len(chunk) > room
+        self._kept += chunk[: KEPT_BYTES - len(self._kept)]
 
     def end(self) -> None:
         """Take its end."""
-        message = None if self._is_cut else words.parse(self._kept.decode("utf-8", errors="replace"))
+        message = words.parse(self._kept.decode("utf-8", errors="replace"))
         words.refuse_error(message)
         if not self._openai:
             return

@@ -34,7 +34,7 @@ def data(*texts: str) -> list[Event]:
         ("data: Grüße, 世界\n\n".encode(), data("Grüße, 世界")),
         (b"data: \xff\xfe\n\n", data("\ufffd\ufffd")),
         (b"data: a\n\ndata: [DONE]\n", data("a", "[DONE]")),
-        (b"data: a\n\ndata: half a line", data("a")),
+        (b"data: a\n\ndata: half an event\ndata: half a li", data("a")),
         (b"<html>no stream at all</html>", []),
         (b"", []),
     ],

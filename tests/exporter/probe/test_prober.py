@@ -89,6 +89,8 @@ def test_a_chat_that_comes_to_its_end_is_good(parts: tuple[bytes, ...]) -> None:
         ("HTTP/1.0", raw(b"HTTP/1.0 200 OK\r\n\r\n" + b"".join(GOOD))),
         ("cut off after the end was told", raw(STREAM + chunks(*GOOD))),
         ("garbage after the end was told", stream(*GOOD, b"data: {{{\n\n", event(ERROR))),
+        ("garbage with the end", stream(token("Hi"), DONE + b"data: {{{\n\n" + event(ERROR))),
+        ("an empty line first", stream(b"\n", *GOOD)),
         ("an error that is none", stream(event({"error": None, "choices": [{"text": "Hi"}]}), DONE)),
     ],
 )

@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import json
+import socket
+import threading
+import time
 from pathlib import Path
 
 import pytest
@@ -79,6 +82,20 @@ def test_another_model_is_asked_with_what_its_own_metadata_say(api: str, request
     assert json.loads(server.bodies[-1]) == body
 
 
+def test_the_time_is_that_of_the_request_without_its_metadata() -> None:
+    answered: list[float] = []
+
+    def metadata(connection: socket.socket) -> None:
+        threading.Event().wait(0.05)
+        answered.append(time.monotonic())
+        answer(json.dumps(V2))(connection)
+
+    with serving(answer("{}"), **{"v2/models/org%2Ftiny": metadata}) as server:
+        outcome = prober(server.url, api="v2").ask()
+    assert outcome.result is Result.OK
+    assert outcome.seconds <= time.monotonic() - answered[0]
+
+
 def test_path_and_file_of_the_settings_win(tmp_path: Path) -> None:
     file = tmp_path / "body.json"
     file.write_text('{"text": "one"}')
@@ -101,7 +118,7 @@ def test_torchserve_gets_a_picture_as_it_is(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    "content", [None, "{half", "0" * 200, b"\xff\xfe\xff"], ids=["none", "half", "large", "binary"]
+    "content", [None, "{half", "1" * 200, b"\xff\xfe\xff"], ids=["none", "half", "large", "binary"]
 )
 def test_a_body_file_that_cannot_be_used_is_no_fault_of_the_server(
     tmp_path: Path, content: str | bytes | None, monkeypatch: pytest.MonkeyPatch

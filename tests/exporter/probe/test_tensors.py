@@ -36,7 +36,9 @@ def sizes(*numbers: int) -> dict[str, object]:
 
 
 def test_v2_inputs_have_the_shape_of_the_model_and_one_where_it_is_open() -> None:
-    body = v2_body(v2(("FP32", [-1, 3]), ("INT64", [2]), ("BOOL", [1]), ("BYTES", [-1, 1]), ("UINT8", [])))
+    body = v2_body(
+        v2(("FP32", [-1, 3]), ("INT64", [2]), ("BOOL", [1]), ("BYTES", [-1, 1]), ("UINT8", []), ("FP64", [0, -7]))
+    )
     assert body.content_type == "application/json"
     assert json.loads(body.content) == {
         "inputs": [
@@ -45,6 +47,7 @@ def test_v2_inputs_have_the_shape_of_the_model_and_one_where_it_is_open() -> Non
             {"name": "c", "shape": [1], "datatype": "BOOL", "data": [False]},
             {"name": "d", "shape": [1, 1], "datatype": "BYTES", "data": ["Hello"]},
             {"name": "e", "shape": [], "datatype": "UINT8", "data": [0]},
+            {"name": "f", "shape": [1, 1], "datatype": "FP64", "data": [0.0]},
         ]
     }
 
