@@ -51,20 +51,21 @@ class _HostFolder:
     mounted_at: str
 
 
-def spec(exporter: Exporter) -> yamltext.Value:
-    """Return the spec of the DaemonSet."""
+def spec(exporter: Exporter, *, account: str | None) -> yamltext.Value:
+    """Return the spec of the DaemonSet. `account` is that with which it asks the Kubernetes API; None: it asks nothing."""
     return {
         "selector": {"matchLabels": NAMES},
         "updateStrategy": {"type": "RollingUpdate", "rollingUpdate": {"maxUnavailable": "10%"}},
-        "template": {"metadata": {"labels": NAMES}, "spec": _pod(exporter)},
+        "template": {"metadata": {"labels": NAMES}, "spec": _pod(exporter, account)},
     }
 
 
-def _pod(exporter: Exporter) -> yamltext.Value:
+def _pod(exporter: Exporter, account: str | None) -> yamltext.Value:
     folders = _host_folders(exporter)
     terms: yamltext.Value = [{"matchExpressions": [label]} for label in _NODE_LABELS]
     return {
-        "automountServiceAccountToken": False,
+        **({"serviceAccountName": account} if account else {}),
+        "automountServiceAccountToken": account is not None,
         "enableServiceLinks": False,
         "priorityClassName": "system-node-critical",
         "nodeSelector": {"kubernetes.io/os": "linux"},

@@ -25,7 +25,7 @@ _VOLUMES = {"configMap", "csi", "downwardAPI", "emptyDir", "ephemeral", "persist
 
 @dataclass(frozen=True)
 class Manifest:
-    """The objects of one manifest, by kind."""
+    """The objects of one manifest: by kind, those in namespaces of others as `Role/NAMESPACE`."""
 
     objects: dict[str, Any]
 
@@ -63,15 +63,20 @@ class Manifest:
 def manifest(settings: Settings | None = None) -> Manifest:
     text = kubernetes.render(build_catalog(), settings or Settings())[kubernetes.PATH]
     documents = list(yaml.safe_load_all(text))
-    objects = {document["kind"]: document for document in documents}
+    objects = {_key(document): document for document in documents}
     assert len(objects) == len(documents)
     return Manifest(objects)
 
 
+def _key(document: Any) -> str:
+    namespace = document["metadata"].get("namespace", kubernetes.NAMESPACE)
+    return str(document["kind"]) + (f"/{namespace}" if namespace != kubernetes.NAMESPACE else "")
+
+
 def validate(found: Manifest, version: str) -> None:
     """Raise jsonschema.ValidationError for a key or value that this version of Kubernetes does not know."""
-    for kind, document in found.objects.items():
-        if kind == "PodMonitor":
+    for document in found.objects.values():
+        if document["kind"] == "PodMonitor":
             jsonschema.validate(document, _POD_MONITOR)
         else:
             kubernetes_validate.validate(document, version, strict=True)

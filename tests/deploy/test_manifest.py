@@ -16,6 +16,7 @@ import yaml
 
 from atlas_ops import cli, settings
 from atlas_ops.catalog import build_catalog, conventions
+from atlas_ops.exporter.discovery.annotations import PREFIX, read_wishes
 from atlas_ops.settings import Exporter
 from tests.deploy.manifest import OLDEST, VERSIONS, Manifest, forbidden, manifest, validate
 from tests.exporter.command import running
@@ -253,7 +254,29 @@ def test_the_table_of_the_readme_names_every_folder_of_the_host(found: Manifest)
     assert {folder: inside or folder for folder, inside in rows} == found.host_folders
 
 
-def test_the_setting_that_is_not_taken_over_is_explained_in_the_readme() -> None:
-    exporter = Exporter(web_config_file="web.yaml")
-    assert "web_config_file" not in manifest(settings.Settings(exporter=exporter)).config
-    assert "web_config_file" in README.read_text(encoding="utf-8")
+@pytest.mark.parametrize(
+    ("key", "exporter"),
+    [("web_config_file", Exporter(web_config_file="mine")), ("dialects", Exporter(dialects="mine"))],
+)
+def test_a_setting_that_is_not_taken_over_is_explained_in_the_readme(key: str, exporter: Exporter) -> None:
+    assert "mine" not in manifest(settings.Settings(exporter=exporter)).config
+    assert f"`{key}`" in README.read_text(encoding="utf-8")
+
+
+class AskedFor(dict[str, str]):
+    """Annotations that remember which of them were asked for."""
+
+    def __init__(self) -> None:
+        self.names: set[str] = set()
+
+    def get(self, name: str, default: Any = None) -> Any:
+        self.names.add(name)
+        return default
+
+
+def test_the_readme_names_every_annotation_of_ours_that_counts_and_no_other() -> None:
+    asked = AskedFor()
+    read_wishes(asked, ())
+    rows = [line for line in README.read_text(encoding="utf-8").splitlines() if line.startswith(f"| `{PREFIX}")]
+    named = re.findall(rf"`(?:{PREFIX}|/)([a-z]+)`", "\n".join(rows))
+    assert {f"{PREFIX}{name}" for name in named} == {name for name in asked.names if name.startswith(PREFIX)}

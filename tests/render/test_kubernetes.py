@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from atlas_ops import settings
 from atlas_ops.catalog.parameters import Parameters, Timing
-from atlas_ops.settings import Exporter, Settings
+from atlas_ops.settings import Discovery, Exporter, KubernetesDiscovery, Settings
 from tests.deploy.manifest import OLDEST, VERSIONS, manifest, validate
 
 WORDS = st.text(st.sampled_from("ab/.-_: #'\"{}é\n%"), max_size=12)
@@ -25,6 +25,7 @@ EXPORTERS = st.builds(
     host_root=WORDS,
     pod_resources_socket=WORDS,
     web_config_file=WORDS,
+    dialects=WORDS,
     compat=st.sampled_from(("", "dcgm")),
     otlp_endpoint=st.sampled_from(("", "http://collector:4318", "https://otlp.example.org", "http://[fd00::1]/v1")),
 )
@@ -40,7 +41,7 @@ def test_whatever_the_settings_the_manifest_is_valid_and_the_pod_reads_the_same_
     for version in (OLDEST, VERSIONS[-1]):
         validate(found, version)
     read = settings.parse(found.config).exporter
-    assert read == dataclasses.replace(exporter, listen=read.listen, host_root="/host", web_config_file="")
+    assert read == dataclasses.replace(exporter, listen=read.listen, host_root="/host", web_config_file="", dialects="")
     assert settings.address(read.listen) == ("0.0.0.0", settings.address(exporter.listen)[1] or 9464)
 
 
@@ -94,3 +95,49 @@ def test_the_folder_of_another_socket_is_mounted_but_never_the_whole_host(socket
 def test_a_long_timeout_gives_the_first_round_the_time_that_it_may_take() -> None:
     probe = manifest(Settings(exporter=Exporter(timeout_seconds=500))).container["startupProbe"]
     assert probe["periodSeconds"] * probe["failureThreshold"] >= 560
+
+
+DISCOVERY = KubernetesDiscovery(
+    namespaces=("chat", "search"), label_selector="team=a", api_url="http://127.0.0.1:8001", bearer_token_file="/mine",
+    ca_file="/mine",
+)  # fmt: skip
+FINDING = Settings(discovery=Discovery(files=("/mine/*.json",), kubernetes=DISCOVERY))
+
+
+def test_with_discovery_the_pod_may_see_the_pods_of_its_namespaces_and_nothing_else() -> None:
+    found = manifest(FINDING)
+    assert {key for key in found.objects if "Role" in key or "Account" in key} == {
+        "ServiceAccount", "Role/chat", "RoleBinding/chat", "Role/search", "RoleBinding/search",
+    }  # fmt: skip
+    account = found.objects["ServiceAccount"]["metadata"]
+    assert found.pod["serviceAccountName"] == account["name"]
+    assert found.pod["automountServiceAccountToken"] is True
+    for namespace in DISCOVERY.namespaces:
+        role, binding = found.objects[f"Role/{namespace}"], found.objects[f"RoleBinding/{namespace}"]
+        assert role["rules"] == [{"apiGroups": [""], "resources": ["pods"], "verbs": ["get", "list", "watch"]}]
+        assert (binding["roleRef"]["kind"], binding["roleRef"]["name"]) == ("Role", role["metadata"]["name"])
+        (subject,) = binding["subjects"]
+        assert (subject["kind"], subject["name"], subject["namespace"]) == (
+            "ServiceAccount", account["name"], account["namespace"],
+        )  # fmt: skip
+
+
+def test_with_discovery_the_manifest_is_valid_and_the_pod_looks_in_the_same_namespaces_with_its_own_account() -> None:
+    found = manifest(FINDING)
+    for version in VERSIONS:
+        validate(found, version)
+    assert settings.parse(found.config).discovery == Discovery(
+        kubernetes=KubernetesDiscovery(namespaces=("chat", "search"), label_selector="team=a")
+    )
+
+
+def test_with_discovery_the_pod_is_let_out_to_the_api_and_to_the_pods_of_its_namespaces_alone() -> None:
+    api, servers = manifest(FINDING).objects["NetworkPolicy"]["spec"]["egress"]
+    assert [port["port"] for port in api["ports"]] == [443, 6443]
+    ((chosen,),) = [peer["namespaceSelector"]["matchExpressions"] for peer in servers["to"]]
+    assert chosen == {"key": "kubernetes.io/metadata.name", "operator": "In", "values": ["chat", "search"]}
+
+
+def test_files_alone_give_the_pod_no_right_to_ask_for_anything() -> None:
+    files = manifest(Settings(discovery=Discovery(files=("/mine/*.json",))))
+    assert files.objects == manifest().objects
