@@ -130,3 +130,24 @@ def test_a_file_that_cannot_be_read_is_a_mistake_of_the_user(tmp_path: Path) -> 
     (tmp_path / "latin.yaml").write_bytes(b"a: \xe4\n")
     with pytest.raises(ConfigError, match="cannot be read"):
         Document.read(tmp_path / "latin.yaml")
+
+
+def test_a_file_may_be_a_list_and_each_of_its_mistakes_has_its_place() -> None:
+    document = Document("- a: 1\n- aa: 2\n- word\n", "file.yaml")
+    for section in document.items:
+        section.string("a")
+        section.finish()
+    with pytest.raises(ConfigError) as caught:
+        document.close(next_step="")
+    assert caught.value.mistakes == (
+        "line 2: [1].aa: unknown key; did you mean 'a'?",
+        "line 3: [2]: expected keys with values, found 'word'",
+    )
+
+
+@pytest.mark.parametrize(("text", "found"), [("", "nothing"), ("a: 1", "keys with values"), ("word", "'word'")])
+def test_a_file_that_should_be_a_list_and_is_none_is_a_mistake(text: str, found: str) -> None:
+    document = Document(text, "file.yaml")
+    assert list(document.items) == []
+    with pytest.raises(ConfigError, match=f"expected a list .*, found {found}"):
+        document.close(next_step="")

@@ -143,3 +143,32 @@ def test_a_latency_objective_that_is_no_bucket_bound_is_refused_with_the_bounds(
         settings.parse("objectives: [{model: chat, time_to_first_token_seconds: 3}]")
     assert "time_to_first_token_seconds: expected a bucket bound of a runtime" in str(caught.value)
     assert "2.5, 5, 7.5" in str(caught.value)
+
+
+def test_discovery_can_be_set() -> None:
+    text = """
+discovery:
+  files: [/etc/atlas-ops/servers/*.json, more.yaml]
+  kubernetes: {namespaces: [chat], label_selector: a=b, api_url: "https://api:6443/", bearer_token_file: t, ca_file: c}
+"""
+    assert settings.parse(text).discovery == settings.Discovery(
+        files=("/etc/atlas-ops/servers/*.json", "more.yaml"),
+        kubernetes=settings.KubernetesDiscovery(
+            namespaces=("chat",), label_selector="a=b", api_url="https://api:6443", bearer_token_file="t", ca_file="c"
+        ),
+    )
+
+
+def test_discovery_that_cannot_work_is_refused() -> None:
+    with pytest.raises(ConfigError) as caught:
+        settings.parse(
+            "discovery:\n  files: ['/etc/*/servers.json', a, a]\n  kubernetes:\n    namespaces: [Chat, chat, chat, '*', 'a/b']\n"
+        )
+    told = caught.value.mistakes
+    assert [text.split(":")[0] for text in told] == ["line 2"] * 2 + ["line 4"] * 4
+    assert "found '/etc/*/servers.json'" in " ".join(told[:2])
+    assert {"discovery.files: a is given twice", "discovery.kubernetes.namespaces: chat is given twice"} <= {
+        text.partition(": ")[2] for text in told
+    }
+    with pytest.raises(ConfigError, match="name the namespaces of your model servers"):
+        settings.parse("discovery: {kubernetes: {}}")

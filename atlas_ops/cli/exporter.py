@@ -32,6 +32,10 @@ examples:
 Runtimes: {runtimes}. An address without a path means the runtime's own path, mostly /metrics.
 Flags win over the file: --server replaces its servers, --listen its address.
 
+Servers that come and go: `discovery` in the settings file names files in the form of Prometheus's file_sd, or namespaces
+of Kubernetes whose pods on this node are looked at. What appears is measured, and what is gone forgotten, within seconds.
+exporters/deploy/README.md says how a pod is recognised, and which annotations have the last word.
+
 Each server has a state on the page, atlas_server_scrape_state:
   ok            the page was read and translated
   starting      refused, or 503, by a server that has never answered, for the first ten minutes
@@ -56,7 +60,8 @@ exit codes:
   0  stopped by Ctrl-C or SIGTERM
   2  the command line is wrong (every mistake is listed)
   3  the settings file, the web-config file, the recording, or a dialect, has mistakes (all of them are listed)
-  4  the address is in use or cannot be listened on, or the packages for otlp_endpoint are not installed
+  4  the address is in use or cannot be listened on, the packages for otlp_endpoint are not installed, or there is no
+     Kubernetes API to ask
 """
 
 
