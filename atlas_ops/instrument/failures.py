@@ -20,7 +20,7 @@ class Failures:
         self.count = 0
 
     def add(self, what: str) -> None:
-        """Count the exception that is being handled; the first one of a process is logged whole."""
+        """Count the exception that is being handled; the first one is logged whole."""
         self.count += 1
         if self.count == 1:
             _log.exception("%s failed; the request goes on, and further failures are only counted", what)
