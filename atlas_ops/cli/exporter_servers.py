@@ -5,11 +5,13 @@ Called by `cli.exporter_parts`.
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Hashable, Iterator, Sequence
 from pathlib import Path
 
 from atlas_ops.catalog import dialects
 from atlas_ops.catalog.dialect import Dialect, Place
+from atlas_ops.exporter.collector import Collector
 from atlas_ops.exporter.file_stamp import stamp
 from atlas_ops.exporter.identity import Identity, name_servers
 from atlas_ops.exporter.lineup import Made, Plan
@@ -50,7 +52,13 @@ def _server(
         memory = ModelMemory(gpus, identity, server.url, Path(exporter.host_root))
         return ServerCollector(server, identity, exporter, spoken, memory.bytes)
 
-    return Plan(key=("server", server, identity, pace, depends), make=make)
+    def renew(collector: Collector) -> None:
+        assert isinstance(collector, ServerCollector)
+        collector.started(server.started_at)
+
+    # A container that was started anew is the same server: its restarts are counted, not its counts begun again.
+    settings = dataclasses.replace(server, started_at=None)
+    return Plan(key=("server", settings, identity, pace, depends), make=make, renew=renew)
 
 
 def _probe(probe: Probe, server: Server, identity: Identity, spoken: Sequence[Dialect], watched: Hashable) -> Plan:

@@ -28,6 +28,8 @@ class Plan:
     make: Callable[[Made], Collector]
     """Gets the collectors of the plans before this one: a collector that needs another finds it there, and has the
     other's key in its own."""
+    renew: Callable[[Collector], None] | None = None
+    """Tells the collector what may change while it stays the same, and is therefore not in the key; must not fail."""
 
 
 class Lineup:
@@ -61,6 +63,9 @@ class Lineup:
         end = time.monotonic() + seconds
         while time.monotonic() < end and not cancelled() and not all(collector.ready for collector in fresh):
             time.sleep(_POLL_SECONDS)
+        for plan in plans:
+            if plan.renew:
+                plan.renew(made[plan.key])
         return made
 
     def adopt(self, made: Mapping[Hashable, Collector]) -> None:

@@ -84,6 +84,10 @@ class ServerCollector:
         if self._thread.is_alive():
             self._thread.join(timeout=self._timeout)
 
+    def started(self, at: float | None) -> None:
+        """Take in when its container was started (Unix time), which changes when it is started anew."""
+        self._server.started_at = at
+
     @property
     def ready(self) -> bool:
         """Whether the first round is over."""

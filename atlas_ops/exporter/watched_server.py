@@ -47,6 +47,8 @@ class WatchedServer:
     ) -> None:
         self._server, self._identity, self._exporter, self._dialects = server, identity, exporter, dialects
         self._memory = memory
+        self.started_at = server.started_at
+        """When its container was started, Unix time; changes when it is started anew."""
         self._fetcher = Fetcher(max_bytes=exporter.max_page_bytes, bearer_token_file=server.bearer_token_file)
         self._parser = Parser()
         self._cold_start = ColdStart()
@@ -87,7 +89,7 @@ class WatchedServer:
             if self._asking
             else set()
         )
-        began = next((sample.value for sample in page if sample.signal is s.SERVER_START_TIME), self._server.started_at)
+        began = next((sample.value for sample in page if sample.signal is s.SERVER_START_TIME), self.started_at)
         self._cold_start.observe(ready=answers and 0.0 not in asked, began=began, now=time.time())
 
     def besides(self, page: Sequence[Sample]) -> list[Sample]:
