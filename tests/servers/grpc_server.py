@@ -77,7 +77,8 @@ def ask_for_nothing_known(server: GrpcServer, calls: int = 3) -> Counter[str]:
 
 def lose_patience(server: GrpcServer, calls: int = 3) -> Counter[str]:
     """Give each call less time than it needs."""
-    return Counter(server.ask(seconds=0.4, timeout=0.1) for _ in range(calls))
+    with ThreadPoolExecutor(calls) as pool:
+        return Counter(pool.map(lambda _: server.ask(seconds=0.6, timeout=0.3), range(calls)))
 
 
 def overrun(server: GrpcServer, calls: int = 40, seconds: float = 0.2) -> Counter[str]:
