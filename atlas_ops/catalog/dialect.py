@@ -203,7 +203,8 @@ class Dialect:
     @cached_property
     def read_names(self) -> frozenset[str]:
         """The native sample names that are read; all others are of no interest."""
-        read = {name for entry in self.entries for reading in entry.readings for name in reading.names}
+        readings = [reading for entry in self.entries for reading in entry.readings]
+        read = {name for reading in readings for name in (*reading.names, *reading.unless)}
         read |= {evidence.metric for evidence in self.evidence}
         read |= {self.semantics.alive.metric} if self.semantics.alive else set()
         read |= {self.naming.info[0]} if self.naming.info else set()

@@ -135,6 +135,7 @@ def _reading(section: Section, signal: Signal, quality: Quality) -> Reading:
         since=version(section, "since"),
         until=version(section, "until"),
         needs=section.string("needs"),
+        unless=section.strings("unless"),
         scale=section.number("scale", 1.0, above=0),
         where=matches(section.section("where")),
         bounds=_bounds(section),

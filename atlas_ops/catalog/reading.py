@@ -127,6 +127,9 @@ class Reading:
     """First version without it."""
     needs: str = ""
     """The switch, or the event, without which it is not on the page; absence then proves nothing."""
+    unless: tuple[str, ...] = ()
+    """Native names that tell the same better: on a page with one of them it is not read. So nothing is counted twice where
+    a runtime, or a proxy beside it, prints the same count under two names."""
     scale: float = 1.0
     """Native unit in base units, such as 1e-6 for microseconds."""
     where: tuple[Match, ...] = ()

@@ -69,7 +69,7 @@ def run(args: argparse.Namespace) -> int:
         page = Parser().parse(_body(args.file))
     except ScrapeFailure as failure:
         return _fail(failure.message)
-    dialect = named or dialects.recognise(known, page.names)
+    dialect = named or dialects.recognise(known, page.tells)
     if dialect is None:
         return _fail("no metric of a known runtime is on the page; if you know better, give --runtime")
     if args.explain:

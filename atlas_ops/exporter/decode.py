@@ -78,7 +78,9 @@ def readable(reading: Reading, page: Page) -> bool:
 
 
 def present(reading: Reading, page: Page) -> bool:
-    """Say whether the page has the native names of a reading."""
+    """Say whether the page has the native names of a reading, and nothing that tells the same better."""
+    if any(page.has(name) for name in reading.unless):
+        return False
     if reading.decoding is Decoding.HISTOGRAM:
         return page.has(f"{reading.metric}_count") or page.has(reading.metric)
     if not page.has(reading.metric) or (reading.count and not page.has(reading.count)):

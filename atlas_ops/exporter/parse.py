@@ -26,6 +26,8 @@ configuration, 37 labels); vLLM lists the names of its LoRA adapters in one labe
 REMEMBERED_BYTES = 2 << 20
 """Twice the largest real page. Of a larger one nothing is remembered: it is read as if for the first time."""
 
+_PARTS = ("", "_total", "_bucket", "_sum", "_count", "_created", "_info")
+"""Of the samples of a family."""
 _BYTE_ORDER_MARK = b"\xef\xbb\xbf"
 
 
@@ -54,6 +56,16 @@ class Page:
         """The sample names; histograms show as `_bucket`, `_sum` and `_count`."""
         return self._samples.keys()
 
+    @property
+    def bare(self) -> list[str]:
+        """The families that are declared and have no series yet: prometheus_client prints them before anything happened."""
+        return [name for name in self._types if not any(name + part in self._samples for part in _PARTS)]
+
+    @property
+    def tells(self) -> set[str]:
+        """All names that tell whose page it is."""
+        return self._samples.keys() | set(self.bare)
+
     def of(self, name: str) -> Sequence[Native]:
         """Return the samples of a name in the order of the page."""
         return self._samples.get(name, ())
@@ -81,7 +93,7 @@ class Parser:
         self._lines: Sequence[bytes] = ()
         self._said: Sequence[_Line | None] = ()
         self._series: dict[bytes, tuple[str, Labels]] = {}
-        self._pairs: Pairs = {}
+        self._pairs = Pairs()
 
     def parse(self, body: bytes) -> Page:
         """Return the page; ScrapeFailure when this is no metrics page at all, or one beyond all bounds."""

@@ -19,11 +19,11 @@ _Samples = Mapping[str, Sequence[Native]]
 
 
 def prepare(dialect: Dialect, page: Page, dropped: LeftOut) -> Page | None:
-    """Return what is to be translated; None when the page has no sample of this runtime that may be counted."""
+    """Return what is to be translated; None when the page has nothing of this runtime that may be counted."""
     read = {name: page.of(name) for name in page.names & dialect.read_names}
     kept = {name: _kept(dialect.drops, name, samples, dropped) for name, samples in read.items()}
     others = (name for name in page.names if name not in read)
-    if not (_any_known(dialect, kept) or _any_known(dialect, _unread(dialect, page, others))):
+    if not (_any_known(dialect, kept) or _any_known(dialect, _unread(dialect, page, others)) or dialect.knows(page.bare)):
         return None
     semantics = dialect.semantics
     if semantics.alive is not None:

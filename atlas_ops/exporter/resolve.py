@@ -32,7 +32,7 @@ def lower_bound(dialect: Dialect, page: Page) -> Version | None:
 
 def expected(reading: Reading, version: Version | None) -> bool:
     """Say whether a server of this version (or a newer one) must have the reading, whatever its switches."""
-    if reading.needs:
+    if reading.needs or reading.unless:
         return False
     if version is None:
         return reading.since is None

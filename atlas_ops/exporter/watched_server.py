@@ -115,7 +115,7 @@ class WatchedServer:
 
     def _recognise(self, page: Page) -> None:
         """Take the dialect of the page, where none was told."""
-        found = None if self._server.runtime else recognise(self._dialects, page.names)
+        found = None if self._server.runtime else recognise(self._dialects, page.tells)
         if found is None or (self._translator and self._translator.dialect is found):
             return
         _log.info("server %s is %s", self._identity.server, found.name)
@@ -168,7 +168,7 @@ def _body(answer: Answer, switch: str) -> bytes:
 def _nothing_known(page: Page, dialects: Sequence[Dialect], translator: Translator | None) -> str:
     if translator is None:
         return f"no metric of a known runtime on the page ({', '.join(dialect.name for dialect in dialects)})"
-    dialect, other = translator.dialect, recognise(dialects, page.names)
+    dialect, other = translator.dialect, recognise(dialects, page.tells)
     if other is not None and other is not dialect:
         return f"no metric of {dialect.name} on the page, which looks like one of {other.name}"
     if other is dialect:

@@ -152,6 +152,7 @@ def _reading() -> _Schema:
         "since": _VERSION,
         "until": _VERSION,
         "needs": {"type": "string"},
+        "unless": _TEXTS,
         "scale": _SCALE,
         "where": _MATCHES,
         "bounds": {"type": "array", "items": {"type": "number"}},

@@ -89,7 +89,7 @@ class Told:
 
 def translator(page: Page, *, runtime: str = "", max_models: int = 64) -> Translator:
     dialects = shipped_dialects()
-    dialect = next((d for d in dialects if d.runtime == runtime), None) or recognise(dialects, page.names)
+    dialect = next((d for d in dialects if d.runtime == runtime), None) or recognise(dialects, page.tells)
     assert dialect is not None, "no dialect knows this page"
     return Translator(dialect, Identity(server="10.0.0.1:8000", host_name="node-1"), max_models)
 

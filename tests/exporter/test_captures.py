@@ -52,7 +52,7 @@ def selects(reading: Reading, page: Page) -> bool:
 
 @every_capture
 def test_a_page_is_recognised_by_its_names(capture: str) -> None:
-    assert recognise(shipped_dialects(), parsed(text_of(capture)).names) is dialect_of(capture)
+    assert recognise(shipped_dialects(), parsed(text_of(capture)).tells) is dialect_of(capture)
 
 
 @every_capture
