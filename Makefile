@@ -17,7 +17,7 @@ INSTALL_MISSING := if [ -n "$$missing" ]; then \
 	fi
 PIP_INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check
 
-.PHONY: help setup setup-dev system system-dev demo test test-wheel test-servers check build wheel bench fuzz clean
+.PHONY: help setup setup-dev system system-dev demo test test-wheel test-servers check build wheel bench bench-translate fuzz clean
 
 help: ## Show this help
 	@echo "usage: make TARGET"; echo
@@ -62,6 +62,9 @@ build: setup ## Write the generated files: alerts/, dashboards/, facts of the ru
 bench: setup ## Measure the exporter against Debian's node_exporter: six minutes (ARGS goes to the benchmark)
 	@missing=""; command -v prometheus-node-exporter >/dev/null || missing=prometheus-node-exporter; $(INSTALL_MISSING)
 	$(BIN)/python benchmarks/exporter.py $(ARGS)
+
+bench-translate: setup ## Measure the reading of servers' pages against prometheus_client: five minutes (ARGS goes to it)
+	$(BIN)/python benchmarks/translate.py $(ARGS)
 
 fuzz: setup-dev ## Look for input that breaks the readers of foreign text: two minutes (ARGS="--seconds N" for more)
 	$(PIP_INSTALL) --editable '.[fuzz]'

@@ -14,10 +14,8 @@ from atlas_ops.exporter.samples import Labels
 
 Parts = tuple[bytes, bytes, bytes, float]
 """Of a sample: its series (name and labels), the name alone, what is between the braces, and its value."""
-Pairs = dict[tuple[bytes, bytes], tuple[str, str]]
-"""Labels by the text of their name and of their value."""
 MOST_PAIRS = 10_000
-"""The largest real page (Ray Serve) has 400 different labels. Each costs some 300 bytes here."""
+"""The largest real page (Ray Serve) has 400 different labels. Each costs some 300 bytes."""
 
 _NAME = rb"[a-zA-Z_:][a-zA-Z0-9_:]*+"
 _QUOTED = rb'"[^"\\]*+(?:\\.[^"\\]*+)*"'
@@ -25,11 +23,11 @@ _LABEL_NAME = rb'(?:[a-zA-Z_][a-zA-Z0-9_]*+|(?!"")%b)' % _QUOTED
 _LABEL = rb"%b\s*+=\s*+%b\s*+" % (_LABEL_NAME, _QUOTED)
 # A comma after the last label is common (TorchServe); a comma between labels is not optional.
 _LABELS = rb"(?:%b(?:,\s*+%b)*(?:,\s*+)?)?" % (_LABEL, _LABEL)
-# A name that needs quotes stands within the braces, before the labels.
-_NAME_IN_BRACES = rb'((?!"")%b)\s*+(?:,\s*+|(?=\}))' % _QUOTED
-_SERIES = rb"(%b)?(?:\s*+\{\s*+(?:%b)?(%b)\})?" % (_NAME, _NAME_IN_BRACES, _LABELS)
 # After the value perhaps a time stamp, and perhaps an exemplar.
-_SAMPLE = re.compile(rb"(%b)(?:(?<=\})\s*+|\s++)([^\s#]++)(?:\s++([^\s#]++))?\s*+(?:#.*+)?" % _SERIES)
+_REST = rb"(?:(?<=\})\s*+|\s++)([^\s#]++)(?:\s++([^\s#]++))?\s*+(?:#.*+)?"
+_SAMPLE = re.compile(rb"((%b)(?:\s*+\{\s*+(%b)\})?)%b" % (_NAME, _LABELS, _REST))
+# A name that needs quotes stands within the braces, before the labels.
+_QUOTED_SAMPLE = re.compile(rb'(\{\s*+((?!"")%b)\s*+(?:,\s*+(%b))?\})%b' % (_QUOTED, _LABELS, _REST))
 _ONE_LABEL = re.compile(rb"(%b)\s*+=\s*+(%b)" % (_LABEL_NAME, _QUOTED))
 _TYPE = re.compile(rb'#\s*+TYPE\s++(%b|(?!"")%b)\s++(\w++)' % (_NAME, _QUOTED))
 
@@ -53,30 +51,31 @@ def number(text: bytes) -> float | None:
 
 def sample(line: bytes) -> Parts | None:
     """Return what a line says, without its time stamp and its exemplar; None when it is no sample."""
-    match = _SAMPLE.fullmatch(line)
+    match = (_QUOTED_SAMPLE if line.startswith(b"{") else _SAMPLE).fullmatch(line)
     if match is None:
         return None
-    series, name, quoted, labels, text, stamp = match.groups()
+    series, name, labels, text, stamp = match.groups()
     value = number(text)
-    if value is None or (stamp and number(stamp) is None) or bool(name) == bool(quoted):
+    if value is None or (stamp and number(stamp) is None):
         return None
-    return series, name or quoted, labels or b"", value
+    return series, name, labels or b"", value
 
 
 def labels(text: bytes, pairs: Pairs) -> Labels | None:
-    """Return the labels between the braces of a series; None when one is there twice.
-
-    `pairs` are the labels seen so far: they are shared, for most labels of a page stand in many series.
-    """
-    if len(pairs) > MOST_PAIRS:
-        pairs.clear()
-    found = []
-    for label in _ONE_LABEL.findall(text):
-        pair = pairs.get(label)
-        if pair is None:
-            pair = pairs[label] = (plain(label[0]), plain(label[1]))
-        found.append(pair)
+    """Return the labels between the braces of a series; None when one is there twice."""
+    found = [pairs[label] for label in _ONE_LABEL.findall(text)]
     return tuple(found) if len(dict(found)) == len(found) else None
+
+
+class Pairs(dict[tuple[bytes, bytes], tuple[str, str]]):
+    """Labels by the text of their name and of their value: most labels of a page stand in many series, which share them."""
+
+    def __missing__(self, label: tuple[bytes, bytes]) -> tuple[str, str]:
+        if len(self) >= MOST_PAIRS:
+            self.clear()
+        name, value = label
+        pair = self[label] = plain(name), plain(value)
+        return pair
 
 
 def plain(raw: bytes) -> str:

@@ -28,6 +28,9 @@ REMEMBERED_BYTES = 2 << 20
 
 _PARTS = ("", "_total", "_bucket", "_sum", "_count", "_created", "_info")
 """Of the samples of a family."""
+_DISTRIBUTIONS = ("histogram", "summary")
+_TYPES_WITH = {"total": ("counter",), "sum": _DISTRIBUTIONS, "count": _DISTRIBUTIONS, "bucket": ("histogram",)}
+"""The types of the families that have such samples."""
 _BYTE_ORDER_MARK = b"\xef\xbb\xbf"
 
 
@@ -76,7 +79,10 @@ class Page:
 
     def has(self, name: str) -> bool:
         """Say whether the page has the name, be it only declared: prometheus_client prints a family before its series."""
-        return name in self._samples or name in self._types
+        if name in self._samples or name in self._types:
+            return True
+        stem, _, part = name.rpartition("_")
+        return self._types.get(stem) in _TYPES_WITH.get(part, ())
 
     def type_of(self, name: str) -> str:
         """Return what the page's TYPE line calls a family, or `untyped`."""
