@@ -12,7 +12,7 @@ from tests.exporter.fake_server import Behaviour, raw, serving
 
 SECONDS = 20.0
 """More than any test needs that does not wait for a timeout."""
-SOON = 0.2
+SOON = 0.1
 """For tests that do."""
 MODEL = "org/tiny"
 STREAM = b"HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\nTransfer-Encoding: chunked\r\n\r\n"
