@@ -77,6 +77,7 @@ class Reloader:
         self._settings = Settings()
         self._listen = ""
         self._found: tuple[tuple[Server, ...], ...] = ()
+        self._trouble = ""
         self.servers: tuple[Server, ...] = ()
         """Those that are measured: named ones, and those that were found."""
 
@@ -113,9 +114,12 @@ class Reloader:
         before = self.servers
         try:
             self._use(self._settings, found, FOLLOWED_ROUND_SECONDS)
-        except Exception:  # noqa: BLE001 (logged whole; what runs goes on)
-            _log.exception("the servers that were found could not be put to work; it is tried again")
+        except Exception as error:  # noqa: BLE001 (what runs goes on, and it is tried again)
+            if str(error) != self._trouble:
+                _log.error("the servers that were found cannot be put to work: %s", error, exc_info=True)
+            self._trouble = str(error)
         else:
+            self._trouble = ""
             _tell_change(before, self.servers)
 
     def _guard(self, path: str) -> Guard:

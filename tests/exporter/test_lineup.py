@@ -79,3 +79,14 @@ def test_one_that_cannot_be_stopped_keeps_no_other_running() -> None:
     other = Steady("other")
     started(other, Unstoppable("bad")).stop()
     assert not other.running
+
+
+def test_a_collector_that_stays_is_told_what_may_change_meanwhile() -> None:
+    told: list[tuple[object, str]] = []
+    kept = Steady("kept")
+    lineup = Lineup()
+    for news in ("first", "second"):
+        plan = Plan(key="kept", make=lambda _: kept, renew=lambda collector, news=news: told.append((collector, news)))  # type: ignore[misc]
+        lineup.adopt(lineup.prepare([plan], SECONDS, never))
+    assert told == [(kept, "first"), (kept, "second")]
+    assert lineup.collectors == (kept,)

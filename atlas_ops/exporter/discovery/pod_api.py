@@ -22,7 +22,7 @@ from atlas_ops.exporter.deadline import Deadline
 from atlas_ops.exporter.discovery.lines import Lines
 from atlas_ops.exporter.http_client import PROBLEMS, HttpClient, TokenProblem
 
-PODS_OF_A_PAGE = 100
+PODS_OF_A_PAGE, MAX_PAGES = 100, 1000
 LIST_SECONDS = 30.0
 """For one page of a list, to its last byte."""
 MAX_PAGE_BYTES = 16 * 1024 * 1024
@@ -89,7 +89,7 @@ class PodApi:
         Version `0` may be answered from the API server's cache; the empty one asks for the newest state.
         """
         query = {"limit": str(PODS_OF_A_PAGE), "resourceVersion": version}
-        while True:
+        for _ in range(MAX_PAGES):
             with self._ask("list", query, LIST_SECONDS) as response:
                 found = _object(_body(response))
             metadata, pods = found.get("metadata"), found.get("items")
@@ -100,6 +100,7 @@ class PodApi:
             if not following:
                 return
             query = {"limit": str(PODS_OF_A_PAGE), "continue": following}
+        raise Garbled(f"the list has not ended after {MAX_PAGES} pages")
 
     def events(self, version: str, seconds: int, *, began: Callable[[], None]) -> Iterator[Mapping[str, Any]]:
         """Give the events after `version` as they come, for about `seconds`; ApiProblem when they break off.
@@ -149,9 +150,9 @@ class PodApi:
             said = _text(_object(response.read(_CHUNK)).get("message"))
         except ApiProblem:
             said = ""
-        message, next_step = f"{self._server.url} answers {response.status} to a {verb} of pods: {said[:500]}", ""
+        message, next_step = f"{self._server.url} answers {response.status} to a {verb} of pods: {said[:500]!r}", ""
         if response.status == FORBIDDEN:
-            message = f"{verb} of pods in the namespace {self._selection.namespace} is not allowed ({said[:500]})"
+            message = f"{verb} of pods in the namespace {self._selection.namespace} is not allowed ({said[:500]!r})"
             next_step = "apply the Role and RoleBinding that `atlas-ops build` prints: get, list and watch of pods"
         elif response.status == UNAUTHORIZED:
             next_step = f"check the token in {self._server.token_file or 'bearer_token_file, which is not set'}"

@@ -88,7 +88,7 @@ class Reflector:
         if kind == "ERROR":
             code = found.get("code")
             raise ApiProblem(
-                f"the API server ended the watch: {str(found.get('message'))[:500]}",
+                f"the API server ended the watch: {str(found.get('message'))[:500]!r}",
                 status=code if isinstance(code, int) else 0,
             )
         if kind in ("ADDED", "MODIFIED"):

@@ -7,7 +7,6 @@ kubernetes.io/docs/reference/using-api/api-concepts. What it does wrong, a test 
 from __future__ import annotations
 
 import contextlib
-import copy
 import json
 import ssl
 import threading
@@ -124,8 +123,7 @@ class ApiStandIn(ThreadingHTTPServer):
 
     def _record(self, kind: str, found: Object, before: Object | None) -> Object:
         self.version += 1
-        found = copy.deepcopy(found)
-        found["metadata"]["resourceVersion"] = str(self.version)
+        found = {**found, "metadata": {**found["metadata"], "resourceVersion": str(self.version)}}
         self.history.append((self.version, kind, found, before))
         self.changed.notify_all()
         return found

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from atlas_ops.exporter.discovery import pod_api
 from atlas_ops.settings import Server
 from tests.exporter.collectors import await_that
 from tests.exporter.discovery.api_standin import ApiStandIn, api_server
@@ -61,12 +62,16 @@ def test_a_pod_that_comes_and_goes_in_a_blink_leaves_nothing_behind(api: ApiStan
         await_pods(finder, "llama-0")
 
 
-def test_a_long_list_is_read_in_chunks_and_asks_for_this_node_alone(api: ApiStandIn, tmp_path: Path) -> None:
+@pytest.mark.parametrize(("whole", "lists"), [(False, 3), (True, 1)])
+def test_a_long_list_of_this_node_alone_is_read_in_chunks_or_as_it_comes(
+    api: ApiStandIn, tmp_path: Path, *, whole: bool, lists: int
+) -> None:
+    api.faults.whole_lists = whole
     wanted = [f"llama-{number}" for number in range(250)]
     api.put(*(pod(name) for name in wanted))
     with finding(api, tmp_path) as finder:
         await_pods(finder, *wanted)
-        assert api.verbs().count("list") == 3
+        assert api.verbs().count("list") == lists
         assert {query["fieldSelector"] for _, query in api.asked} == {f"spec.nodeName={NODE}"}
 
 
@@ -241,6 +246,18 @@ def test_a_list_without_a_version_is_no_list(api: ApiStandIn, tmp_path: Path) ->
         assert "watch" not in api.verbs()
 
 
+def test_a_list_that_never_ends_is_given_up(
+    api: ApiStandIn, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr(pod_api, "MAX_PAGES", 2)
+    api.put(*(pod(f"llama-{number}") for number in range(201)))
+    with finding(api, tmp_path) as finder:
+        await_that(lambda: finder.ready)
+        assert not works(finder)
+        assert names(finder) == []
+    assert "has not ended after 2 pages" in caplog.text
+
+
 def test_the_api_server_is_trusted_by_the_authority_of_the_settings_alone(
     tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
@@ -287,8 +304,8 @@ def test_whatever_happens_it_ends_up_knowing_what_is_there(api: ApiStandIn, tmp_
             api.faults.refusals = chance.choice([[], [(429, "0"), (503, "")], [(410, "")]])
 
     with finding(api, tmp_path) as finder:
-        for _ in range(30):
+        for _ in range(20):
             trouble()
             step()
             await_pods(finder, *there)
-    assert api.verbs().count("list") > 5
+    assert api.verbs().count("list") > 3
