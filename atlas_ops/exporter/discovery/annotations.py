@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, field
-from urllib.parse import urlsplit
 
 PREFIX = "atlas-ops.dev/"
 PROMETHEUS_PREFIX = "prometheus.io/"
@@ -90,5 +89,4 @@ def _is_port(text: str) -> bool:
 
 
 def _is_path(text: str) -> bool:
-    parts = urlsplit(text)
-    return text.startswith("/") and not text.startswith("//") and not parts.fragment and " " not in text
+    return text.startswith("/") and not text.startswith("//") and not set(text) & set(" #")

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from fnmatch import fnmatchcase
 
 from atlas_ops.catalog.dialect import Dialect
-from atlas_ops.exporter.discovery.annotations import PREFIX, Wishes, read_wishes
+from atlas_ops.exporter.discovery.annotations import PREFIX, Page, Wishes, read_wishes
 from atlas_ops.exporter.discovery.pod import Container, Pod
 from atlas_ops.settings import Server
 
@@ -53,14 +53,14 @@ class Detector:
         if wishes.scrape is False or not pod.running or not pod.ip:
             return (), wishes.mistakes
         containers = tuple(c for c in pod.containers if not wishes.container or c.name == wishes.container)
-        if not containers:
-            return (), (*wishes.mistakes, f"{PREFIX}container: no container has the name {wishes.container!r}")
-        servers: dict[int, Server] = {}
         mistakes = list(wishes.mistakes)
-        for candidate in self._candidates(pod, containers, wishes):
-            port = _port(pod, candidate, wishes)
-            if port:
-                servers.setdefault(port, _server(pod, candidate, wishes, port))
+        if wishes.container and not containers:
+            mistakes.append(f"{PREFIX}container: no container has the name {wishes.container!r}")
+        servers: dict[int, Server] = {}
+        for candidate in self._candidates(pod, containers, wishes) if containers else ():
+            page = _page(pod, candidate, wishes)
+            if page.port:
+                servers.setdefault(page.port, _server(pod, candidate, page, wishes.model))
             else:
                 mistakes.append(f"{PREFIX}port: is missing; the container {candidate.container.name} declares no port")
         return tuple(servers.values()), tuple(mistakes)
@@ -129,13 +129,19 @@ def _main(pod: Pod, containers: Sequence[Container], names: Sequence[str]) -> Co
     return next((container for container in containers if container.name not in SIDECARS), containers[0])
 
 
-def _port(pod: Pod, candidate: _Candidate, wishes: Wishes) -> int:
-    """Return the port of the page; 0 when nothing tells it."""
-    declared = candidate.container.ports
-    named = [number for name, number in declared if name in METRICS_PORTS]
-    of_others = {number for c in pod.containers if c.name != candidate.container.name for _, number in c.ports}
-    announced = wishes.prometheus.port if wishes.prometheus.port not in of_others else 0
-    return wishes.page.port or (named[0] if named else 0) or announced or _usual_port(candidate)
+def _page(pod: Pod, candidate: _Candidate, wishes: Wishes) -> Page:
+    """Return where the page is, each part from what says it best; port 0 when nothing tells it."""
+    container, dialect, ours = candidate.container, candidate.dialect, wishes.page
+    named = next((number for name, number in container.ports if name in METRICS_PORTS), 0)
+    of_others = {number for other in pod.containers if other.name != container.name for _, number in other.ports}
+    told = Page() if wishes.prometheus.port in of_others else wishes.prometheus  # that is the page of another container
+    # Without a path the collector takes that of the runtime, as soon as it knows it.
+    path = dialect.metrics_path if dialect and not candidate.sure else ""
+    return Page(
+        scheme=ours.scheme or told.scheme or "http",
+        port=ours.port or named or told.port or _usual_port(candidate),
+        path=ours.path or told.path or path,
+    )
 
 
 def _usual_port(candidate: _Candidate) -> int:
@@ -147,15 +153,12 @@ def _usual_port(candidate: _Candidate) -> int:
     return dialect.default_port if dialect else 0
 
 
-def _server(pod: Pod, candidate: _Candidate, wishes: Wishes, port: int) -> Server:
+def _server(pod: Pod, candidate: _Candidate, page: Page, model: str) -> Server:
     dialect = candidate.dialect
-    # Without a path the collector takes that of the runtime.
-    path = dialect.metrics_path if dialect and not candidate.sure else ""
-    scheme = wishes.page.scheme or wishes.prometheus.scheme or "http"
     return Server(
-        url=f"{scheme}://{pod.ip}:{port}{wishes.page.path or wishes.prometheus.path or path}",
+        url=f"{page.scheme}://{pod.ip}:{page.port}{page.path}",
         runtime=dialect.runtime if dialect and candidate.sure else "",
-        model=wishes.model,
+        model=model,
         namespace=pod.namespace,
         pod=pod.name,
         container=candidate.container.name,

@@ -83,8 +83,7 @@ class FileFinder:
 
     def _look(self) -> None:
         paths, problem = self._paths()
-        for path in paths:
-            self._files.setdefault(path, _File(watch=FileWatch(path)))
+        self._files |= {path: _File(watch=FileWatch(path)) for path in paths if path not in self._files}
         for path, file in list(self._files.items()):
             if file.watch.changed() or not self.ready:
                 file.watch.noted()

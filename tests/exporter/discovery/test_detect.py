@@ -167,7 +167,7 @@ def triton(**ports: int) -> dict[str, Any]:
         (pod("a", triton(), annotations={"prometheus.io/port": "9004"}), "9004"),
         (pod("a", triton(metrics=9002), annotations={"prometheus.io/port": "9004"}), "9002"),
         (pod("a", triton(metrics=9002), annotations={"atlas-ops.dev/port": "9005"}), "9005"),
-        (pod("a", triton(), QUEUE, annotations={"prometheus.io/port": "9088"}), "8002"),
+        (pod("a", triton(), QUEUE, annotations={"prometheus.io/port": "9088", "prometheus.io/path": "/m"}), "8002"),
         (pod("a", triton(), SIDECAR, annotations={"prometheus.io/port": "15020", "prometheus.io/path": "/stats/prometheus"}), "8002"),
         (pod("a", triton(), annotations={"prometheus.io/port": "seven", "prometheus.io/path": "x"}), "8002"),
         (pod("a", container("vllm", "vllm:1", ports={"http": 8080})), "8080"),
@@ -235,7 +235,9 @@ def test_every_mistake_in_annotations_is_told_and_the_rest_is_obeyed() -> None:
     )
 
 
-@pytest.mark.parametrize("path", ["//evil.example.org/x", "/a b", "/a#b", "http://evil.example.org/", "/" + "a" * 300])
+@pytest.mark.parametrize(
+    "path", ["//evil.example.org/x", "/a b", "/a#b", "//[", "http://evil.example.org/", "/" + "a" * 300]
+)
 def test_no_path_leads_anywhere_but_to_the_pod(path: str) -> None:
     assert told(pod("a", annotations=ours(path=path))) == [("vllm", "vllm", "8000")]
 
