@@ -119,10 +119,17 @@ def test_a_bad_line_is_counted_and_costs_only_itself(line: str) -> None:
         assert [sample.value for sample in page.of("a")] == [7.0]
 
 
-def test_a_name_that_continues_one_that_is_known_is_another_name() -> None:
+def test_a_line_is_no_sample_of_a_series_only_because_it_begins_like_one() -> None:
     parser = Parser()
-    parser.parse(b"ab 1\n")
-    assert parser.parse(b"ab 1\nab1\nab2 3\nab 5\n").names == {"ab", "ab2"}
+    parser.parse(b'ab 1\nc{d="e"} 1\n')
+    page = parser.parse(b'moved 1\nab1\nab2 3\nab 5\nc{d="e"}f 1\nc{d="e"} 6\n')
+    assert {name: [sample.value for sample in page.of(name)] for name in page.names} == {
+        "moved": [1.0],
+        "ab2": [3.0],
+        "ab": [5.0],
+        "c": [6.0],
+    }
+    assert page.bad_lines == 2
 
 
 @pytest.mark.parametrize(
