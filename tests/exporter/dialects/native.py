@@ -69,7 +69,10 @@ def _number(text: str) -> Version:
 def natives(runtime: str) -> tuple[Native, ...]:
     """Every native metric of a runtime that is known, of whatever version."""
     rows: dict[str, list[list[Any]]] = yaml.safe_load(_FILE.read_text(encoding="utf-8"))
-    return tuple(Native(name, kind, *rest, tuple(bounds)) for name, kind, *rest, bounds in rows[runtime])
+    return tuple(
+        Native(name, kind, labels, since, until, tuple(bounds))
+        for name, kind, labels, since, until, bounds in rows[runtime]
+    )
 
 
 @cache
