@@ -64,8 +64,8 @@ class Alive:
 
     metric: str
     """Native gauge that is above 0 for each that lives."""
-    label: str
-    """What names it, here and on its other series."""
+    labels: tuple[str, ...]
+    """What names it: the first one here, and any of them on its other series."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -181,6 +181,8 @@ class Dialect:
     metrics_switch: str
     """What turns the page, or its contents, on or off."""
     version_scheme: str
+    version_label: str
+    """Native label, of whatever series, that tells the version; empty: none does."""
     naming: Naming
     semantics: Semantics
     kubernetes: Kubernetes

@@ -58,6 +58,7 @@ def _dialect(document: Document, stem: str) -> Dialect:
         metrics_on_by_default=metrics.flag("on_by_default", default=True),
         metrics_switch=metrics.string("switch", required=True),
         version_scheme=root.string("version_scheme", required=True),
+        version_label=root.string("version_label"),
         naming=_naming(root.section("models")),
         semantics=_semantics(root.section("semantics")),
         kubernetes=_kubernetes(root.section("kubernetes")),
@@ -133,7 +134,7 @@ def _semantics(section: Section) -> Semantics:
 
 
 def _alive(section: Section) -> Alive:
-    alive = Alive(metric=section.string("metric", required=True), label=section.string("label", required=True))
+    alive = Alive(metric=section.string("metric", required=True), labels=needed(section, "labels"))
     section.finish()
     return alive
 

@@ -59,8 +59,9 @@ class Explainer:
         """Return what becomes of a page."""
         page = prepare(self._dialect, raw, LeftOut(self._dialect)) or raw.with_samples({})
         inferred = resolve.lower_bound(self._dialect, page)
-        version = self._facts.version or inferred
-        told = Explanation(version=f"{version}, as given" if self._facts.version else _inferred(inferred))
+        known = self._facts.version or resolve.stated(self._dialect, page)
+        version = known or inferred
+        told = Explanation(version=f"{known}, as given" if known else _inferred(inferred))
         told.unread = [name for name in raw.names if name not in self._dialect.read_names]
         models = Models(self._dialect.naming, page, self._facts.model)
         ModelCap(self._max_models).apply(models)

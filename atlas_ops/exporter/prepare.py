@@ -66,7 +66,7 @@ def _reason(drops: Sequence[Drop], name: str, sample: Native) -> str:
 
 def _living(dialect: Dialect, alive: Alive, samples: _Samples, dropped: LeftOut) -> dict[str, Sequence[Native]]:
     """Leave out the gauges of what no longer lives, where the page names what does."""
-    named = [(_value(s.labels, alive.label), s.value) for s in samples.get(alive.metric, ())]
+    named = [(_value(s.labels, alive.labels[:1]), s.value) for s in samples.get(alive.metric, ())]
     living = {name for name, value in named if name and value > 0}
     if not any(name for name, _ in named):
         return dict(samples)
@@ -75,7 +75,7 @@ def _living(dialect: Dialect, alive: Alive, samples: _Samples, dropped: LeftOut)
         if metric in dialect.cumulative_names:
             kept[metric] = found
             continue
-        kept[metric] = [s for s in found if (name := _value(s.labels, alive.label)) in living or not name]
+        kept[metric] = [s for s in found if (name := _value(s.labels, alive.labels)) in living or not name]
         dropped.add(left_out.DEAD_SERIES, len(found) - len(kept[metric]))
     return kept
 
@@ -93,5 +93,5 @@ def _once(samples: Sequence[Native], labels: frozenset[str]) -> Sequence[Native]
     return [Native(rest, value) for rest, value in largest.items()]
 
 
-def _value(labels: Labels, wanted: str) -> str:
-    return next((value for name, value in labels if name == wanted), "")
+def _value(labels: Labels, wanted: Sequence[str]) -> str:
+    return next((value for name, value in labels if name in wanted), "")

@@ -1,7 +1,7 @@
 """Which readings of a dialect hold for a page: by what is on it, and by what its version should have.
 
-Called by `translate`. Servers do not say their version on the page, so a lower bound is inferred from the names,
-labels and bounds that only newer versions have.
+Called by `translate`. Hardly a server says its version on the page, so a lower bound is inferred from the names, labels
+and bounds that only newer versions have.
 """
 
 from __future__ import annotations
@@ -16,6 +16,13 @@ from atlas_ops.exporter.parse import Page
 
 _WORSE = tuple(Quality)
 """Qualities from the best to the worst, in the order of their definition."""
+
+
+def stated(dialect: Dialect, page: Page) -> Version | None:
+    """Return the version that a label of the page states; None when none does."""
+    first = (page.of(name)[:1] for name in page.names) if dialect.version_label else ()
+    texts = (value for one in first for sample in one for name, value in sample.labels if name == dialect.version_label)
+    return next((version for version in map(Version.parse, texts) if version), None)
 
 
 def lower_bound(dialect: Dialect, page: Page) -> Version | None:

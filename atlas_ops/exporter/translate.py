@@ -66,8 +66,9 @@ class Translator:
         return tuple(self._speak(self.continuity.apply(raw, page, models.found), models, facts))
 
     def _speak(self, page: Page, models: Models, facts: Facts) -> Iterator[Sample]:
-        version = facts.version or resolve.lower_bound(self.dialect, page)
-        text = "unknown" if version is None else str(version) if facts.version else f">={version}"
+        known = facts.version or resolve.stated(self.dialect, page)
+        version = known or resolve.lower_bound(self.dialect, page)
+        text = "unknown" if version is None else str(version) if known else f">={version}"
         yield Sample(s.SERVER_INFO, self._labels(s.SERVER_INFO, version=text, dialect=self.dialect.runtime), 1.0)
         yield Sample(s.SERVER_WORKERS, self._labels(s.SERVER_WORKERS), float(self.continuity.workers))
         for entry in self.dialect.entries:

@@ -55,6 +55,7 @@ def _top() -> _Schema:
         "name": {"type": "string"},
         "source": {"type": "string"},
         "version_scheme": {"type": "string"},
+        "version_label": _TEXT,
         "fingerprint": _object({"names": _TEXTS, "rank": {"type": "integer", "minimum": 0}}, "names"),
         "metrics": _metrics(),
         "models": _object({"labels": _TEXTS, "alone": _FLAG, "info": _texts("metric", "label")}),
@@ -83,7 +84,7 @@ def _semantics() -> _Schema:
         "significant_digits": {"type": "integer", "minimum": 0, "maximum": 17},
         "workers_alternate": _FLAG,
         "repeated_by": _TEXTS,
-        "alive": _texts("metric", "label"),
+        "alive": _object({"metric": _TEXT, "labels": _TEXTS}, "metric", "labels"),
     }
     return _object(keys, "gauges_move")
 

@@ -83,8 +83,9 @@ def test_the_most_specific_runtime_wins_a_page_that_fits_several() -> None:
 
 
 def test_a_page_of_no_known_runtime_is_not_guessed() -> None:
+    assert dialects.recognise(SHIPPED, ("node_cpu_seconds_total", "process_start_time_seconds", "up")) is None
     # Ray Serve LLM prints vLLM's names with a prefix of its own, and is another dialect.
-    assert dialects.recognise(SHIPPED, ("ray_vllm_num_requests_running", "http_requests_total")) is None
+    assert dialects.recognise(SHIPPED, ("ray_vllm_num_requests_running",)) is of("ray_serve")
 
 
 def test_readiness_is_asked_where_the_requests_go() -> None:
@@ -170,7 +171,7 @@ NONSENSE = (
     ("  gauges_move: step\n", "", "gauges_move: is missing"),
     ("tokens_move: step", "significant_digits: 99", "expected a number above -1 and below 18"),
     ("tokens_move: step", "workers_alternate: perhaps", "expected true or false"),
-    ("tokens_move: step", "alive: {metric: up}", "alive.label: is missing"),
+    ("tokens_move: step", "alive: {metric: up}", "alive.labels: is missing"),
     ("tokens_move: step", 'scrape_resets: ["vllm:num_requests_running"]', "is read by a signal; every other reader"),
     ("labels: [model_name, model]", "info: {metric: a}", "expected metric and label"),
     ("labels: [model_name, model]", "alone: false", "give the labels that name the model, or alone: true"),
