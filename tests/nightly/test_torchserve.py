@@ -71,10 +71,12 @@ def watch(server: ModelServer, tmp_path_factory: pytest.TempPathFactory) -> Iter
         yield running
 
 
-def test_every_request_is_counted(watch: Watch) -> None:
+def test_every_request_is_counted_by_its_outcome(watch: Watch) -> None:
     assert ask_often(asking(0.01), 40) == {200: 40}
     assert ask_often(asking(-1), 15) == {503: 15}
-    assert watch.sees(lambda: watch.sum('atlas_requests_total{runtime="torchserve", model="slow"}') == 55)
+    # It counts what arrives. Good answers are what has not failed within a minute.
+    assert watch.sees(lambda: watch.sum('atlas_requests_total{runtime="torchserve", outcome="ok", model="slow"}') == 40)
+    assert watch.sum('atlas_requests_total{outcome="error", model="slow"}') == 15
 
 
 def test_a_queue_that_is_too_long_pages_and_is_resolved_after_the_load(watch: Watch) -> None:
