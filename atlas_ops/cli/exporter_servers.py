@@ -56,8 +56,9 @@ def _server(
         assert isinstance(collector, ServerCollector)
         collector.started(server.started_at)
 
-    # A container that was started anew is the same server: its restarts are counted, not its counts begun again.
-    settings = dataclasses.replace(server, started_at=None)
+    # A container that was started anew is the same server: its restarts are counted, not its counts begun again. And a
+    # probe that is added or taken away begins nothing anew but itself.
+    settings = dataclasses.replace(server, started_at=None, probes=())
     return Plan(key=("server", settings, identity, pace, depends), make=make, renew=renew)
 
 
