@@ -92,6 +92,9 @@ class Naming:
 
     labels: tuple[str, ...] = ()
     """Native labels that name the model, in order of preference."""
+    known_by: tuple[str, ...] = ()
+    """Native names without which a model is none: names on other series alone come from requests for what is not there,
+    and are counted together. Empty: every name on the page is a model."""
     alone: bool = False
     """Whether a page is about one model that it need not name: then the settings, an endpoint or `info` do."""
     info: tuple[str, str] | None = None
@@ -210,6 +213,7 @@ class Dialect:
         read |= {evidence.metric for evidence in self.evidence}
         read |= {self.semantics.alive.metric} if self.semantics.alive else set()
         read |= {self.naming.info[0]} if self.naming.info else set()
+        read |= set(self.naming.known_by)
         return frozenset(read)
 
     @cached_property

@@ -111,6 +111,7 @@ def _naming(section: Section) -> Naming:
         section.mistake("info", "expected metric and label")
     naming = Naming(
         labels=section.strings("labels"),
+        known_by=section.strings("known_by"),
         alone=section.flag("alone", default=False),
         info=(metric, label) if metric and label else None,
     )

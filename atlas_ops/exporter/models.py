@@ -21,7 +21,8 @@ class Models:
 
     def __init__(self, naming: Naming, page: Page, given: str = "") -> None:
         self._labels = naming.labels
-        told = (self._told(sample.labels) for name in page.names for sample in page.of(name)) if naming.labels else ()
+        names = naming.known_by or page.names if naming.labels else ()
+        told = (self._told(sample.labels) for name in names for sample in page.of(name))
         self.found = dict.fromkeys(model for model in told if model)
         """The names on the page, in its order."""
         if naming.alone and not self.found:

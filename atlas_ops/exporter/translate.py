@@ -106,20 +106,25 @@ class Translator:
 def _read(entry: Entry, decoder: Decoder) -> tuple[list[Cell], list[Reading]]:
     """Return the native values of a signal, and the readings that they come from.
 
-    Where readings are alternatives, each model is served by the first one that has it.
+    Where readings are alternatives, each model is served by the first one that has it, and what is told of the whole
+    server serves all of them.
     """
     there = [reading for reading in entry.readings if readable(reading, decoder.page)]
     cells: list[Cell] = []
     used: list[Reading] = []
     for reading in there:
         served = frozenset(cell.model for cell in cells if not entry.added)
-        if served and reading.model is not None and reading.model.whole:
-            continue  # its models are told, and they are the server
+        if served and (_whole(reading) or _whole(used[-1])):
+            continue
         fresh = [cell for cell in decoder.cells(reading) if cell.model not in served]
         if fresh:
             used.append(reading)
             cells += fresh
     return cells, used or there[:1]
+
+
+def _whole(reading: Reading) -> bool:
+    return reading.model is not None and reading.model.whole
 
 
 def readings_in_use(entry: Entry, decoder: Decoder) -> list[Reading]:

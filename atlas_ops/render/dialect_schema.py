@@ -58,7 +58,7 @@ def _top() -> _Schema:
         "version_label": _TEXT,
         "fingerprint": _object({"names": _TEXTS, "rank": {"type": "integer", "minimum": 0}}, "names"),
         "metrics": _metrics(),
-        "models": _object({"labels": _TEXTS, "alone": _FLAG, "info": _texts("metric", "label")}),
+        "models": _object({"labels": _TEXTS, "known_by": _TEXTS, "alone": _FLAG, "info": _texts("metric", "label")}),
         "semantics": _semantics(),
         "kubernetes": _kubernetes(),
         "health": _list(_health()),
