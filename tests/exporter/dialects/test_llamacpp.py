@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import json
+
 import pytest
 
 from atlas_ops.catalog import signals as s
 from atlas_ops.catalog.dialect import Dialect
 from atlas_ops.catalog.dialects import shipped_dialects
-from atlas_ops.exporter.json_values import evaluate, texts
 from atlas_ops.exporter.translate import Facts
+from tests.exporter.dialects.endpoints import asked, failure, values
+from tests.exporter.fake_server import answer
 from tests.exporter.pages import Told, parsed, text_of, told, told_of, translator
 
 
@@ -87,9 +90,26 @@ def test_the_name_of_the_model_is_what_the_server_answers() -> None:
 
 
 def test_slots_props_and_models_are_asked_for_what_the_page_lacks() -> None:
-    answers = {answer.signal or answer.fact: answer for question in dialect().questions for answer in question.answers}
-    slots = [{"id": n, "n_ctx": 1024, "is_processing": False} for n in range(4)]
-    assert evaluate(slots, answers[s.KV_CACHE_CAPACITY]) == 4096
-    assert evaluate({"total_slots": 4, "build_info": "b6123-0c1e570"}, answers[s.REQUESTS_CAPACITY]) == 4
-    assert texts({"build_info": "b6123-0c1e570"}, answers["version"].find) == ["b6123-0c1e570"]
-    assert texts({"data": [{"id": "tiny-llama"}]}, answers["model"].find) == ["tiny-llama"]
+    asking = asked(
+        "llamacpp",
+        {
+            "/health": '{"status":"ok"}',
+            "/v1/models": json.dumps({"object": "list", "data": [{"id": "tiny-llama", "meta": {"n_ctx_train": 2048}}]}),
+            "/props": json.dumps({"total_slots": 4, "build_info": "b6123-0c1e570", "model_path": "tiny.gguf"}),
+            "/slots": json.dumps([{"id": n, "n_ctx": 1024, "is_processing": False} for n in range(4)]),
+        },
+    )
+    assert values(asking) == {
+        (s.SERVER_READY.name, ""): 1, (s.REQUESTS_CAPACITY.name, ""): 4, (s.KV_CACHE_CAPACITY.name, ""): 4096
+    }  # fmt: skip
+    assert (asking.model, str(asking.version)) == ("tiny-llama", "b6123-0c1e570")
+
+
+def test_a_server_that_loads_its_model_is_not_ready_and_one_without_slots_tells_no_capacity() -> None:
+    loading = asked("llamacpp", {"/health": answer('{"error":{"code":503,"message":"Loading model"}}', status=503)})
+    assert values(loading) == {(s.SERVER_READY.name, ""): 0}
+
+
+def test_a_page_that_is_switched_off_names_its_switch() -> None:
+    off = answer('{"error":{"code":501,"message":"This server does not support metrics endpoint."}}', status=501)
+    assert "--metrics" in failure("llamacpp", off).message

@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from atlas_ops.catalog import signals as s
+from tests.exporter.dialects.endpoints import asked, values
 from tests.exporter.dialects.native import page
 from tests.exporter.pages import series, told
 
@@ -38,3 +39,12 @@ def test_requests_that_finish_are_good_unless_a_reason_says_otherwise() -> None:
         "error": 3,
     }
     assert plain.has(s.SIGNAL_QUALITY, signal=s.REQUESTS.name, quality="approximate")
+
+
+def test_the_model_is_asked_for_where_the_page_does_not_name_it() -> None:
+    asking = asked(
+        "nim_llm",
+        {"/v1/health/ready": '{"message":"Service is ready."}', "/v1/models": '{"data":[{"id":"meta/llama"}]}'},
+    )
+    assert values(asking) == {(s.SERVER_READY.name, ""): 1}
+    assert asking.model == "meta/llama"

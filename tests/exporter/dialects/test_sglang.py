@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import json
 import re
 
 import pytest
 
 from atlas_ops.catalog import signals as s
+from tests.exporter.dialects.endpoints import asked, failure, values
+from tests.exporter.fake_server import answer
 from tests.exporter.pages import histogram, series, text_of, told, told_of
 
 TEXT = text_of("sglang/load")
@@ -94,19 +97,19 @@ def test_gauges_of_an_old_process_are_not_read() -> None:
     assert told(TEXT + "".join(f"{x}\n" for x in stale.splitlines() if "4711" in x)).samples == told(TEXT).samples
 
 
-def answers(status: str, number: int, endpoint: str = "/v1/chat/completions") -> str:
+def responses(status: str, number: int, endpoint: str = "/v1/chat/completions") -> str:
     return series("sglang:http_responses_total", number, endpoint=endpoint, status_code=status, method="POST")
 
 
 def test_refusals_and_failures_are_told_by_their_status() -> None:
-    text = answers("200", 50) + answers("503", 4) + answers("429", 2) + answers("500", 3) + answers("504", 1)
-    page = told(TEXT + text + answers("400", 9))
+    text = responses("200", 50) + responses("503", 4) + responses("429", 2) + responses("500", 3) + responses("504", 1)
+    page = told(TEXT + text + responses("400", 9))
     assert page.outcomes("tiny-llama") == {"ok": 20, "cancelled": 3, "rejected": 6, "error": 3, "timeout": 1}
 
 
 def test_health_checks_and_scrapes_are_no_requests() -> None:
     paths = ("/health", "/health_generate", "/metrics", "/get_model_info", "/v1/models", "/server_info")
-    page = told(TEXT + "".join(answers("503", 100, path) for path in paths))
+    page = told(TEXT + "".join(responses("503", 100, path) for path in paths))
     assert page.outcomes("tiny-llama") == {"ok": 20, "cancelled": 3}
     assert page.left_out["health_check"] == len(paths)
 
@@ -142,6 +145,32 @@ def test_older_names_are_found() -> None:
     assert page.value(s.MODEL_LOAD) == 41
     page = told(TEXT + series("sglang:startup_time_seconds", 55, model_name="tiny-llama", phase="scheduler_e2e"))
     assert page.value(s.MODEL_LOAD) == 55
+
+
+def test_hits_of_the_prefix_cache_are_those_of_every_tier() -> None:
+    modes = {"input": 60, "device_hit": 25, "host_hit": 10, "storage_hit": 5}
+    new = "".join(series("sglang:prefill_effective_tokens_total", n, **RANK, mode=mode) for mode, n in modes.items())
+    old = "".join(
+        series("sglang:realtime_tokens_total", n, **RANK, mode=mode)
+        for mode, n in {"prefill_compute": 70, "prefill_cache": 30, "decode": 900}.items()
+    )
+    for text, hits in ((new, 40), (old, 30), (new + old, 40)):
+        page = told(text)
+        assert (page.value(s.PREFIX_CACHE_QUERIES), page.value(s.PREFIX_CACHE_HITS)) == (100, hits)
+
+
+def test_loads_tell_how_many_requests_all_engines_run_together() -> None:
+    loads = [{"dp_rank": n, "num_running_reqs": 3, "max_running_requests": 256} for n in range(2)]
+    asking = asked("sglang", {"/ready": "", "/health": "", "/v1/loads": json.dumps({"loads": loads})})
+    assert values(asking) == {(s.SERVER_READY.name, ""): 1, (s.REQUESTS_CAPACITY.name, ""): 512}
+
+
+def test_a_release_without_those_endpoints_tells_nothing_and_is_not_asked_to_generate() -> None:
+    assert values(asked("sglang", {"/health": ""})) == {}
+
+
+def test_a_page_that_is_switched_off_names_its_switch() -> None:
+    assert "--enable-metrics" in failure("sglang", answer("", status=404)).message
 
 
 def test_a_fresh_server_without_a_request_is_blamed_for_nothing() -> None:

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import json
+
 import pytest
 
 from atlas_ops.catalog import signals as s
 from atlas_ops.catalog.dialects import shipped_dialects
-from atlas_ops.exporter.json_values import evaluate, texts
+from tests.exporter.dialects.endpoints import asked, values
 from tests.exporter.dialects.native import page
 from tests.exporter.pages import series, told
 
@@ -56,8 +58,7 @@ def test_a_server_without_a_request_prints_next_to_nothing_and_is_blamed_for_not
 
 
 def test_the_info_of_the_server_tells_its_model_version_and_limit() -> None:
-    info = {"model_id": "org/model", "version": "3.3.7", "max_concurrent_requests": 128}
-    answers = {answer.signal or answer.fact: answer for question in TGI.questions for answer in question.answers}
-    assert evaluate(info, answers[s.QUEUE_CAPACITY]) == 128
-    assert texts(info, answers["model"].find) == ["org/model"]
-    assert texts(info, answers["version"].find) == ["3.3.7"]
+    info = {"model_id": "org/model", "version": "3.3.7", "max_concurrent_requests": 128, "docker_label": None}
+    asking = asked("tgi", {"/health": "", "/info": json.dumps(info)})
+    assert values(asking) == {(s.SERVER_READY.name, ""): 1, (s.QUEUE_CAPACITY.name, ""): 128}
+    assert (asking.model, str(asking.version)) == ("org/model", "3.3.7")

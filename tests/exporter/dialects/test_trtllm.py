@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+import json
+
 import pytest
 
 from atlas_ops.catalog import signals as s
+from atlas_ops.catalog.dialects import shipped_dialects
+from tests.exporter.dialects.endpoints import asked, failure, values
 from tests.exporter.dialects.native import natives, page
+from tests.exporter.fake_server import answer
 from tests.exporter.pages import histogram, series, told
 
 WHO = {"model_name": "m", "engine_type": "trtllm"}
@@ -92,3 +97,18 @@ def test_outcomes_and_means_are_those_of_triton_itself() -> None:
     result = told(text)
     assert result.outcomes("llm") == {"ok": 40, "rejected": 5}
     assert result.value(s.REQUEST_DURATION, "_sum") == pytest.approx(2)
+
+
+def test_the_page_is_not_where_the_queue_of_statistics_is_that_reading_empties() -> None:
+    for dialect in shipped_dialects():
+        if dialect.runtime == "trtllm_serve":
+            assert dialect.metrics_path == "/prometheus/metrics"
+    assert "return_perf_metrics" in failure("trtllm_serve", answer("", status=404)).message
+
+
+def test_the_queue_of_a_model_in_triton_is_asked_for_at_its_api() -> None:
+    config = {"dynamic_batching": {"default_queue_policy": {"max_queue_size": 64}}}
+    path = "/v2/models/llm"
+    answers = {"/v2/health/ready": "", f"{path}/ready": "", f"{path}/config": json.dumps(config)}
+    told_by = values(asked("triton_trtllm", answers, "llm"))
+    assert told_by == {(s.SERVER_READY.name, ""): 1, (s.MODEL_READY.name, "llm"): 1, (s.QUEUE_CAPACITY.name, "llm"): 64}
