@@ -79,6 +79,13 @@ def test_priorities_beside_their_total_are_not_counted_again() -> None:
     assert page.value(s.QUEUE_TIME, "_count") == 1
 
 
+def test_requests_of_each_priority_are_added_up_because_their_total_is_not_printed() -> None:
+    """The API server, other than the scheduler, counts each request under its own priority alone."""
+    text = "".join(series("sglang:num_requests_total", n, **WHO, priority=p) for p, n in (("0", 5), ("10", 2)))
+    aborted = series("sglang:num_aborted_requests_total", 1, **WHO, priority="")
+    assert told(text + aborted).outcomes("m") == {"ok": 7, "cancelled": 1}
+
+
 def test_nan_hides_nothing_and_a_rank_without_a_number_does_not_hide_the_one_that_has() -> None:
     assert re.search(r"sglang:fwd_occupancy\{.*\} NaN", TEXT)
     silent = re.sub(r'(sglang:num_running_reqs\{.*)tp_rank="0"\} \S+', r'\1tp_rank="1"} NaN', SCHEDULER)
