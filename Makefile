@@ -77,7 +77,7 @@ wheel: setup-dev ## Build dist/*.whl, from the source distribution
 
 setup: system $(VENV)/.ready ## Install what running needs: Debian packages and a virtual environment
 
-setup-dev: setup system-dev $(VENV)/.ready-dev ## Install what testing needs as well, real model servers included
+setup-dev: setup system-dev $(VENV)/.ready-dev build/servers/bentoml/.installed ## Install what testing needs as well, real model servers included
 
 clean: ## Remove the virtual environment and everything that was built
 	rm -rf $(VENV) dist build .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
@@ -93,6 +93,10 @@ $(VENV)/.ready: pyproject.toml | system $(VENV)/bin/python
 $(VENV)/.ready-dev: pyproject.toml $(VENV)/.ready
 	@echo "installing the test and check tools into $(VENV) (a real Triton server among them: about 400 MB)"
 	$(PIP_INSTALL) --editable '.[test,check]'
+	touch $@
+
+build/servers/bentoml/.installed: tests/nightly/install.py $(VENV)/.ready-dev
+	$(BIN)/python -c 'from tests.nightly.install import install; install("bentoml")'
 	touch $@
 
 # Debian's own names; the version of Prometheus there (2.42) is the oldest that the rules support.
