@@ -26,4 +26,4 @@ def nothing_left(alone: None) -> Iterator[None]:
     deadline = time.monotonic() + 20  # Ray's workers see by themselves that they are no longer wanted
     while others() and time.monotonic() < deadline:
         time.sleep(0.1)
-    assert others() == []
+    assert others() == {}

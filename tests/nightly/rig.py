@@ -6,6 +6,7 @@ killed, frozen and started again, and the pager's own pages are read as a person
 
 from __future__ import annotations
 
+import contextlib
 import os
 import re
 import signal
@@ -144,15 +145,12 @@ def assert_filled_in(page: str, *values: str) -> None:
         assert value in runbook
 
 
-def others() -> list[str]:
-    """The command lines of the processes of this namespace that are neither this one nor one that waits for it."""
+def others() -> dict[int, str]:
+    """The command lines of the processes of this namespace, less this one's and those that wait for it."""
     own = {os.getpid(), os.getppid(), 1}
-    found = []
+    found = {}
     for entry in Path("/proc").glob("[0-9]*"):
-        if int(entry.name) not in own:
-            try:
-                command = (entry / "cmdline").read_bytes()  # empty for one that has ended and that nobody waited for
-            except OSError:
-                continue
-            found += [command.replace(b"\0", b" ").decode(errors="replace")] if command else []
-    return found
+        with contextlib.suppress(OSError):  # it ended while it was looked at
+            found[int(entry.name)] = (entry / "cmdline").read_bytes().replace(b"\0", b" ").decode(errors="replace")
+    # One that has ended, and for which nobody has waited yet, has no command line any more.
+    return {pid: command for pid, command in found.items() if command and pid not in own}

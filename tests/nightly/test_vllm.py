@@ -1,7 +1,9 @@
-"""A real vLLM on the CPU: what it told its clients is on the page; a KV cache that is too small, and its death, page."""
+"""A real vLLM on the CPU: what it told its clients is on the page; a small KV cache, a hung engine, and its death, page."""
 
 from __future__ import annotations
 
+import os
+import signal
 import subprocess
 from collections.abc import Iterator
 from pathlib import Path
@@ -12,7 +14,7 @@ from atlas_ops.settings import Server
 from atlas_ops.stage.processes import free_port
 from tests.nightly.client import Request, ask_often, flood
 from tests.nightly.install import folder, python
-from tests.nightly.rig import ModelServer, Watch, assert_filled_in, watching
+from tests.nightly.rig import ModelServer, Watch, assert_filled_in, others, watching
 
 PORT = free_port()
 ADDRESS = f"127.0.0.1:{PORT}"
@@ -61,6 +63,19 @@ def test_a_cache_that_is_too_small_pages_and_is_resolved_after_the_load(watch: W
     with flood(asking(500), clients=20):
         assert_filled_in(watch.page("KvCachePressure"), ADDRESS, "tiny")
     assert watch.resolved("KvCachePressure")
+
+
+def test_an_engine_that_hangs_behind_a_page_that_answers_pages_and_is_resolved_when_it_goes_on(watch: Watch) -> None:
+    engines = [pid for pid, command in others().items() if command.startswith("VLLM::EngineCore")]
+    with flood(asking(200), clients=4):
+        assert watch.sees(lambda: watch.sum("atlas_requests_running") > 0)
+        os.kill(engines[0], signal.SIGSTOP)
+        try:
+            assert_filled_in(watch.page("EngineStalled"), ADDRESS, "tiny")
+            assert watch.sum("atlas_server_up") == 1
+        finally:
+            os.kill(engines[0], signal.SIGCONT)
+    assert watch.resolved("EngineStalled")
 
 
 def test_a_killed_server_pages_and_is_resolved_when_it_is_back(server: ModelServer, watch: Watch) -> None:
