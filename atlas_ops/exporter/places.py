@@ -42,8 +42,13 @@ def base_url(server: Server) -> str:
     return urlunsplit((*urlsplit(server.url)[:2], "", "", ""))
 
 
+def has_path(server: Server) -> bool:
+    """Say whether the user gave the path of the page."""
+    return urlsplit(server.url).path not in ("", "/")
+
+
 def metrics_url(server: Server, default_path: str) -> str:
     """Return the whole address of a server's page; one without a path gets the default one."""
     parts = urlsplit(server.url)
-    path = parts.path if parts.path not in ("", "/") else default_path
+    path = parts.path if has_path(server) else default_path
     return urlunsplit((parts.scheme, parts.netloc, path, parts.query, ""))

@@ -20,8 +20,9 @@ from atlas_ops.exporter.cold_start import ColdStart
 from atlas_ops.exporter.deadline import Deadline
 from atlas_ops.exporter.fetch import Answer, Fetcher
 from atlas_ops.exporter.identity import Identity
+from atlas_ops.exporter.page_path import DEFAULT_PATH, PagePath
 from atlas_ops.exporter.parse import Page, Parser
-from atlas_ops.exporter.places import Places, metrics_url
+from atlas_ops.exporter.places import Places, has_path, metrics_url
 from atlas_ops.exporter.samples import Sample
 from atlas_ops.exporter.scrape_state import ScrapeFailure, ScrapeState
 from atlas_ops.exporter.translate import Facts, Translator
@@ -29,8 +30,6 @@ from atlas_ops.settings import Exporter, Server
 
 _log = logging.getLogger(__name__)
 
-DEFAULT_PATH = "/metrics"
-"""Where the page is looked for while the runtime is not known."""
 UNKNOWN_RUNTIME = "unknown"
 
 
@@ -51,6 +50,7 @@ class WatchedServer:
         """When its container was started, Unix time; changes when it is started anew."""
         self._fetcher = Fetcher(max_bytes=exporter.max_page_bytes, bearer_token_file=server.bearer_token_file)
         self._parser = Parser()
+        self._path = PagePath(dialects)
         self._cold_start = ColdStart()
         self._restarts_before = 0
         self._translator: Translator | None = None
@@ -66,16 +66,24 @@ class WatchedServer:
 
     def scrape(self, deadline: Deadline) -> tuple[Sample, ...]:
         """Return what its page says; ScrapeFailure when it says nothing that is known."""
-        path = self._translator.dialect.metrics_path if self._translator else DEFAULT_PATH
-        translator = self._translator
-        switch = f": {translator.dialect.metrics_switch}" if translator else ""
-        page = self._parser.parse(_body(self._fetcher.get(metrics_url(self._server, path), deadline), switch))
+        page = self._parser.parse(self._read(deadline))
         self._recognise(page)
         translator = self._translator
         samples = translator.translate(page, self._facts()) if translator else ()
         if translator is None or not samples:
             raise ScrapeFailure(ScrapeState.EMPTY, _nothing_known(page, self._dialects, translator))
         return samples
+
+    def _read(self, deadline: Deadline) -> bytes:
+        told = self._translator.dialect if self._translator and self._server.runtime else None
+        switch = f": {self._translator.dialect.metrics_switch}" if self._translator else ""
+
+        def get(path: str) -> bytes:
+            return _body(self._fetcher.get(metrics_url(self._server, path), deadline), switch)
+
+        if told is None and not has_path(self._server):
+            return self._path.fetch(get)
+        return get(told.metrics_path if told else DEFAULT_PATH)
 
     def ask(self, deadline: Deadline) -> None:
         """Ask its other endpoints. Never raises."""
@@ -170,7 +178,10 @@ def _nothing_known(page: Page, dialects: Sequence[Dialect], translator: Translat
         return f"no metric of a known runtime on the page ({', '.join(dialect.name for dialect in dialects)})"
     dialect, other = translator.dialect, recognise(dialects, page.tells)
     if other is not None and other is not dialect:
-        return f"no metric of {dialect.name} on the page, which looks like one of {other.name}"
+        return (
+            f"no metric of {dialect.name} on the page, which looks like one of {other.name}; "
+            f"if it is {dialect.name}'s: {dialect.metrics_switch}"
+        )
     if other is dialect:
         return f"every metric of {dialect.name} on the page is one that must not be counted: is this a router?"
     return f"no metric of {dialect.name} on the page: {dialect.metrics_switch}"

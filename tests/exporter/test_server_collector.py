@@ -88,7 +88,7 @@ def test_an_http_status_has_its_state(status: int, state: str) -> None:
         ("", "empty"),
         ("\n \n", "empty"),
         ("# HELP a b\n# TYPE a gauge\n", "empty"),
-        ("http_requests_total 5\nprocess_start_time_seconds 7\n", "empty"),
+        ("jobs_total 5\nprocess_start_time_seconds 7\n", "empty"),
         ("<html>login</html>", "unparsable"),
         ('{"iterLatency": 3}', "unparsable"),
         (PAGE, "ok"),
