@@ -31,6 +31,8 @@ from atlas_ops.settings import Exporter, Server
 _log = logging.getLogger(__name__)
 
 UNKNOWN_RUNTIME = "unknown"
+GENERIC_RANK = 1
+"""Dialects up to this rank are of web servers in general (FastAPI, gRPC), which may carry any engine."""
 
 
 class WatchedServer:
@@ -124,7 +126,11 @@ class WatchedServer:
     def _recognise(self, page: Page) -> None:
         """Take the dialect of the page, where none was told."""
         found = None if self._server.runtime else recognise(self._dialects, page.tells)
-        if found is None or (self._translator and self._translator.dialect is found):
+        known = self._translator.dialect if self._translator else None
+        if found is None or known is found:
+            return
+        # An engine whose metrics were switched off still has those of the web server that it is made of.
+        if known and found.rank <= GENERIC_RANK < known.rank:
             return
         _log.info("server %s is %s", self._identity.server, found.name)
         self._speaks(found)

@@ -250,6 +250,17 @@ def test_a_server_that_becomes_another_runtime_is_recognised_again() -> None:
     assert not page.has(s.SERVER_UP, runtime="vllm")
 
 
+def test_an_engine_whose_metrics_were_switched_off_is_not_taken_for_a_web_server(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    with serving(answer(PAGE)) as server, watching(f"{server.url}/metrics") as collector:
+        eventually(collector, in_state("ok"))
+        server.behaviours["*"] = answer('http_requests_total{handler="/v1/completions",method="POST",status="2xx"} 5\n')
+        page = eventually(collector, in_state("empty"))
+    assert page.has(s.SERVER_UP, runtime="vllm")
+    assert "--disable-log-stats" in caplog.text
+
+
 def test_a_page_that_breaks_the_translator_breaks_nothing_else(
     monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
