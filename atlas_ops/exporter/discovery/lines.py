@@ -27,11 +27,6 @@ class Lines:
                 yield line
         self._add(rest)
 
-    @property
-    def within(self) -> bool:
-        """Whether the last line has begun and not ended."""
-        return self._skipping or bool(self._begun)
-
     def _add(self, part: bytes) -> None:
         if self._skipping or len(self._begun) + len(part) > self._max_bytes:
             self._begun.clear()

@@ -119,8 +119,6 @@ class PodApi:
             while piece := response.read1(_CHUNK):
                 for line in lines.feed(piece):
                     yield _object(line)
-            if lines.within:
-                raise http.client.IncompleteRead(b"")
         if lines.skipped:
             _log.warning("%d events of more than %d bytes were left out", lines.skipped, MAX_EVENT_BYTES)
 

@@ -34,7 +34,7 @@ DIALECTS = (
         labels=((ENGINE, "vllm"), ("app.kubernetes.io/name", "vllm")),
     )),
     _dialect("triton", 8002, 8000, Kubernetes(images=("nvidia/tritonserver",), commands=("tritonserver",))),
-    _dialect("nim", 8000, 0, Kubernetes(images=("nim/*/*",)), rank=5),
+    _dialect("nim", 8000, 0, Kubernetes(images=("nim/*/*",), commands=("nim-vllm serve",)), rank=5),
     _dialect("kserve", 8080, 0, Kubernetes(
         containers=("kserve-container", "queue-proxy"), labels=(("serving.kserve.io/inferenceservice", "*"),),
     ), path="/aggregate"),
@@ -105,7 +105,7 @@ def test_an_owner_alone_says_where_the_page_is_and_leaves_the_runtime_to_the_pag
 
 
 def test_a_runtime_that_carries_another_one_is_looked_for_first() -> None:
-    assert told(pod("a", container("x", "nvcr.io/nim/meta/llama:1", command=["vllm serve"]))) == [("x", "nim", "8000")]
+    assert told(pod("a", container("x", "own:1", command=["nim-vllm", "serve"]))) == [("x", "nim", "8000")]
 
 
 def test_a_pod_like_any_other_is_none() -> None:

@@ -111,6 +111,18 @@ def test_a_watch_that_breaks_off_goes_on_where_it_was_and_nothing_is_missed(
         assert api.verbs().count("list") == 1, "what came meanwhile was told by the watch that went on"
 
 
+def test_bookmarks_move_on_where_a_watch_goes_on_although_nothing_of_this_node_happens(
+    api: ApiStandIn, tmp_path: Path
+) -> None:
+    with finding(api, tmp_path) as finder:
+        await_that(lambda: works(finder))
+        api.put(pod("elsewhere-0", node="gpu-node-2"))
+        await_that(lambda: finder._reflector._version == str(api.version))
+        api.cut()
+        await_that(lambda: api.verbs().count("watch") == 2)
+        assert api.asked[-1][1]["resourceVersion"] == str(api.version)
+
+
 @pytest.mark.parametrize("gone_as_event", [True, False])
 def test_after_gone_everything_is_listed_again_and_not_from_the_cache(
     api: ApiStandIn, tmp_path: Path, *, gone_as_event: bool
@@ -265,7 +277,8 @@ def test_the_api_server_is_trusted_by_the_authority_of_the_settings_alone(
     pair = authority.server()
     with api_server([pod("llama-0")], (str(pair.certificate), str(pair.key))) as api:
         with finding(api, tmp_path, ca_file=str(authority.file)) as finder:
-            await_pods(finder, "llama-0")
+            await_that(lambda: works(finder))
+            assert names(finder) == ["llama-0"]
         asked = len(api.asked)
         with finding(api, tmp_path, ca_file=str(stranger.file)) as finder:
             await_that(lambda: finder.ready)
