@@ -63,7 +63,7 @@ bench: setup ## Measure the exporter against Debian's node_exporter: six minutes
 	@missing=""; command -v prometheus-node-exporter >/dev/null || missing=prometheus-node-exporter; $(INSTALL_MISSING)
 	$(BIN)/python benchmarks/exporter.py $(ARGS)
 
-bench-translate: setup ## Measure the reading of servers' pages against prometheus_client: five minutes (ARGS goes to it)
+bench-translate: setup ## Measure the reading of servers' pages against prometheus_client: two minutes (ARGS goes to it)
 	$(BIN)/python benchmarks/translate.py $(ARGS)
 
 fuzz: setup-dev ## Look for input that breaks the readers of foreign text: two minutes (ARGS="--seconds N" for more)

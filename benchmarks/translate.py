@@ -175,23 +175,32 @@ def resident() -> float:
 
 
 def memory_table(captures: Path, count: int) -> Iterator[str]:
-    """Yield the lines of the third table."""
-    marks = [count // 100, count // 10, count // 2, count]
-    yield f"{'RSS in MiB after so many scrapes':34}" + "".join(f"{mark:>9}" for mark in marks)
+    """Yield the lines of the third table. Translating what is new each time is slow, so there is less of that."""
     steady = scrapes(*((captures / name).read_text(encoding="utf-8") for name in VLLM))
     renewed = steady[0].replace(b'model_name="', b'model_name="%d-')
-    for name, pages in (
-        ("values change", itertools.cycle(steady)),
-        ("every series is new", (renewed.replace(b"%d-", b"%d-" % number) for number in itertools.count())),
-    ):
-        for way in ("read", "translate"):
-            scrape = getattr(Server(0, steady[0]), way)
-            found = []
-            for number, body in enumerate(itertools.islice(pages, count), start=1):
-                scrape(body)
-                if number in marks:
-                    found.append(resident())
-            yield f"{f'{name}, {way}':34}" + "".join(f"{mebibytes:>9.1f}" for mebibytes in found)
+    yield f"{'RSS in MiB':34}{'scrapes':>9}{'1 %':>9}{'10 %':>9}{'50 %':>9}{'100 %':>9}{'ms/scrape':>11}"
+    yield _memory("the same series, read", Server(0, steady[0]).read, lambda n: steady[n % VARIANTS], count)
+    yield _memory("the same series, translated", Server(0, steady[0]).translate, lambda n: steady[n % VARIANTS], count)
+    yield _memory("new series, read", Server(0, steady[0]).read, lambda n: renewed.replace(b"%d-", b"%d-" % n), count)
+    yield _memory(
+        "new series, translated",
+        Server(0, steady[0]).translate,
+        lambda n: renewed.replace(b"%d-", b"%d-" % n),
+        count // 20,
+    )
+
+
+def _memory(name: str, scrape: Callable[[bytes], None], page: Callable[[int], bytes], count: int) -> str:
+    """Return one line of that table."""
+    marks = {count // 100, count // 10, count // 2, count}
+    found = []
+    before = time.process_time()
+    for number in range(1, count + 1):
+        scrape(page(number))
+        if number in marks:
+            found.append(resident())
+    each = 1e3 * (time.process_time() - before) / count
+    return f"{name:34}{count:>9}" + "".join(f"{mebibytes:>9.1f}" for mebibytes in found) + f"{each:>11.2f}"
 
 
 def filled(unit: bytes, lines: int, start: bytes = b"%d", end: bytes = b"", size: int = 16 * MEBI) -> bytes:
