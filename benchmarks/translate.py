@@ -34,7 +34,7 @@ from atlas_ops.exporter.translate import Translator
 
 SAMPLES = Path(__file__).parents[1] / "tests" / "samples"
 VLLM = ("vllm/0.32.0/load-stream-1.prom", "vllm/0.32.0/load-stream-2.prom")
-LARGE = ("ray-serve/*/*.prom", "otel-fastapi*/*/*.prom")
+LARGE = ("ray*/**/*.prom", "*fastapi*/**/*.prom")
 PEER = f"prometheus_client {version('prometheus_client')}"
 INTERVAL_SECONDS = 15.0
 VARIANTS = 20
