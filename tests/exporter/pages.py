@@ -111,8 +111,8 @@ def series(name: str, value: float = 1, /, **labels: str) -> str:
     return f"{name}{{{body}}} {value:g}\n"
 
 
-def histogram(name: str, bounds: tuple[float, ...], **labels: str) -> str:
+def histogram(name: str, bounds: tuple[float, ...], /, **labels: str) -> str:
     """A native histogram of four observations, two of them within the bounds."""
-    buckets = "".join(series(f"{name}_bucket", 2, **labels, le=f"{bound:g}") for bound in bounds)
+    buckets = "".join(series(f"{name}_bucket", 2, **labels, le=f"{bound:.12g}") for bound in bounds)
     last = series(f"{name}_bucket", 4, **labels, le="+Inf")
     return buckets + last + series(f"{name}_sum", 9, **labels) + series(f"{name}_count", 4, **labels)
