@@ -27,7 +27,7 @@ from tests.servers.child import introduce
 def build(kind: str) -> FastAPI:
     app = FastAPI()
     if kind == "instrumentator":
-        Instrumentator(should_instrument_requests_inprogress=True).instrument(app).expose(app)
+        Instrumentator(should_instrument_requests_inprogress=True, inprogress_labels=True).instrument(app).expose(app)
     elif kind in ("otel", "otel-http"):
         _measure_by_opentelemetry(app)
     else:
@@ -47,7 +47,7 @@ def _routes(app: FastAPI) -> None:
     async def healthz() -> str:
         return "ok"
 
-    @app.get("/predict")
+    @app.post("/predict")
     async def predict(seconds: float = 0.0, status: int = 200) -> str:
         """Work for a while, then answer with a status that the application chooses."""
         await asyncio.sleep(seconds)
@@ -55,7 +55,7 @@ def _routes(app: FastAPI) -> None:
             raise HTTPException(status)
         return "label"
 
-    @app.get("/crash")
+    @app.post("/crash")
     async def crash() -> str:
         raise ZeroDivisionError("provoked by a test")
 

@@ -40,7 +40,7 @@ def running_fastapi(kind: str) -> Iterator[FastapiServer]:
         yield FastapiServer(kind=kind, url=told["url"], metrics_url=told["url"] + path)
 
 
-def load(server: FastapiServer, requests: int = 100, seconds: float = 0.01) -> Counter[str]:
+def load(server: FastapiServer, requests: int = 40, seconds: float = 0.01) -> Counter[str]:
     """Ask for so many predictions, `CLIENTS` at a time, and return how many answers had which status."""
     path = f"/predict?seconds={seconds}"
     with page.client(server.url) as client, ThreadPoolExecutor(CLIENTS) as pool:
@@ -89,6 +89,6 @@ def cancel(server: FastapiServer, requests: int = 3) -> Counter[str]:
 
 def _ask(client: httpx.Client, path: str) -> str:
     try:
-        return str(client.get(path).status_code)
+        return str(client.post(path).status_code)
     except httpx.ReadTimeout:
         return CANCELLED

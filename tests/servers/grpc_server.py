@@ -51,7 +51,7 @@ def running_grpc(kind: str) -> Iterator[GrpcServer]:
         yield GrpcServer(kind=kind, metrics_url=told["metrics_url"], channel=channel)
 
 
-def load(server: GrpcServer, calls: int = 100, seconds: float = 0.01) -> Counter[str]:
+def load(server: GrpcServer, calls: int = 40, seconds: float = 0.01) -> Counter[str]:
     """Ask for so many predictions, `CLIENTS` at a time, and return how many calls ended with which status."""
     with ThreadPoolExecutor(CLIENTS) as pool:
         return Counter(pool.map(lambda _: server.ask(seconds=seconds), range(calls)))
