@@ -86,6 +86,12 @@ def test_a_command_line_tells_the_runtime_where_the_image_does_not() -> None:
     assert told(pod("a", shell)) == [("main", "vllm", "8000")]
 
 
+def test_the_image_wins_over_the_command_line() -> None:
+    both = container("main", "nvcr.io/nvidia/tritonserver:1", args=["vllm serve"])
+    assert told(pod("a", both)) == [("main", "triton", "8002")]
+    assert told(pod("a", container("other", "own:1", args=["vllm serve"]), both)) == [("main", "triton", "8002")]
+
+
 def test_a_label_of_the_engine_wins_over_the_image() -> None:
     assert told(pod("a", container("main", "nvcr.io/nvidia/tritonserver:1"), labels={ENGINE: "vllm"})) == [
         ("main", "vllm", "8000")

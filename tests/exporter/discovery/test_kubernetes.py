@@ -137,7 +137,12 @@ def test_after_gone_everything_is_listed_again_and_not_from_the_cache(
             api.compact()
             api.cut()
         await_pods(finder, "llama-1")
-        assert [query.get("resourceVersion") for verb, query in api.asked if verb == "list"] == ["0", None]
+        with api.changed:
+            api.delete("llama-1")
+            api.compact()
+            api.cut()
+        await_pods(finder)
+        assert [query.get("resourceVersion") for verb, query in api.asked if verb == "list"] == ["0", None, None]
 
 
 def test_a_list_whose_rest_has_expired_is_begun_anew(api: ApiStandIn, tmp_path: Path) -> None:
