@@ -11,8 +11,11 @@ from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from atlas_ops.exporter.parse import Native
 from atlas_ops.exporter.samples import Labels
 
-MAX_GONE = 20_000
-"""Series of one name that are remembered after they have vanished; beyond it they are forgotten together."""
+MAX_GONE = 5_000
+"""Series of one process that are remembered after they have vanished; beyond it they are forgotten together. The largest
+real server has some 3,000 series; one that makes up new ones for every page is not to cost more and more."""
+MAX_OFFSETS = 10_000
+"""Series of one server whose earlier counts are kept."""
 
 _PARTS = ("_bucket", "_sum", "_count")
 _Samples = Mapping[str, Sequence[Native]]
@@ -58,6 +61,8 @@ class Ledger:
             book.gone[name] = book.values(name)
             book.samples[name] = ()
         book.samples |= told
+        if sum(map(len, book.gone.values())) > MAX_GONE:
+            book.gone = {}
         held = {self._model(s.labels) for name in told if fell for s in _grown(before[name], told[name])}
         return bool(fell) and held <= fell
 
@@ -130,13 +135,14 @@ class Ledger:
         if joins:
             self._keep(name, ((labels, -value) for labels, value in samples))
         known = book.values(name)
-        gone = known.keys() - {sample.labels for sample in samples}
-        book.gone[name] = {labels: known[labels] for labels in gone} if len(gone) <= MAX_GONE else {}
+        book.gone[name] = {labels: known[labels] for labels in known.keys() - {sample.labels for sample in samples}}
 
     def _keep(self, name: str, counted: Iterable[tuple[Labels, float]]) -> None:
         offsets = self._offsets.setdefault(name, {})
+        room = MAX_OFFSETS - sum(map(len, self._offsets.values()))
         for labels, value in counted:
-            if labels in offsets or len(offsets) < MAX_GONE:
+            if labels in offsets or room > 0:
+                room -= labels not in offsets
                 offsets[labels] = offsets.get(labels, 0.0) + value
 
     def _forget_other_bounds(self, name: str, samples: Sequence[Native]) -> None:

@@ -9,6 +9,8 @@ from atlas_ops.catalog.dialect import Dialect
 
 BAD_LINE = "bad_line"
 """Lines of the page that are no sample."""
+DUPLICATE = "duplicate"
+"""A series that is on the page twice; Prometheus takes the first."""
 NONSENSE_VALUE = "nonsense_value"
 """NaN, infinite or below zero; no signal of a server can be that."""
 NO_MODEL = "no_model"
@@ -22,7 +24,7 @@ DEAD_SERIES = "dead_series"
 NO_EVENT = "no_event"
 """Ends of requests that are no event of an objective, such as a client's mistake."""
 
-_REASONS = (BAD_LINE, NONSENSE_VALUE, NO_MODEL, TOO_MANY_MODELS, UNKNOWN_OUTCOME, DEAD_SERIES, NO_EVENT)
+_REASONS = (BAD_LINE, DUPLICATE, NONSENSE_VALUE, NO_MODEL, TOO_MANY_MODELS, UNKNOWN_OUTCOME, DEAD_SERIES, NO_EVENT)
 
 
 class LeftOut:

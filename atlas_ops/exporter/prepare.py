@@ -20,10 +20,12 @@ _Samples = Mapping[str, Sequence[Native]]
 
 def prepare(dialect: Dialect, page: Page, dropped: LeftOut) -> Page | None:
     """Return what is to be translated; None when the page has nothing of this runtime that may be counted."""
-    read = {name: page.of(name) for name in page.names & dialect.read_names}
+    read = {name: _distinct(page.of(name), dropped) for name in page.names & dialect.read_names}
     kept = {name: _kept(dialect.drops, name, samples, dropped) for name, samples in read.items()}
     others = (name for name in page.names if name not in read)
-    if not (_any_known(dialect, kept) or _any_known(dialect, _unread(dialect, page, others)) or dialect.knows(page.bare)):
+    if not (
+        _any_known(dialect, kept) or _any_known(dialect, _unread(dialect, page, others)) or dialect.knows(page.bare)
+    ):
         return None
     semantics = dialect.semantics
     if semantics.alive is not None:
@@ -41,6 +43,15 @@ def _unread(dialect: Dialect, page: Page, names: Iterable[str]) -> _Samples:
     """Return the samples that nothing reads, but that tell whose page it is."""
     mine = [name for name in names if name.startswith(dialect.prefixes)]
     return {name: [s for s in page.of(name) if not _reason(dialect.drops, name, s)] for name in mine}
+
+
+def _distinct(samples: Sequence[Native], dropped: LeftOut) -> Sequence[Native]:
+    """Leave out series that are there already."""
+    first: dict[Labels, Native] = {}
+    for sample in samples:
+        first.setdefault(sample.labels, sample)
+    dropped.add(left_out.DUPLICATE, len(samples) - len(first))
+    return samples if len(first) == len(samples) else list(first.values())
 
 
 def _kept(drops: Sequence[Drop], name: str, samples: Sequence[Native], dropped: LeftOut) -> Sequence[Native]:

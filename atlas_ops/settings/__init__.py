@@ -62,7 +62,7 @@ class Exporter:
     """Time between two collections of a source. Below Prometheus's 15 s, so that no scrape repeats old data."""
     timeout_seconds: float = 4.0
     """A server that has not answered to the end by then counts as hung. Whole time, not time between bytes."""
-    max_page_bytes: int = 16 * 1024 * 1024
+    max_page_bytes: int = 8 * 1024 * 1024
     """A larger page is refused: real ones are below 2 MB."""
     max_models: int = 64
     """Distinct model names per server; further ones are counted together as `other`."""

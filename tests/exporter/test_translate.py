@@ -81,3 +81,10 @@ def test_engines_with_other_bounds_are_added_up_over_the_bounds_that_they_share(
         + histogram("vllm:time_to_first_token_seconds", (0.5, 2), model_name="m", engine="1")
     )
     assert page.values(s.TIME_TO_FIRST_TOKEN, "le", "_bucket") == {"0.5": 4, "+Inf": 8}
+
+
+def test_a_series_that_is_on_the_page_twice_counts_once() -> None:
+    line = series("vllm:num_requests_running", 3, model_name="m", engine="0")
+    page = told(line + line.replace(" 3", " 4"))
+    assert page.value(s.REQUESTS_RUNNING) == 3
+    assert page.left_out == {"duplicate": 1}
