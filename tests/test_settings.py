@@ -140,7 +140,7 @@ def test_an_address_of_ipv6_is_understood() -> None:
 
 def test_a_latency_objective_that_is_no_bucket_bound_is_refused_with_the_bounds() -> None:
     with pytest.raises(ConfigError) as caught:
-        settings.parse("objectives: [{model: chat, time_to_first_token_seconds: 3}]")
+        settings.parse("objectives: [{model: chat, time_to_first_token_seconds: 2.2}]")
     assert "time_to_first_token_seconds: expected a bucket bound of a runtime" in str(caught.value)
     assert "2.5, 5, 7.5" in str(caught.value)
 
