@@ -3,7 +3,7 @@
 Read by `simulator.gpu` (heat and power) and `simulator.nvml` (answers). What an H100 (in MIG mode too), H200, L40S, RTX 4080
 SUPER and RTX 2080 SUPER lack, and their temperature limits, was read from real ones; of the other parts that is assumed.
 Sizes, clocks and power limits are the published ones; video clocks, reserved memory and idle power are assumed, except for
-the H200, of which everything was read from a real one (tests/samples/gpu), but for NVLink, which that one was without.
+the H100 and H200, of which all this was read from real ones (tests/samples/gpu/NOTES.md). These were without NVLink.
 """
 
 from __future__ import annotations
@@ -22,19 +22,19 @@ _H100 = Profile(
     architecture=HOPPER,
     compute_capability=(9, 0),
     pci_device_id=0x233010DE,
-    memory_bytes=80 * _GIB,
-    reserved_bytes=600 * _MIB,
+    memory_bytes=81_559 * _MIB,
+    reserved_bytes=480 * _MIB,
     multiprocessors=132,
     sm_clock_mhz=1980,
     memory_clock_mhz=2619,
     video_clock_mhz=1545,
     power_limit_watts=700.0,
     power_limits_watts=(200.0, 700.0),
-    idle_watts=75.0,
-    # Readings of a real one under load: 59 degrees with 26 of margin, so the margin's scale ends at 85.
-    shutdown_celsius=93.0,
-    slowdown_celsius=87.0,
-    max_operating_celsius=85.0,
+    idle_watts=73.0,
+    # When idle, temperature and margin add up to 87; under load to 85 or 86, for the margin is of the hottest spot.
+    shutdown_celsius=95.0,
+    slowdown_celsius=89.0,
+    max_operating_celsius=87.0,
     t_limits=TLimits(shutdown=-8, slowdown=-2, gpu_max=0, memory_max=0),
     pcie_generation=5,
     nvlinks=18,
@@ -78,10 +78,6 @@ _H200 = replace(
     reserved_bytes=644_939_776,
     memory_clock_mhz=3201,
     idle_watts=78.0,
-    # When idle, temperature and margin add up to 87; under load to 85 or 86, for the margin is of the hottest spot.
-    shutdown_celsius=95.0,
-    slowdown_celsius=89.0,
-    max_operating_celsius=87.0,
 )
 _A100 = Profile(
     name="a100",

@@ -83,10 +83,12 @@ def test_a_wedged_gpu_blocks_its_calls_until_it_is_healthy() -> None:
             threads.submit(pynvml.nvmlDeviceGetPowerUsage, wedged),
             threads.submit(pynvml.nvmlDeviceGetHandleByIndex, 0),
         ]
-        assert pynvml.nvmlDeviceGetPowerUsage(other) == 75_000
-        node.change(0, power_watts=99.0)
-        assert not any(call.done() for call in stuck)
-        node.set_condition(0, "healthy")
+        try:
+            assert pynvml.nvmlDeviceGetPowerUsage(other) == 73_000
+            node.change(0, power_watts=99.0)
+            assert not any(call.done() for call in stuck)
+        finally:
+            node.set_condition(0, "healthy")  # else the threads would be waited for without end
         assert stuck[0].result() == 99_000
         assert stuck[1].result()
 

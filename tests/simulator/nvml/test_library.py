@@ -60,7 +60,7 @@ def test_a_gpu_has_an_identity(fleet: Fleet, handle: object) -> None:
 
 def test_memory_adds_up_in_both_versions(fleet: Fleet, handle: object) -> None:
     new, old = pynvml.nvmlDeviceGetMemoryInfo(handle, pynvml.nvmlMemory_v2), pynvml.nvmlDeviceGetMemoryInfo(handle)
-    assert new.total == old.total == new.used + new.free + new.reserved == 80 * 2**30
+    assert new.total == old.total == new.used + new.free + new.reserved == 81_559 * 2**20
     assert new.used == fleet.gpus()[1].memory_used_bytes
     assert old.used == new.used + new.reserved
     assert old.free == new.free
@@ -82,13 +82,13 @@ def test_temperatures_come_in_the_old_and_in_the_new_way(fleet: Fleet, handle: o
     celsius = round(fleet.gpus()[1].temperature_celsius)
     assert pynvml.nvmlDeviceGetTemperature(handle, pynvml.NVML_TEMPERATURE_GPU) == celsius
     assert pynvml.nvmlDeviceGetTemperatureV(handle, pynvml.NVML_TEMPERATURE_GPU) == celsius
-    assert pynvml.nvmlDeviceGetMarginTemperature(handle) == pytest.approx(85 - celsius, abs=1)
+    assert pynvml.nvmlDeviceGetMarginTemperature(handle) == pytest.approx(87 - celsius, abs=1)
     thresholds = (
         pynvml.NVML_TEMPERATURE_THRESHOLD_SHUTDOWN,
         pynvml.NVML_TEMPERATURE_THRESHOLD_SLOWDOWN,
         pynvml.NVML_TEMPERATURE_THRESHOLD_GPU_MAX,
     )
-    assert [pynvml.nvmlDeviceGetTemperatureThreshold(handle, which) for which in thresholds] == [93, 87, 85]
+    assert [pynvml.nvmlDeviceGetTemperatureThreshold(handle, which) for which in thresholds] == [95, 89, 87]
 
 
 def test_clocks_and_their_reasons_change_when_the_gpu_overheats(fleet: Fleet) -> None:
