@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import json
+
 import pytest
 
 from atlas_ops.catalog import signals as s
-from tests.exporter.pages import told_of
+from tests.exporter.dialects.endpoints import asked, values
+from tests.exporter.pages import text_of, told, told_of
 
 
 def test_under_load() -> None:
@@ -35,3 +38,20 @@ def test_sliding_quantiles_are_not_taken_for_anything() -> None:
     page = told_of("triton/latcfg_after_idle_75s")
     assert page.values(s.REQUEST_DURATION, "le", "_bucket", model="slow") == {"+Inf": 293}
     assert not page.left_out
+
+
+def test_what_a_full_queue_refuses_is_counted_nowhere() -> None:
+    page = told_of("triton/fail_after")
+    counted = page.outcomes("slow")
+    assert counted["rejected"] == 80, "those that waited longer than the queue allows"
+    assert sum(counted.values()) == 674, "17,358 more were refused because the queue was full"
+
+
+def test_a_full_queue_is_seen_by_what_waits_and_what_may_wait() -> None:
+    busy = 'nv_inference_pending_request_count{model="slow",version="1"} 8'
+    page = text_of("triton/load_during")
+    assert busy in page
+    assert told(page.replace(busy, busy.replace(" 8", " 24"))).value(s.REQUESTS_WAITING, model="slow") == 24
+    config = {"name": "slow", "dynamic_batching": {"default_queue_policy": {"max_queue_size": 24}}}
+    asking = asked("triton", {"/v2/models/slow/config": json.dumps(config)}, "slow")
+    assert values(asking) == {("atlas_queue_capacity", "slow"): 24}
