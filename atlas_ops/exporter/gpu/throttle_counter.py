@@ -3,7 +3,8 @@
 Pure arithmetic, fed by `gpu.throttle_ledger` with raw counters and with what the sampler saw between two looks at them.
 
 Why so much distrust: NVML's field ids moved between driver releases (252 is HW thermal slowdown in one, a power smoothing
-setting in the next), and nvml.h says nanoseconds where nvidia-smi prints microseconds. A counter is believed when it does
+setting in the next), and nvml.h says nanoseconds where nvidia-smi prints microseconds (an H100 and an H200 with 580.159 do
+count nanoseconds, but no other driver was seen). A counter is believed when it does
 not run backwards, not ahead of time, grows while the sampled bit is on, and stands still while the bit is off.
 """
 
