@@ -140,7 +140,8 @@ class Parser:
             pairs = exposition.labels(labels, self._pairs)
             if pairs is None:
                 return _BAD
-            series = self._series[text] = exposition.plain(name), pairs
+            # In Prometheus an empty label is none, and OpenTelemetry's exporter adds such to series that are there already.
+            series = self._series[text] = exposition.plain(name), tuple(pair for pair in pairs if pair[1])
         return series[0], Native(series[1], value), ""
 
     def _remember(self, size: int, lines: Sequence[bytes], said: Sequence[_Line | None], count: int) -> None:

@@ -28,7 +28,8 @@ Key = tuple[str, frozenset[tuple[str, str]], str]
 
 
 def key(name: str, labels: Iterable[tuple[str, str]], value: float) -> Key:
-    return name.removesuffix("_total"), frozenset(labels), repr(float(value))
+    # An empty label is none; prometheus_client leaves that to Prometheus.
+    return name.removesuffix("_total"), frozenset(label for label in labels if label[1]), repr(float(value))
 
 
 def ours(page: Page) -> Counter[Key]:
