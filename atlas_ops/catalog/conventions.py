@@ -95,5 +95,6 @@ OVERFLOW = "other"
 """The label value that takes what a cap on distinct values leaves over."""
 UNNAMED_MODEL = "unnamed"
 """The model of a page that names none, when nobody else does."""
-PROBE_USER_AGENT = "atlas-ops-probe/"
-"""How the User-Agent of the black-box probe begins, by which its requests can be told from those of users."""
+PROBE_USER = "atlas-ops-probe"
+"""Who the black-box probe says it is, in its User-Agent, the id of its requests and OpenAI's field `user`: by this its
+requests can be told from those of users."""

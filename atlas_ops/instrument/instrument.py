@@ -71,7 +71,7 @@ class Instrument:
         `user_agent` is the request's header of that name: what the exporter's own probe sends is measured by the probe,
         and counted nowhere here.
         """
-        if isinstance(user_agent, str) and user_agent.startswith(c.PROBE_USER_AGENT):
+        if isinstance(user_agent, str) and user_agent.startswith(f"{c.PROBE_USER}/"):
             return Request(Tally(failures=self._failures), Recorder(self._nowhere, model, self._operation))
         name = self._known(model)
         return Request(self._tallies[name], self._recorders[name])

@@ -12,12 +12,13 @@ import time
 from collections.abc import Iterator
 
 from atlas_ops import __version__
+from atlas_ops.catalog import conventions as c
 from atlas_ops.exporter.deadline import Deadline
 from atlas_ops.exporter.http_client import PROBLEMS, HttpClient, TokenProblem
 from atlas_ops.exporter.probe import words
 from atlas_ops.exporter.probe.answer import MAX_BYTES, Answer, answer_for
 from atlas_ops.exporter.probe.outcome import Outcome, ProbeFailure, Result
-from atlas_ops.exporter.probe.question import APIS, USER, body_of, metadata_path_of, path_of
+from atlas_ops.exporter.probe.question import APIS, body_of, metadata_path_of, path_of
 from atlas_ops.exporter.probe.tensors import Body
 from atlas_ops.settings import Probe
 
@@ -166,8 +167,8 @@ def _drain(response: http.client.HTTPResponse) -> None:
 def _headers() -> dict[str, str]:
     return {
         "Accept": "*/*",
-        "User-Agent": f"{USER}/{__version__}",
-        "X-Request-Id": f"{USER}-{secrets.token_hex(8)}",
+        "User-Agent": f"{c.PROBE_USER}/{__version__}",
+        "X-Request-Id": f"{c.PROBE_USER}-{secrets.token_hex(8)}",
     }
 
 

@@ -11,14 +11,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import quote
 
+from atlas_ops.catalog import conventions as c
 from atlas_ops.exporter.probe import words
 from atlas_ops.exporter.probe.outcome import ProbeFailure, Result
 from atlas_ops.exporter.probe.tensors import MAX_ITEMS, WORD, Body, tfserving_body, v2_body
 from atlas_ops.settings import Probe
 
-USER = "atlas-ops-probe"
-"""By this name the probe's requests can be told from those of users: in OpenAI's field `user`, as the beginning of the
-request's id, and in the User-Agent."""
 MAX_TOKENS = 4
 """The first token comes from the prefill, the second shows that decoding works; and a first one may be half a character,
 which is sent without text."""
@@ -52,7 +50,14 @@ def _chat(probe: Probe, _: object) -> Body:
 
 
 def _asking(probe: Probe, **prompt: object) -> Body:
-    request = {"model": probe.model, **prompt, "max_tokens": MAX_TOKENS, "temperature": 0, "stream": True, "user": USER}
+    request = {
+        "model": probe.model,
+        **prompt,
+        "max_tokens": MAX_TOKENS,
+        "temperature": 0,
+        "stream": True,
+        "user": c.PROBE_USER,
+    }
     return Body(content=json.dumps(request).encode())
 
 
