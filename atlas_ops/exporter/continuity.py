@@ -15,10 +15,11 @@ from collections.abc import Callable, Collection, Iterable
 from atlas_ops.catalog.dialect import Dialect
 from atlas_ops.exporter.ledger import Ledger
 from atlas_ops.exporter.parse import Page
-from atlas_ops.exporter.workers import Event, Workers
+from atlas_ops.exporter.workers import Event, Marks, Workers
 
 _log = logging.getLogger(__name__)
 _START = "process_start_time_seconds"
+_RESOURCE, _INSTANCE = "target_info", "service_instance_id"
 _PARTS = ("_total", "_count")
 
 
@@ -43,7 +44,7 @@ class Continuity:
         """Return `page`, of these `models`, with counters that go on. `raw` is the whole page: it tells the start time."""
         counters = {name: page.of(name) for name in page.names & self._names}
         before = self._workers.answering
-        event = self._workers.turn(*self._times(raw))
+        event = self._workers.turn(*self._process(raw))
         worker = self._workers.answering
         if not before:
             self._ledger.rename(before, worker)
@@ -60,14 +61,16 @@ class Continuity:
         continued = {name: self._ledger.of(name, None if several else models) for name in counters.keys() | names}
         return page.with_samples({name: page.of(name) for name in page.names} | continued)
 
-    def _times(self, page: Page) -> tuple[float | None, float | None]:
-        """Return when the process behind a page began, and when its oldest series was created, in Unix time.
+    def _process(self, page: Page) -> tuple[float | None, Marks]:
+        """Return when the process behind a page began, in Unix time (None where the page does not tell), and its marks.
 
-        None where the page does not tell. Of prometheus_client's pages without a start time, the second tells both.
+        These are OpenTelemetry's id of the instance, and when prometheus_client's oldest series was created; the second
+        tells the start as well where nothing else does.
         """
         start = _oldest(sample.value for sample in page.of(_START)[:1])
         created = _oldest(sample.value for name in page.names & self._created for sample in page.of(name))
-        return start or created, created
+        instance = next((value for s in page.of(_RESOURCE) for name, value in s.labels if name == _INSTANCE), "")
+        return start or created, (instance, repr(created) if created else "")
 
 
 def _oldest(times: Iterable[float]) -> float | None:

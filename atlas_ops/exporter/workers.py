@@ -1,4 +1,4 @@
-"""Which process of a server has answered, told by the times on its page.
+"""Which process of a server has answered, told by the start time and the marks on its page.
 
 Used by `continuity`. A new start time is a restart, or a second process behind the same port; then they take turns.
 """
@@ -13,6 +13,8 @@ from enum import Enum
 
 _log = logging.getLogger(__name__)
 
+Marks = tuple[str, ...]
+"""What tells one process from others, one text for each kind of mark; empty where the page has none of the kind."""
 TICK_SECONDS = 0.005
 """Half of what Linux tells start times by. Workers of one server start within milliseconds of each other."""
 BOOT_SECONDS = 1.0
@@ -39,14 +41,14 @@ class Event(Enum):
 @dataclass(slots=True)
 class _Process:
     start: float
-    created: float | None
+    marks: Marks
     page: int
     """Number of the page on which it was last."""
 
-    def may_be(self, start: float, created: float | None) -> bool:
+    def may_be(self, start: float, marks: Marks) -> bool:
         apart = abs(self.start - start)
         together = apart < TICK_SECONDS or abs(apart - BOOT_SECONDS) < TICK_SECONDS
-        return together and (created is None or self.created is None or self.created == created)
+        return together and all(one == other for one, other in zip(self.marks, marks, strict=True) if one and other)
 
 
 class Workers:
@@ -69,30 +71,33 @@ class Workers:
         """The processes that are counted."""
         return tuple(self._seen)
 
-    def turn(self, start: float | None, created: float | None = None) -> Event:
-        """Take in a page: when its process began, and when the oldest of its series was created, if it tells.
+    def turn(self, start: float | None, marks: Marks) -> Event:
+        """Take in a page: when its process began, if it tells, and the marks that no other process has.
 
-        Processes that started in the same hundredth of a second are told apart by the second alone.
+        Processes that started in the same hundredth of a second are told apart by their marks alone.
         """
         self._pages += 1
-        event = Event.SAME if start is None else self._turn(start, created)
+        event = Event.SAME if start is None else self._turn(start, marks)
         self._page_before = self._clock()
         for gone in [one for one, process in self._seen.items() if process.page < self._pages - PAGES_TO_LEAVE]:
             del self._seen[gone]
         self.several = self.several and len(self._seen) > 1
         return event
 
-    def _turn(self, start: float, created: float | None) -> Event:
+    def _turn(self, start: float, marks: Marks) -> Event:
         before, first = self.answering, not self._seen
-        known = self._find(start, created)
+        known = self._find(start, marks)
         if known is None:
             self._met += 1
             self.answering = self._met
-            self._seen[self._met] = _Process(start, created, self._pages)
+            self._seen[self._met] = _Process(start, marks, self._pages)
             return Event.SAME if first else self._appeared(start)
         self.answering = known
         process = self._seen[known]
-        process.page, process.created = self._pages, process.created or created
+        process.page, process.marks = (
+            self._pages,
+            tuple(old or new for old, new in zip(process.marks, marks, strict=True)),
+        )
         if known != before:
             self._takes_turns()
             return Event.JOINED
@@ -101,10 +106,10 @@ class Workers:
         self._doubtful -= 1
         return Event.SAME if self._doubtful else Event.RESTARTED
 
-    def _find(self, start: float, created: float | None) -> int | None:
-        fitting = [number for number, process in self._seen.items() if process.may_be(start, created)]
+    def _find(self, start: float, marks: Marks) -> int | None:
+        fitting = [number for number, process in self._seen.items() if process.may_be(start, marks)]
         # Where a page does not tell enough, the process that answered last is the likeliest.
-        fitting.sort(key=lambda number: (self._seen[number].created != created, number != self.answering))
+        fitting.sort(key=lambda number: (self._seen[number].marks != marks, number != self.answering))
         return fitting[0] if fitting else None
 
     def _appeared(self, start: float) -> Event:

@@ -177,6 +177,9 @@ NONSENSE = (
     ("labels: [model_name, model]", "alone: false", "give the labels that name the model, or alone: true"),
     ("containers: [vllm]", "containers: {vllm: 1}", "expected a list of texts"),
     ("  port: 8000", "  port: 800000", "expected a number above 0 and below 65536"),
+    ("num_requests_running\"\n", "num_requests_running\"\n        model: {whole: 2}\n", "whole: expected true or false"),
+    ("num_requests_running\"\n", "num_requests_running\"\n        unless: {a: b}\n", "unless: expected a list of texts"),
+    ("labels: [model_name, model]", "labels: [a]\n  known_by: {a: b}", "known_by: expected a list of texts"),
 )  # fmt: skip
 
 

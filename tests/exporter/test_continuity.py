@@ -168,6 +168,15 @@ def test_processes_of_one_tick_are_told_apart_by_when_their_series_were_created(
     assert (server.workers, server.restarts) == (2, 0)
 
 
+def test_processes_of_one_tick_are_told_apart_by_the_id_that_opentelemetry_gives_them() -> None:
+    server = Server()
+    one, other = (
+        page(start=-100, m=value) + series("target_info", 1, service_instance_id=str(value)) for value in (60, 230)
+    )
+    assert server.tokens(one, other, one, other, one) == [60] * 5
+    assert (server.workers, server.restarts) == (2, 0)
+
+
 def test_a_process_whose_first_series_appears_is_no_second_process() -> None:
     server = Server()
     server.read(series("vllm:num_requests_running", 0, model_name="m") + f"process_start_time_seconds {NOW - 9}\n")
