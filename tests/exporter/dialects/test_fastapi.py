@@ -30,6 +30,11 @@ def test_outcomes_are_those_of_users_requests(capture: str, model: str, outcomes
     assert set(page.values(s.REQUESTS, "model")) == {model}
 
 
+def test_a_service_that_nobody_has_named_has_no_name() -> None:
+    page = text_of(f"{OTEL}/load_after").replace('service_name="otel-fastapi"', 'service_name="unknown_service:python"')
+    assert told(page).outcomes("unnamed") == {"ok": 480 + 26}
+
+
 def test_under_both_names_at_once_no_request_is_counted_twice() -> None:
     page = told_of(f"{BOTH}/fail_after")
     assert page.value(s.REQUEST_DURATION, "_count") == 801 + 47
