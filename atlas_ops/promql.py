@@ -68,12 +68,29 @@ def glob_matcher(label: str, pattern: str, *, excluding: Sequence[str] = ()) -> 
 
     `*` alone needs no matcher. Prometheus anchors regular expressions at both ends.
     """
-    matchers = [] if pattern == "*" else [f"{label}=~{quote(_regex(pattern))}"]
-    matchers += [f"{label}!~{quote(_regex(earlier))}" for earlier in excluding]
+    matchers = [] if pattern == "*" else [f"{label}=~{quote(glob_regex(pattern))}"]
+    matchers += [f"{label}!~{quote(glob_regex(earlier))}" for earlier in excluding]
     return ", ".join(matchers)
 
 
-def _regex(pattern: str) -> str:
+def label_in(label: str, patterns: Sequence[str], *, negated: bool = False) -> str:
+    """Return a matcher for a label whose value fits one of the glob patterns, or none of them.
+
+    The empty pattern is for a label that is empty or not there; any other wants it to be there, `*` too.
+    """
+    if len(patterns) == 1 and not set(patterns[0]) & set("*?["):
+        return f"{label}{'!=' if negated else '='}{quote(patterns[0])}"
+    regexes = [glob_regex(pattern) if not pattern or pattern.strip("*") else ".+" for pattern in patterns]
+    return f"{label}{'!~' if negated else '=~'}{quote('|'.join(regexes))}"
+
+
+def label_replace(expr: str, label: str, value: str, source: str = "", regex: str = "") -> str:
+    """Return `expr` with a label set; without a source, to the same value everywhere."""
+    return f"label_replace({expr}, {', '.join(quote(text) for text in (label, value, source, regex))})"
+
+
+def glob_regex(pattern: str) -> str:
+    """Return a glob pattern as a regular expression of RE2."""
     # Not fnmatch.translate: from two stars on it writes atomic groups, which RE2 in Prometheus does not know.
     return "".join(_glob_part(part) for part in re.findall(r"\[!?[^\]]+\]|.", pattern, re.DOTALL))
 

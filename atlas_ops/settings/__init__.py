@@ -15,6 +15,7 @@ from atlas_ops.catalog.dialects import bounds_of, runtime_ids
 from atlas_ops.catalog.parameters import LimitInfo, Limits, Objective, Parameters, Timing
 from atlas_ops.document import Document, Section
 from atlas_ops.settings.addresses import DEFAULT_EXPORTER, DEFAULT_PAGER, address, read_address, read_url, url_problem
+from atlas_ops.settings.native import Native, read_native
 from atlas_ops.settings.servers import (
     Discovery,
     KubernetesDiscovery,
@@ -31,6 +32,7 @@ __all__ = [
     "Exporter",
     "KubernetesDiscovery",
     "Links",
+    "Native",
     "Probe",
     "Server",
     "Settings",
@@ -104,6 +106,7 @@ class Settings:
     exporter: Exporter = field(default_factory=Exporter)
     servers: tuple[Server, ...] = ()
     discovery: Discovery = field(default_factory=Discovery)
+    native: tuple[Native, ...] = ()
     parameters: Parameters = field(default_factory=Parameters)
     links: Links = field(default_factory=Links)
 
@@ -132,6 +135,7 @@ def _settings(document: Document, dialects: str) -> Settings:
         exporter=exporter,
         servers=tuple(read_server(section, runtimes) for section in root.sections("servers")),
         discovery=read_discovery(root.section("discovery")),
+        native=read_native(root, runtimes),
         parameters=Parameters(
             limits=_limits(root.section("limits")),
             objectives=_objectives(root),

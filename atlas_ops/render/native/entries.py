@@ -1,0 +1,153 @@
+"""The rules of one signal: its readings joined or added up, and put under the labels of the contract.
+
+What `exporter.translate` and `exporter.combine` do with a page, in PromQL. Used by `native`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+
+from atlas_ops import promql
+from atlas_ops.catalog import conventions as c
+from atlas_ops.catalog import signals as s
+from atlas_ops.catalog.model import Quality, SignalType
+from atlas_ops.catalog.reading import Decoding, Entry, Reading, Version
+from atlas_ops.render.native.left_out import why_not
+from atlas_ops.render.native.naming import Naming
+from atlas_ops.render.native.readings import Part, Readings, Told
+from atlas_ops.render.native.rule import MODEL, TARGET, TARGET_LABELS, Rule, either, enclosed
+from atlas_ops.render.native.source import Source
+
+_WORSE = tuple(Quality)
+"""Qualities from the best to the worst, in the order of their definition."""
+_PART = "atlas_part"
+"""Keeps the parts of a sum apart until they are added up."""
+
+
+class EntryRules:
+    """Writes the rules of one line of a dialect; none when nothing of it can be recorded."""
+
+    def __init__(self, source: Source, naming: Naming, entry: Entry) -> None:
+        self._source = source
+        self._entry = entry
+        self._version = Version.parse(source.native.version)
+        readings = Readings(source, naming, entry.signal)
+        usable = [r for r in entry.readings if not why_not(r, naming) and self._of_version(r)]
+        self._told = [readings.told(reading) for reading in usable]
+        labels = entry.signal.labels
+        self._keys = tuple(label for label in (c.SERVER, c.MODEL) if label in labels)
+        self._own = next((label for label in labels if label not in c.SERVER_LABELS), "")
+
+    def rules(self) -> Iterator[Rule]:
+        """Yield what is recorded of the signal, and after it how well it is told, and whether it is found at all."""
+        if not self._told:
+            return
+        for told in self._told:
+            yield from told.rules
+        parts = dict.fromkeys(part for told in self._told for part in told.parts)
+        if self._own == "outcome":
+            parts = dict.fromkeys(("", outcome) for outcome in c.OUTCOMES)
+        for part in parts:
+            suffix, own = part
+            labels = {c.RUNTIME: self._source.dialect.runtime} | ({self._own: own} if own else {})
+            yield Rule(record=f"{self._entry.signal}{suffix}", expr=self._placed(self._whole(part)), labels=labels)
+        if c.SERVER in self._keys:
+            yield from self._qualities()
+            yield self._resolved()
+
+    def _whole(self, part: Part) -> str:
+        """Return a part of the signal by server and model, zeros and all."""
+        vector = self._added(part) if self._entry.added else self._first(part)
+        if self._own == "outcome":
+            everyone = either(told.there for told in self._told)
+            zeros = f"0 * group by ({self._by()}) ({everyone})"
+            vector = f"{vector}\nor {zeros}" if vector else zeros
+        # A sum that lacks a part is no sum.
+        due = [told.reading.metric for told in self._told if self._due(told.reading)] if self._entry.added else []
+        names = [name for name in due if len(self._told) > 1]
+        needed = "".join(f"\nand on ({c.SERVER}) {self._source.there(name)}" for name in names)
+        return enclosed(vector) + needed if needed else vector
+
+    def _added(self, part: Part) -> str:
+        vectors = [told.parts[part] for told in self._told if part in told.parts]
+        if len(vectors) > 1:
+            vectors = [promql.label_replace(vector, _PART, str(number)) for number, vector in enumerate(vectors)]
+        return self._combined(part, either(vectors)) if vectors else ""
+
+    def _first(self, part: Part) -> str:
+        """Return, for each model, what the first reading says that tells anything of it."""
+        vector = ""
+        for number, told in enumerate(self._told):
+            if part not in told.parts:
+                continue
+            earlier = self._told[:number]
+            piece = self._combined(part, told.parts[part])
+            on = f"on ({self._matched(told, earlier)})"
+            piece += "".join(f" unless {on} ({other.there})" for other in earlier if not other.always(part))
+            vector = f"{vector}\nor {on} {piece}" if vector else piece
+        return vector
+
+    def _matched(self, told: Told, earlier: Sequence[Told]) -> str:
+        """Return by what a reading is matched with earlier ones: what is told of a whole server serves all its models."""
+        whole = any(one.reading.model and one.reading.model.whole for one in (told, *earlier))
+        return c.SERVER if whole else self._by()
+
+    def _combined(self, part: Part, vector: str) -> str:
+        way = "sum" if self._entry.signal.type is SignalType.HISTOGRAM else self._entry.combine.value
+        by = (*self._keys, "le") if part[0] == "_bucket" else self._keys
+        return f"{way} by ({', '.join(by)}) ({vector})"
+
+    def _placed(self, vector: str) -> str:
+        """Put the labels of the target on a vector of servers."""
+        if c.SERVER not in self._keys:
+            return vector
+        labels = ", ".join(TARGET_LABELS)
+        return f"({vector})\n* on ({c.SERVER}) group_left ({labels}) {self._source.own(TARGET)}"
+
+    def _qualities(self) -> Iterator[Rule]:
+        levels = sorted({told.reading.quality for told in self._told}, key=_WORSE.index)
+        for level in levels:
+            vector = self._recorded() if len(levels) == 1 else self._as_good_as(level)
+            labels = {c.RUNTIME: self._source.dialect.runtime, "signal": self._entry.signal.name, "quality": level.value}
+            yield Rule(record=s.SIGNAL_QUALITY.name, expr=vector, labels=labels)
+
+    def _as_good_as(self, level: Quality) -> str:
+        """Return the servers of which the worst reading in use has this quality."""
+        same, worse = [], []
+        for number, told in enumerate(self._told):
+            earlier = () if self._entry.added else self._told[:number]
+            on = f"on ({self._matched(told, earlier)})"
+            used = f"({enclosed(told.there)}{''.join(f' unless {on} ({other.there})' for other in earlier)})"
+            if told.reading.quality is level:
+                same.append(used)
+            elif _WORSE.index(told.reading.quality) > _WORSE.index(level):
+                worse.append(used)
+        unless = f" unless on ({c.SERVER}) ({either(worse)})" if worse else ""
+        return f"group by ({c.SERVER}) ({either(same)}){unless}"
+
+    def _resolved(self) -> Rule:
+        """Return whether the signal is found where a model is and its version should have it; always 1 elsewhere."""
+        expected = any(self._due(told.reading) for told in self._told)
+        missing = f"\nor 0 * group by ({c.SERVER}) ({self._source.own(MODEL)})" if expected else ""
+        labels = {c.RUNTIME: self._source.dialect.runtime, "signal": self._entry.signal.name}
+        return Rule(record=s.SIGNAL_RESOLVED.name, expr=self._recorded() + missing, labels=labels)
+
+    def _recorded(self) -> str:
+        """Return the servers of this job for which the signal has just been recorded, and not scraped from an exporter."""
+        name = self._entry.signal.series[-1]
+        recorded = promql.select(name, f"{c.RUNTIME}={promql.quote(self._source.dialect.runtime)}", 'job=""')
+        return f"group by ({c.SERVER}) ({recorded} and on ({c.SERVER}) {self._source.own(TARGET)})"
+
+    def _by(self) -> str:
+        return ", ".join(self._keys)
+
+    def _of_version(self, reading: Reading) -> bool:
+        version = self._version
+        return version is None or (
+            (reading.since is None or reading.since <= version) and (reading.until is None or version < reading.until)
+        )
+
+    def _due(self, reading: Reading) -> bool:
+        """Say whether every server of this version must have it, as `exporter.resolve` does."""
+        since_ever = reading.since is None or self._version is not None
+        return since_ever and not (reading.needs or reading.unless)
