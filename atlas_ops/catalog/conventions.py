@@ -95,6 +95,8 @@ OVERFLOW = "other"
 """The label value that takes what a cap on distinct values leaves over."""
 UNNAMED_MODEL = "unnamed"
 """The model of a page that names none, when nobody else does."""
+NO_SERVICE_NAME = "unknown_service"
+"""How OpenTelemetry calls a service that nobody has named, with the name of its program behind it."""
 PROBE_USER = "atlas-ops-probe"
 """Who the black-box probe says it is, in its User-Agent, the id of its requests and OpenAI's field `user`: by this its
 requests can be told from those of users."""

@@ -12,8 +12,6 @@ from atlas_ops.catalog.reading import ModelOf
 from atlas_ops.exporter.parse import Page
 from atlas_ops.exporter.samples import Labels
 
-_NO_NAME = "unknown_service"
-"""How OpenTelemetry calls a service that nobody has named, with the name of its program behind it."""
 MAX_LABEL_LENGTH = 256
 """Longer values are cut. Model names are paths or repository ids, well below half of this."""
 
@@ -84,7 +82,7 @@ def _info(naming: Naming, page: Page) -> str:
         return ""
     metric, label = naming.info
     told = (value for sample in page.of(metric) for name, value in sample.labels if name == label)
-    return next((value for value in told if not value.startswith(_NO_NAME)), "")
+    return next((value for value in told if not value.startswith(c.NO_SERVICE_NAME)), "")
 
 
 def _hidden(labels: Labels, where: ModelOf) -> str:
