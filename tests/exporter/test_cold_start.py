@@ -32,6 +32,11 @@ def test_a_server_that_was_away_for_a_moment_did_not_start() -> None:
     assert seconds((0, False, None), (5, True, -UNSEEN_SECONDS - 1)) is None
 
 
+def test_a_process_that_was_ready_before_is_not_starting_when_it_is_away_soon_after() -> None:
+    assert seconds((0, False, None), (60, True, 0), (90, False, None), (95, True, 1)) == 60
+    assert seconds((0, True, -30), (60, False, None), (65, True, -30)) is None
+
+
 def test_without_a_start_time_there_is_no_cold_start() -> None:
     assert seconds((0, False, None), (60, True, None)) is None
 
