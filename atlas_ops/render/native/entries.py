@@ -11,7 +11,7 @@ from atlas_ops import promql
 from atlas_ops.catalog import conventions as c
 from atlas_ops.catalog import signals as s
 from atlas_ops.catalog.model import Quality, SignalType
-from atlas_ops.catalog.reading import Decoding, Entry, Reading, Version
+from atlas_ops.catalog.reading import Entry
 from atlas_ops.render.native.left_out import why_not
 from atlas_ops.render.native.naming import Naming
 from atlas_ops.render.native.readings import Part, Readings, Told
@@ -30,9 +30,8 @@ class EntryRules:
     def __init__(self, source: Source, naming: Naming, entry: Entry) -> None:
         self._source = source
         self._entry = entry
-        self._version = Version.parse(source.native.version)
         readings = Readings(source, naming, entry.signal)
-        usable = [r for r in entry.readings if not why_not(r, naming) and self._of_version(r)]
+        usable = [r for r in entry.readings if not why_not(r, naming) and source.may_have(r)]
         self._told = [readings.told(reading) for reading in usable]
         labels = entry.signal.labels
         self._keys = tuple(label for label in (c.SERVER, c.MODEL) if label in labels)
@@ -63,9 +62,9 @@ class EntryRules:
             zeros = f"0 * group by ({self._by()}) ({everyone})"
             vector = f"{vector}\nor {zeros}" if vector else zeros
         # A sum that lacks a part is no sum.
-        due = [told.reading.metric for told in self._told if self._due(told.reading)] if self._entry.added else []
-        names = [name for name in due if len(self._told) > 1]
-        needed = "".join(f"\nand on ({c.SERVER}) {self._source.there(name)}" for name in names)
+        parts = self._told if self._entry.added and len(self._told) > 1 else ()
+        due = dict.fromkeys(told.reading.metric for told in parts if self._source.due(told.reading))
+        needed = "".join(f"\nand on ({c.SERVER}) {self._source.there(metric)}" for metric in due)
         return enclosed(vector) + needed if needed else vector
 
     def _added(self, part: Part) -> str:
@@ -127,7 +126,7 @@ class EntryRules:
 
     def _resolved(self) -> Rule:
         """Return whether the signal is found where a model is and its version should have it; always 1 elsewhere."""
-        expected = any(self._due(told.reading) for told in self._told)
+        expected = any(self._source.due(told.reading) for told in self._told)
         missing = f"\nor 0 * group by ({c.SERVER}) ({self._source.own(MODEL)})" if expected else ""
         labels = {c.RUNTIME: self._source.dialect.runtime, "signal": self._entry.signal.name}
         return Rule(record=s.SIGNAL_RESOLVED.name, expr=self._recorded() + missing, labels=labels)
@@ -140,14 +139,3 @@ class EntryRules:
 
     def _by(self) -> str:
         return ", ".join(self._keys)
-
-    def _of_version(self, reading: Reading) -> bool:
-        version = self._version
-        return version is None or (
-            (reading.since is None or reading.since <= version) and (reading.until is None or version < reading.until)
-        )
-
-    def _due(self, reading: Reading) -> bool:
-        """Say whether every server of this version must have it, as `exporter.resolve` does."""
-        since_ever = reading.since is None or self._version is not None
-        return since_ever and not (reading.needs or reading.unless)

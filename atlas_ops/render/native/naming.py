@@ -41,11 +41,12 @@ class Naming:
             regex = _part(of.part)
             inside, outside = (f"{of.label}{operator}{promql.quote(regex)}" for operator in ("=~", "!~"))
             told = self._known(promql.label_replace(select(inside), c.MODEL, "$1", of.label, regex))
-            return either([told, *self._alone(select, outside)])
+            return either([told, self._given_by(ONLY, select(outside))])
         if not self._naming.labels:
             return self._unnamed(select())
         nobody = [f'{label}=""' for label in self._naming.labels]
-        return either([self._known(either(self._labelled(select))), *self._alone(select, *nobody)])
+        # Some families have no label for it; on a page of one model there is no doubt.
+        return either([self._known(either(self._labelled(select))), self._given_by(ONLY, select(*nobody))])
 
     def rules(self, labels: dict[str, str]) -> Iterator[Rule]:
         """Yield the rules that tell the models of each server."""
@@ -55,7 +56,8 @@ class Naming:
         yield Rule(record=MODEL, expr=self._models(), labels=labels)
         one = f"{told} and on ({c.SERVER}) (count by ({c.SERVER}) ({told}) == 1)"
         yield Rule(record=ONLY, expr=f"group by ({c.SERVER}, {c.MODEL}) ({one})", labels=labels)
-        if any(r.model and r.model.whole for entry in self._source.dialect.entries for r in entry.readings):
+        readings = (reading for entry in self._source.dialect.entries for reading in entry.readings)
+        if any(reading.model and reading.model.whole for reading in readings):
             unnamed = self._constant(self._servers(), c.UNNAMED_MODEL)
             expr = f"group by ({c.SERVER}, {c.MODEL}) ({only} or on ({c.SERVER}) {unnamed})"
             yield Rule(record=WHOLE, expr=expr, labels=labels)
@@ -72,7 +74,8 @@ class Naming:
         """Yield how the model of a page that names none is called, the best first."""
         if self._naming.info and not self._source.native.model:
             metric, label = self._naming.info
-            info = promql.label_replace(self._source.vector(metric, (), f'{label}!=""'), c.MODEL, "$1", label, "(.+)")
+            named = f"{label}!~{promql.quote(f'|{c.NO_SERVICE_NAME}.*')}"
+            info = promql.label_replace(self._source.vector(metric, (), named), c.MODEL, "$1", label, "(.+)")
             known = f"group by ({c.SERVER}, {c.MODEL}) ({info}) and on ({c.SERVER}) {self._source.own(KNOWN)}"
             yield f"topk by ({c.SERVER}) (1, {known})"
         yield self._constant(self._servers(), self._source.native.model or c.UNNAMED_MODEL)
@@ -92,10 +95,6 @@ class Naming:
         told = f"on ({c.SERVER}, {c.MODEL}) {self._source.own(MODEL)}"
         other = self._constant(f"{enclosed(vector)} unless {told}", c.OVERFLOW)
         return f"{enclosed(vector)} and {told}\nor {other}"
-
-    def _alone(self, select: _Select, *matchers: str) -> list[str]:
-        """Return the series that name no model, as far as their page is about one."""
-        return [self._given_by(ONLY, select(*matchers))] if self._naming.alone else []
 
     def _unnamed(self, vector: str) -> str:
         if self._naming.info and not self._source.native.model:

@@ -11,7 +11,7 @@ from fnmatch import fnmatchcase
 from atlas_ops import promql
 from atlas_ops.catalog import conventions as c
 from atlas_ops.catalog.dialect import Alive, Dialect
-from atlas_ops.catalog.reading import Match
+from atlas_ops.catalog.reading import Match, Reading, Version
 from atlas_ops.render.native.rule import either, enclosed
 from atlas_ops.settings import Native
 
@@ -25,6 +25,7 @@ class Source:
     def __init__(self, dialect: Dialect, native: Native) -> None:
         self.dialect = dialect
         self.native = native
+        self._version = Version.parse(native.version)
         self._job = f"job={promql.quote(native.job)}"
 
     def vector(self, metric: str, where: Sequence[Match] = (), *matchers: str) -> str:
@@ -53,6 +54,16 @@ class Source:
     def up(self) -> str:
         """Return what Prometheus says of each target."""
         return _served(self._series("up"))
+
+    def may_have(self, reading: Reading) -> bool:
+        """Say whether servers of the version that was given have a reading; of any version, when none was."""
+        since, until, version = reading.since, reading.until, self._version
+        return version is None or ((since is None or since <= version) and (until is None or version < until))
+
+    def due(self, reading: Reading) -> bool:
+        """Say whether every server of the version must have it, as `exporter.resolve` does."""
+        since_ever = reading.since is None or self._version is not None
+        return self.may_have(reading) and since_ever and not (reading.needs or reading.unless)
 
     def own(self, record: str, *matchers: str) -> str:
         """Return what an earlier rule recorded of this job."""

@@ -25,8 +25,15 @@ def targets(source: Source, labels: dict[str, str]) -> Iterator[Rule]:
     for label, native in _FROM_TARGET.items():
         vector = promql.label_replace(vector, label, "$1", native, "(.+)")
     yield Rule(record=TARGET, expr=f"topk by ({c.SERVER}) (1, group by ({_BY}) ({vector}))", labels=labels)
+    yield Rule(record=KNOWN, expr=f"group by ({c.SERVER}) ({_speaking(source)})", labels=labels)
+
+
+def _speaking(source: Source) -> str:
+    """Return series that prove the runtime; where none is there before the first request, that the page has any."""
+    readings = [reading for entry in source.dialect.entries for reading in entry.readings]
     mine = [name for name in source.dialect.read_names if name.startswith(source.dialect.prefixes)]
-    yield Rule(record=KNOWN, expr=f"group by ({c.SERVER}) ({source.anything(once(mine))})", labels=labels)
+    always = any(source.due(reading) for reading in readings if reading.metric in mine)
+    return source.anything(once(mine)) if always else f"{source.there('scrape_samples_scraped')} > 0"
 
 
 def states(source: Source) -> Iterator[Rule]:
