@@ -30,6 +30,8 @@ START_SECONDS = 600.0
 """vLLM took three to eight minutes on two shared cores; the others are far below."""
 PAGE_SECONDS = 180.0
 """The windows of the demo profile are seconds long; what has not come by then is not coming, even on a busy machine."""
+BUSY_SECONDS = 30.0
+"""How long a page of the pager may take while a model uses every core."""
 HEADLINE = re.compile(
     r'<a href="(?P<path>/incidents/[^"]+)">\s*<span class="badge \w+">(?P<state>\w+)</span>\s*<b>(?P<fault>\w+)</b>'
 )
@@ -100,10 +102,15 @@ class Watch:
             time.sleep(0.25)
         return condition()
 
+    def settled(self, selector: str, expected: float) -> float:
+        """The sum of a selector, as soon as it is what is expected, or what it is after `PAGE_SECONDS`."""
+        self.sees(lambda: self.sum(selector) == expected)
+        return self.sum(selector)
+
     def page(self, fault: str) -> str:
         """Wait for the incident of a fault, and return its page, as HTML."""
         assert self.sees(lambda: self._state(fault) == "page"), self._what_is_there()
-        status, body = get(self._stack.addresses.pager + self._incidents()[fault][0])
+        status, body = get(self._stack.addresses.pager + self._incidents()[fault][0], timeout=BUSY_SECONDS)
         assert status == 200
         return body.decode()
 
@@ -116,7 +123,7 @@ class Watch:
 
     def _incidents(self) -> dict[str, tuple[str, str]]:
         """The path and the state of the newest incident of each fault. The page tells the open ones first."""
-        found = list(HEADLINE.finditer(get(f"{self._stack.addresses.pager}/")[1].decode()))
+        found = list(HEADLINE.finditer(get(f"{self._stack.addresses.pager}/", timeout=BUSY_SECONDS)[1].decode()))
         return {match["fault"]: (match["path"], match["state"]) for match in reversed(found)}
 
     def _what_is_there(self) -> str:

@@ -75,7 +75,7 @@ def test_every_request_is_counted_by_its_outcome(watch: Watch) -> None:
     assert ask_often(asking(0.01), 40) == {200: 40}
     assert ask_often(asking(-1), 15) == {503: 15}
     # It counts what arrives. Good answers are what has not failed within a minute.
-    assert watch.sees(lambda: watch.sum('atlas_requests_total{runtime="torchserve", outcome="ok", model="slow"}') == 40)
+    assert watch.settled('atlas_requests_total{runtime="torchserve", outcome="ok", model="slow"}', 40) == 40
     assert watch.sum('atlas_requests_total{outcome="error", model="slow"}') == 15
 
 
