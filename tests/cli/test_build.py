@@ -87,7 +87,7 @@ def test_a_place_that_cannot_be_written_to_is_a_plain_message(
 
 
 def test_what_is_committed_is_what_is_built(tmp_path: Path) -> None:
-    for kind in ("alerts", "dashboards", "exporters/deploy", "runbooks"):
+    for kind in ("alerts", "dashboards", "exporters", "runbooks"):
         shutil.copytree(ROOT / kind, tmp_path / kind)
     before = {name: (tmp_path / name).read_bytes() for name in files(tmp_path)}
     assert cli.main(["build", "--output", str(tmp_path)]) == 0
