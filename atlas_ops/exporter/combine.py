@@ -13,7 +13,8 @@ from atlas_ops.catalog.model import SignalType
 from atlas_ops.catalog.reading import Combine, Decoding, Entry
 from atlas_ops.exporter.decode import INFINITE, Cell
 
-_WAYS: dict[Combine, Callable[[Sequence[float]], float]] = {Combine.SUM: math.fsum, Combine.MAX: max, Combine.MIN: min}
+WAYS: dict[Combine, Callable[[Sequence[float]], float]] = {Combine.SUM: math.fsum, Combine.MAX: max, Combine.MIN: min}
+"""How several values, of which there is at least one, become one."""
 
 
 def combine(entry: Entry, cells: Sequence[Cell], models: Sequence[str], *, emptied: bool) -> list[Cell]:
@@ -24,7 +25,7 @@ def combine(entry: Entry, cells: Sequence[Cell], models: Sequence[str], *, empti
     """
     if entry.signal.type is SignalType.HISTOGRAM:
         return [cell for group in _groups(cells, "model") for cell in _histogram(group)]
-    way = _WAYS[entry.combine]
+    way = WAYS[entry.combine]
     groups = _groups([*cells, *_zeros(entry, cells, models, emptied=emptied)], "model", "extra")
     return [group[0]._replace(value=way([cell.value for cell in group])) for group in groups]
 

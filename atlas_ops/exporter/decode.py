@@ -64,7 +64,7 @@ class Decoder:
             model = self.model_of(sample.labels, of)
             if model is None:
                 self.left_out.add(left_out.NO_MODEL)
-            elif not math.isfinite(sample.value) or sample.value < 0:
+            elif not sample.makes_sense:
                 self.left_out.add(left_out.NONSENSE_VALUE)
             else:
                 yield sample, model

@@ -27,7 +27,7 @@ _DERIVED = {
     Derivation.PROCESSES: "the exporter takes it from the memory of the server's processes on the GPUs",
 }
 _REASONS = {
-    left_out.NONSENSE_VALUE: "NaN, infinite or below zero; no signal can be that",
+    left_out.NONSENSE_VALUE: "NaN, below zero or beyond all bounds; no signal can be that",
     left_out.NO_MODEL: "nothing says which of several models it is about",
     left_out.UNKNOWN_OUTCOME: "the dialect does not know this end of a request",
     left_out.NO_EVENT: "no event of an objective, such as a mistake of the client",

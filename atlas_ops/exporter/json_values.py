@@ -5,21 +5,18 @@ Used by `asking`. Servers answer what they like: what is not as expected is not 
 
 from __future__ import annotations
 
-import math
-from collections.abc import Callable, Sequence
-
 from atlas_ops.catalog.dialect import Answer
-from atlas_ops.catalog.reading import Combine
+from atlas_ops.exporter.combine import WAYS
+from atlas_ops.exporter.parse import MOST_VALUE
 
 MAX_VALUES = 10_000
 """Values that a path may lead to; the slots, workers or replicas of one server are fewer."""
 MAX_TEXT = 256
-_WAYS: dict[Combine, Callable[[Sequence[float]], float]] = {Combine.SUM: math.fsum, Combine.MAX: max, Combine.MIN: min}
 
 
 def evaluate(document: object, answer: Answer) -> float | None:
     """Return the value that an answer asks for, in the signal's unit; None when it is not there."""
-    way = _WAYS[answer.combine]
+    way = WAYS[answer.combine]
     values = numbers(document, answer.find)
     if not values:
         return None
@@ -39,24 +36,26 @@ def evaluate(document: object, answer: Answer) -> float | None:
 
 def numbers(document: object, path: str) -> list[float]:
     """Return the numbers that a path leads to, without those below zero, which stand for `no limit`."""
-    found = [_number(value) for value in _find(document, path)]
-    return [value for value in found if value is not None and value >= 0]
+    return [value for found in _find(document, path) if (value := _number(found)) is not None]
 
 
 def texts(document: object, path: str) -> list[str]:
     """Return the texts and numbers that a path leads to, as texts."""
-    return [str(value)[:MAX_TEXT] for value in _find(document, path) if isinstance(value, str | int | float)]
+    # JSON can name half of a character, which no page could be printed with.
+    return [
+        str(value)[:MAX_TEXT].encode(errors="replace").decode()
+        for value in _find(document, path)
+        if isinstance(value, str | int | float)
+    ]
 
 
 def _number(value: object) -> float | None:
-    if isinstance(value, bool | int | float):
-        return float(value) if math.isfinite(value) else None
     if isinstance(value, str) and len(value) < 32:
         try:
-            return float(value) if math.isfinite(float(value)) else None
+            value = float(value)
         except ValueError:
             return None
-    return None
+    return float(value) if isinstance(value, int | float) and 0 <= value <= MOST_VALUE else None
 
 
 def _find(document: object, path: str) -> list[object]:

@@ -8,7 +8,7 @@ from __future__ import annotations
 import math
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 
-from atlas_ops.exporter.parse import Native
+from atlas_ops.exporter.parse import MOST_VALUE, Native
 from atlas_ops.exporter.samples import Labels
 
 MAX_GONE = 5_000
@@ -53,7 +53,7 @@ class Ledger:
         self._books[worker] = book  # the one that answered last stands last
         before = {name: book.samples.get(name, ()) for name in counters}
         changed = [name for name, samples in counters.items() if not _steady(before[name], samples)]
-        told = {**counters, **{name: [s for s in counters[name] if math.isfinite(s.value)] for name in changed}}
+        told = {**counters, **{name: [s for s in counters[name] if s.makes_sense] for name in changed}}
         fell = self._compare(book, told, changed)
         for name in changed:
             self._take(book, name, told[name], joins=joins)
@@ -162,7 +162,7 @@ class Ledger:
 def _steady(before: Sequence[Native], now: Sequence[Native]) -> bool:
     """Say whether these are the same series, none of which has fallen. The parser hands out the same labels again."""
     return len(before) == len(now) and all(
-        new is old or (new.labels is old.labels and new.value >= old.value)
+        new is old or (new.labels is old.labels and old.value <= new.value <= MOST_VALUE)
         for new, old in zip(now, before, strict=True)
     )
 

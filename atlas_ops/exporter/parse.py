@@ -23,6 +23,8 @@ MAX_LABELS = 250_000
 MAX_LINE_BYTES = 65_536
 """Bounds the labels of a series and the length of their values. The longest real line has 1,063 bytes (vLLM's cache
 configuration, 37 labels); vLLM lists the names of its LoRA adapters in one label. A longer line is a bad line."""
+MOST_VALUE = 1e100
+"""Beyond anything that is counted, and so far below the largest float that sums of many values have one, too."""
 REMEMBERED_BYTES = 2 << 20
 """Twice the largest real page. Of a larger one nothing is remembered: it is read as if for the first time."""
 
@@ -39,6 +41,11 @@ class Native(NamedTuple):
 
     labels: Labels
     value: float
+
+    @property
+    def makes_sense(self) -> bool:
+        """Whether a signal of a server can have this value: not NaN, not below 0, and within MOST_VALUE."""
+        return 0 <= self.value <= MOST_VALUE
 
 
 _Line = tuple[str, Native | None, str]

@@ -137,8 +137,9 @@ def test_a_part_of_a_sum_that_is_gone_after_a_restart_does_not_take_its_count_wi
 
 def test_a_value_that_is_no_number_for_a_while_loses_nothing() -> None:
     server = Server()
-    nonsense = page(m=float("nan"))
+    nonsense, endless, below = page(m=float("nan")), page(m=float("inf")), page(m=-1)
     assert server.tokens(page(m=5), nonsense, page(m=6), nonsense, page(m=1)) == [5, 5, 6, 6, 7]
+    assert server.tokens(endless, page(m=2), below, page(m=3)) == [7, 8, 8, 9]
 
 
 # --- several processes ------------------------------------------------------------------------------------------------
