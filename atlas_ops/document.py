@@ -86,7 +86,7 @@ class Section:
 
     def _read(self, node: yaml.MappingNode) -> None:
         for key_node, value in node.value:
-            key = _text(key_node)
+            key = str(key_node.value)
             if key in self._items:
                 self.document.note(key_node, f"{self.where(key)}: given twice")
             self._items[key] = value
@@ -128,7 +128,7 @@ class Section:
             hint = f" (did you mean {near[0]!r}?)" if near else ""
             self.mistake(key, f"expected one of {', '.join(choices)}, found {node.value!r}{hint}")
         else:
-            return _text(node)
+            return str(node.value)
         return default
 
     def number(self, key: str, default: float, *, above: float = -math.inf, below: float = math.inf) -> float:
@@ -180,7 +180,7 @@ class Section:
         if not all(isinstance(item, yaml.ScalarNode) and item.tag != "tag:yaml.org,2002:null" for item in items):
             self.mistake(key, f"expected a list of texts, found {_found(node)}")
             return ()
-        return tuple(_text(item) for item in items)
+        return tuple(str(item.value) for item in items)
 
     def section(self, key: str) -> Section:
         """Return the mapping under a key; an empty one when it is not given."""
@@ -215,11 +215,6 @@ class Section:
             self.mistake(key, f"expected {expected}, found {_found(node)}")
             return None
         return node
-
-
-def _text(node: yaml.Node) -> str:
-    """Return the text of a scalar. JSON escapes a character as two halves, which YAML leaves as they are."""
-    return str(node.value).encode("utf-16", "surrogatepass").decode("utf-16", "replace")
 
 
 def _found(node: yaml.Node | None) -> str:

@@ -57,12 +57,6 @@ def test_json_is_read_too_with_tabs_as_programs_write_it() -> None:
     assert read(text, "servers.json") == (Server(url="http://a:1", model="tab\tand \u00e9"),)
 
 
-def test_characters_that_json_writes_in_two_halves_are_whole_again_and_half_of_one_can_be_printed() -> None:
-    text = json.dumps([{"targets": ["10.0.0.6"], "labels": {"model": "\U0001f999 \ud83d"}}])
-    assert "\\ud83e\\udd99" in text
-    assert [server.model for server in read(text, "servers.json")] == ["\U0001f999 \ufffd"]
-
-
 def test_every_mistake_is_told_with_its_line() -> None:
     text = """
 - targets: [ftp://a, "b:99999"]
