@@ -7,6 +7,7 @@ import http.client
 import socket
 import ssl
 import threading
+import time
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
@@ -39,6 +40,13 @@ class Running:
     def address(self) -> tuple[str, int]:
         parts = urlsplit(self.server.url)
         return parts.hostname or "", parts.port or 0
+
+    def settled(self, expected: Mapping[str, int]) -> Mapping[str, int]:
+        """Return what was refused, as soon as it is what is expected: the server counts a moment after its client knows."""
+        deadline = time.monotonic() + SECONDS
+        while self.refused != expected and time.monotonic() < deadline:
+            time.sleep(0.002)
+        return self.refused
 
     def connect(self) -> socket.socket:
         return socket.create_connection(self.address, timeout=SECONDS)

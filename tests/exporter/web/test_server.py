@@ -51,7 +51,7 @@ def test_head_has_the_headers_of_get_and_no_body() -> None:
 def test_other_paths_are_not_found(path: str) -> None:
     with serving() as running:
         assert running.ask(path=path).status == 404
-        assert running.refused == {"bad_request": 1}
+        assert running.settled({"bad_request": 1}) == {"bad_request": 1}
 
 
 @pytest.mark.parametrize("method", ["POST", "PUT", "DELETE", "PATCH", "OPTIONS"])
@@ -71,7 +71,7 @@ def test_other_methods_are_refused(method: str) -> None:
 def test_what_is_no_request_gets_a_400_and_costs_nobody_else_anything(said: bytes) -> None:
     with serving() as running:
         assert running.talk(said).startswith(b"HTTP/1.1 400 Bad Request\r\n")
-        assert running.refused == {"bad_request": 1}
+        assert running.settled({"bad_request": 1}) == {"bad_request": 1}
         assert running.ask().body == PAGE
 
 
@@ -113,7 +113,7 @@ def test_a_page_that_cannot_be_made_is_a_500_and_the_next_one_is_served() -> Non
 
     with serving(handler) as running:
         assert running.ask().status == 500
-        assert running.refused == {"failed": 1}
+        assert running.settled({"failed": 1}) == {"failed": 1}
         assert running.ask().status == 200
 
 
@@ -165,7 +165,7 @@ def test_one_request_too_many_is_told_to_come_back() -> None:
             assert gate.entered.acquire(timeout=SECONDS)
         answer = running.ask()
         assert (answer.status, answer.body) == (503, b"too many requests at once\n")
-        assert running.refused == {"busy": 1}
+        assert running.settled({"busy": 1}) == {"busy": 1}
         gate.leave.set()
     gate.leave.set()
 
@@ -192,14 +192,14 @@ def test_connections_beyond_the_bound_are_closed_when_none_is_idle(monkeypatch: 
     with serving() as running, contextlib.ExitStack() as stack:
         silent = [stack.enter_context(running.connect()) for _ in range(4)]
         assert everything(silent[3]) == b""
-        assert running.refused == {"busy": 1}
+        assert running.settled({"busy": 1}) == {"busy": 1}
 
 
 def test_clients_that_say_nothing_are_sent_away(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(session, "HEAD_SECONDS", 0.05)
     with serving() as running, running.connect() as silent:
         assert everything(silent) == b""
-        assert running.refused == {"timeout": 1}
+        assert running.settled({"timeout": 1}) == {"timeout": 1}
 
 
 def test_clients_that_drip_their_head_are_sent_away(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -230,7 +230,7 @@ def test_a_reader_that_takes_a_few_bytes_at_a_time_is_cut_off(monkeypatch: pytes
         assert running.ask("HEAD").status == 200, "it holds nobody up"
         while not running.refused:
             slow.recv(1000)
-        assert running.refused == {"timeout": 1}
+        assert running.settled({"timeout": 1}) == {"timeout": 1}
 
 
 def test_a_connection_that_stays_idle_is_closed(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -249,7 +249,7 @@ def test_a_scrape_gets_a_word_before_prometheus_gives_up(seconds: str) -> None:
 
     with serving(out_of_time) as running:
         assert running.ask(X_Prometheus_Scrape_Timeout_Seconds=seconds).status == 503
-        assert running.refused == {"timeout": 1}
+        assert running.settled({"timeout": 1}) == {"timeout": 1}
 
 
 def test_a_page_that_comes_too_late_is_not_sent() -> None:

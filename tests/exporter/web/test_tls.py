@@ -54,7 +54,7 @@ def test_a_client_that_does_not_trust_the_certificate_leaves_and_others_are_serv
         with pytest.raises(ssl.SSLCertVerificationError, match="unable to get local issuer"):
             running.ask(tls=trusting(stranger.file))
         assert running.ask(tls=trusting(authority.file)).status == 200
-        assert running.refused == {"tls": 1}
+        assert running.settled({"tls": 1}) == {"tls": 1}
 
 
 def test_an_expired_certificate_is_refused_by_the_client_and_harms_nothing(authority: Authority) -> None:
@@ -71,7 +71,7 @@ def test_plain_http_gets_the_answer_that_goes_servers_give(authority: Authority)
     with secured(authority) as running:
         answer = running.ask()
         assert (answer.status, answer.body) == (400, b"Client sent an HTTP request to an HTTPS server.\n")
-        assert running.refused == {"tls": 1}
+        assert running.settled({"tls": 1}) == {"tls": 1}
 
 
 def test_a_look_whether_the_port_is_open_is_no_refusal(authority: Authority) -> None:
@@ -92,7 +92,7 @@ def test_handshakes_that_hang_block_nobody_and_end(authority: Authority, monkeyp
         with running.connect() as client:
             client.sendall(b"\x16\x03\x01")
             everything(client)
-        assert running.refused == {"timeout": 1}
+        assert running.settled({"timeout": 1}) == {"timeout": 1}
 
 
 def test_many_scrapes_at_once_over_tls_are_served_or_told_to_come_back(authority: Authority) -> None:
@@ -114,7 +114,7 @@ def test_clients_without_a_good_certificate_stay_outside(authority: Authority, t
         refused(running, trusting(authority.file, stranger.client("strange")))
         refused(running, trusting(authority.file, authority.client("old", expired=True)))
         refused(running, trusting(authority.file, authority.server("no-client")))
-        assert running.refused == {"tls": 4}
+        assert running.settled({"tls": 4}) == {"tls": 4}
         assert running.ask(tls=trusting(authority.file, authority.client())).status == 200
 
 
@@ -152,7 +152,7 @@ def test_only_clients_with_an_allowed_name_come_in(allowed: str, name: x509.Gene
             running,
             trusting(authority.file, authority.client("wrong", x509.DNSName(f"not-{allowed}".replace("@", "-")[:20]))),
         )
-        assert running.refused == {"tls": 1}
+        assert running.settled({"tls": 1}) == {"tls": 1}
 
 
 @pytest.mark.parametrize(
