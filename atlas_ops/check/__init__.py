@@ -11,7 +11,7 @@ from pathlib import Path
 
 from atlas_ops import render
 from atlas_ops.catalog.model import Catalog
-from atlas_ops.check import cases, dialects, generated, links, metrics, programs, runbooks, syntax, templates
+from atlas_ops.check import cases, counting, dialects, generated, links, metrics, programs, runbooks, syntax, templates
 from atlas_ops.check.finding import Finding
 from atlas_ops.check.tree import Tree, Which
 from atlas_ops.settings import Settings
@@ -27,15 +27,20 @@ CHECKS: tuple[Check, ...] = (
     templates.check,
     cases.check,
     dialects.check,
+    counting.check,
     programs.check,
 )
 
 
-def run(root: Path, catalog: Catalog, settings: Settings, *, which: Which = shutil.which) -> tuple[Finding, ...]:
-    """Run every check on the tree at `root`; return what they found, by file and line."""
+def run(
+    root: Path, catalog: Catalog, settings: Settings, *, config: str = "atlas-ops.yaml", which: Which = shutil.which
+) -> tuple[Finding, ...]:
+    """Run every check on the tree at `root`; return what they found, by file and line. `config` is where the settings stand."""
     tree = Tree(
         root=root,
         catalog=catalog,
+        settings=settings,
+        config=config,
         generated=render.render(catalog, settings),
         facts=render.facts(catalog),
         which=which,

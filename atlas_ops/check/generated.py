@@ -11,6 +11,8 @@ from atlas_ops.check.tree import Tree
 from atlas_ops.render import yamltext
 
 _BUILD = "run `atlas-ops build` with the same --config; change the catalog or the settings, not this file"
+_STRAY = "delete it; whoever loads its folder would go on loading it"
+_NATIVE = "name its scrape job under `native` in the settings, or delete it: it would go on recording"
 _OUR_DASHBOARD = re.compile(rf'^ *"uid": "{conventions.DASHBOARD_UID_PREFIX}', re.MULTILINE)
 
 
@@ -27,12 +29,12 @@ def check(tree: Tree) -> Iterator[Finding]:
                 message=f"differs from what is generated: found {found}, expected {wanted}",
                 next_step=_BUILD,
             )
-    for path in tree.files("alerts/*", "dashboards/*", "exporters/deploy/*"):
+    for path in tree.files("alerts/*", "alerts/native/*", "dashboards/*", "exporters/deploy/*"):
         if path not in tree.generated and _is_ours(tree.text(path)):
             yield Finding(
                 file=path,
                 message="says that it is generated, but nothing generates it",
-                next_step="delete it; whoever loads its folder would go on loading it",
+                next_step=_NATIVE if path.startswith("alerts/native/") else _STRAY,
             )
 
 

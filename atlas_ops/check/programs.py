@@ -59,7 +59,7 @@ def check(tree: Tree) -> Iterator[Finding]:
 
 
 def _runs(tree: Tree) -> Iterator[Run]:
-    for path in tree.files("alerts/*.yaml"):
+    for path in tree.files("alerts/*.yaml", "alerts/native/*.yaml"):
         yield Run(program="promtool", arguments=("check", "rules"), file=path)
     for path in tree.files("alerts/prometheus.yml"):
         yield Run(program="promtool", arguments=("check", "config", "--syntax-only"), file=path)

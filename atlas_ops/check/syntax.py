@@ -15,7 +15,9 @@ _LINE = re.compile(r"line (\d+): (.*)", re.DOTALL)
 
 def check(tree: Tree) -> Iterator[Finding]:
     """Find files that are neither YAML nor JSON."""
-    for path in tree.files("alerts/*.yaml", "alerts/*.yml", "dashboards/*.json", "tests/alerts/*.yaml"):
+    for path in tree.files(
+        "alerts/*.yaml", "alerts/*.yml", "alerts/native/*.yaml", "dashboards/*.json", "tests/alerts/*.yaml"
+    ):
         try:
             Document(tree.text(path), path)
         except ConfigError as error:

@@ -14,6 +14,7 @@ import yaml
 from atlas_ops.catalog.model import Catalog
 from atlas_ops.document import Document
 from atlas_ops.errors import ConfigError
+from atlas_ops.settings import Settings
 
 Which = Callable[[str], str | None]
 """Finds a program: its path, or None when it is not installed (`shutil.which`)."""
@@ -41,6 +42,9 @@ class Tree:
 
     root: Path
     catalog: Catalog
+    settings: Settings
+    config: str
+    """Where the settings stand, for people."""
     generated: Mapping[str, str]
     """Every generated file as it should be: path and text."""
     facts: Mapping[str, str]

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from atlas_ops import render
 from atlas_ops.catalog import build_catalog
-from atlas_ops.cli import place
+from atlas_ops.cli import native_jobs, place
 from atlas_ops.errors import AtlasError, EnvironmentProblem, UsageError
 from atlas_ops.render import runbooks
 
@@ -17,15 +17,21 @@ What is written: alerts/ (rules, Alertmanager's and Prometheus's configuration),
 exporter in Kubernetes), and the facts block of every runbook that is there; the prose of a runbook stays as it is. Files
 that are right already are not touched.
 
+Where Prometheus scrapes the model servers itself, --source native (or `native` in the settings) also writes
+alerts/native/RUNTIME.yaml: recording rules that make the same signals of the servers' own metrics, so that alerts and
+dashboards stay as they are. Such servers must not be measured by the exporter as well, or each request counts twice.
+
 examples:
   atlas-ops unpack monitoring                                        first, where there is no checkout
   atlas-ops build --config atlas-ops.yaml --output monitoring        then print them with your limits and objectives
+  atlas-ops build --source native --runtime vllm --job chat          rules for vLLM servers in the scrape job `chat`
+  atlas-ops build --source native --runtime vllm --runtime triton    of two runtimes, in jobs that are called like them
 
 exit codes:
   0  everything is written and up to date
   1  a runbook has no facts block to fill in
-  2  no folder to write to: give --output
-  3  the settings file has mistakes (all of them are listed)
+  2  no folder to write to: give --output; or --runtime and --job do not fit together
+  3  the settings file has mistakes (all of them are listed), or the same servers would be counted twice
   4  a file cannot be written
 """
 
@@ -43,12 +49,13 @@ def add(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
     parser.add_argument(
         "--output", type=Path, metavar="DIR", help="where to write (default: here, when here are alerts/ or a checkout)"
     )
+    native_jobs.add(parser)
 
 
 def run(args: argparse.Namespace) -> int:
     """Write what has changed; see the exit codes in the help."""
     root = args.output or _here()
-    settings = place.read_config(args)
+    settings = native_jobs.settings(args, place.read_config(args))
     catalog = build_catalog(settings.parameters)
     files = render.render(catalog, settings)
     pages = _runbooks(root, render.facts(catalog))
@@ -56,6 +63,9 @@ def run(args: argparse.Namespace) -> int:
     for path in written:
         print(f"wrote {root / path}")
     print(f"{len(written)} written, {len(files) + len(pages) - len(written)} unchanged")
+    if args.runtime:
+        jobs = ", ".join(f"{{runtime: {native.runtime}, job: {native.job}}}" for native in settings.native)
+        print(f"say it in atlas-ops.yaml too, so that `atlas-ops check` knows of it: native: [{jobs}]")
     if not pages:
         print(f"no runbooks in {root}: `atlas-ops unpack {root}` brings them")
     return 0

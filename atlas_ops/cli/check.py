@@ -12,7 +12,8 @@ from atlas_ops.cli import place
 _EPILOG = """\
 What is checked: generated files are up to date and none is stray; every fault has a whole runbook, every link and anchor
 leads somewhere; every metric is one that atlas-ops publishes; the rules load in Prometheus, Alertmanager's configuration
-loads, the tests of the rules pass, and each fault has a case in which it fires and one in which it stays silent.
+loads, the tests of the rules pass, each fault has a case in which it fires and one in which it stays silent, and no
+server is measured by the exporter and by rules of native metrics at the same time.
 Nothing is sent over a network. promtool and amtool have to be installed.
 
 examples:
@@ -47,7 +48,8 @@ def run(args: argparse.Namespace) -> int:
     """Print every finding; see the exit codes in the help."""
     root = place.existing(args.folder) if args.folder else _default()
     settings = place.read_config(args)
-    findings = check.run(root, build_catalog(settings.parameters), settings)
+    config = str(args.config or "atlas-ops.yaml")
+    findings = check.run(root, build_catalog(settings.parameters), settings, config=config)
     for finding in findings:
         print(f"{finding.file}:{finding.line}: {finding.message}\n  -> {finding.next_step}")
     count = f"{len(findings)} finding{'' if len(findings) == 1 else 's'}" if findings else "nothing found"

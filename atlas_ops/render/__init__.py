@@ -8,7 +8,17 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 
 from atlas_ops.catalog.model import Catalog
-from atlas_ops.render import alertmanager, dashboards, dialect_schema, kubernetes, native, prometheus, rules, runbooks, runtimes
+from atlas_ops.render import (
+    alertmanager,
+    dashboards,
+    dialect_schema,
+    kubernetes,
+    native,
+    prometheus,
+    rules,
+    runbooks,
+    runtimes,
+)
 from atlas_ops.settings import Settings
 
 Renderer = Callable[[Catalog, Settings], Mapping[str, str]]

@@ -21,7 +21,7 @@ def render(catalog: Catalog, settings: Settings) -> dict[str, str]:
             "scrape_timeout": promql.duration(min(timing.scrape_seconds, 10)),
             "evaluation_interval": promql.duration(timing.evaluation_seconds),
         },
-        "rule_files": ["*.yaml"],
+        "rule_files": ["*.yaml", *(["native/*.yaml"] if settings.native else [])],
         "alerting": {"alertmanagers": [_targets(settings.links.alertmanager)]},
         "scrape_configs": [
             {"job_name": conventions.EXPORTER_JOB, **_targets(f"http://{settings.exporter.listen}")},

@@ -62,6 +62,8 @@ def _rule(rule: Rule) -> yamltext.Value:
 
 
 def _comment(dialect: Dialect, jobs: Sequence[Native]) -> str:
-    lines = [f"{dialect.name}, scraped by Prometheus itself (job {', '.join(native.job for native in jobs)}).", "Not here, or not whole:"]
-    lines += [f"  {signal}: {reason}" for signal, reason in left_out(dialect, Naming(Source(dialect, jobs[0])))]
-    return "\n".join(lines)
+    """Return what the rules are for, and what they lack."""
+    names = ", ".join(native.job for native in jobs)
+    lacking = left_out(dialect, Naming(Source(dialect, jobs[0])))
+    lines = [f"{signal}: {reason}" for signal, reason in lacking]
+    return "\n".join((f"{dialect.name}, scraped by Prometheus itself: job {names}.", "Not here, or not whole:", *lines))

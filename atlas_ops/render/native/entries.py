@@ -104,10 +104,11 @@ class EntryRules:
         return f"({vector})\n* on ({c.SERVER}) group_left ({labels}) {self._source.own(TARGET)}"
 
     def _qualities(self) -> Iterator[Rule]:
+        runtime, signal = self._source.dialect.runtime, self._entry.signal.name
         levels = sorted({told.reading.quality for told in self._told}, key=_WORSE.index)
         for level in levels:
             vector = self._recorded() if len(levels) == 1 else self._as_good_as(level)
-            labels = {c.RUNTIME: self._source.dialect.runtime, "signal": self._entry.signal.name, "quality": level.value}
+            labels = {c.RUNTIME: runtime, "signal": signal, "quality": level.value}
             yield Rule(record=s.SIGNAL_QUALITY.name, expr=vector, labels=labels)
 
     def _as_good_as(self, level: Quality) -> str:

@@ -63,47 +63,8 @@ class Readings:
             return self._naming.vector(metric, where, reading.model, *matchers)
         return self._source.vector(metric, where, *matchers)
 
-    def value(self, reading: Reading) -> dict[Part, str]:
-        return {("", reading.state): _scaled(self.vector(reading.metric, reading), reading)}
-
-    def state(self, reading: Reading) -> dict[Part, str]:
-        vector = enclosed(self.vector(reading.metric, reading))
-        tests = [f"{vector} == bool {promql.number(value)}" for value in reading.equals]
-        tests += [f"{vector} >= bool {promql.number(reading.at_least)}"] if reading.at_least is not None else []
-        return {("", ""): tests[0] if len(tests) == 1 else f"clamp_max({' + '.join(map(enclosed, tests))}, 1)"}
-
-    def histogram(self, reading: Reading) -> dict[Part, str]:
-        parts = {("_bucket", ""): self._buckets(reading)}
-        if reading.sums:
-            parts["_sum", ""] = _scaled(self.vector(f"{reading.metric}_sum", reading), reading)
-        return {**parts, ("_count", ""): self.vector(f"{reading.metric}_count", reading)}
-
-    def mean(self, reading: Reading) -> dict[Part, str]:
-        count = self.vector(reading.count, reading)
-        return {
-            ("_bucket", ""): promql.label_replace(count, "le", "+Inf"),
-            ("_sum", ""): _scaled(self.vector(reading.metric, reading), reading),
-            ("_count", ""): count,
-        }
-
-    def outcome(self, reading: Reading) -> dict[Part, str]:
-        parts: dict[Part, str] = {}
-        for outcome in c.OUTCOMES:
-            chosen = [self.vector(reading.metric, reading, *some) for some in outcomes.matchers(reading, outcome)]
-            if chosen:
-                parts["", outcome] = either(chosen)
-        return parts
-
-    def ratio(self, reading: Reading) -> dict[Part, str]:
-        return {("", ""): _scaled(self._paired(reading, "/", least=" > 0"), reading)}
-
-    def product(self, reading: Reading) -> dict[Part, str]:
-        return {("", ""): _scaled(self._paired(reading, "*"), reading)}
-
-    def difference(self, reading: Reading) -> dict[Part, str]:
-        return {("", ""): _scaled(f"clamp_min({self._paired(reading, '-')}, 0)", reading)}
-
-    def _buckets(self, reading: Reading) -> str:
+    def buckets(self, reading: Reading) -> str:
+        """Return the buckets of a histogram with bounds in the unit of the signal."""
         name = f"{reading.metric}_bucket"
         if reading.scale == 1:
             return self.vector(name, reading)
@@ -113,7 +74,7 @@ class Readings:
             for bound, native in (*bounds, ("+Inf", "\\+Inf"))
         )
 
-    def _paired(self, reading: Reading, operator: str, *, least: str = "") -> str:
+    def paired(self, reading: Reading, operator: str, *, least: str = "") -> str:
         """Return two metrics, one by one where their labels agree, else by the model, where the second has but one."""
         assert reading.by is not None
         first = enclosed(self.vector(reading.metric, reading))
@@ -126,15 +87,63 @@ class Readings:
         return f"{exact}\nor {first} {operator} on ({by}) group_left () {alone}"
 
 
+def _value(readings: Readings, reading: Reading) -> dict[Part, str]:
+    return {("", reading.state): _scaled(readings.vector(reading.metric, reading), reading)}
+
+
+def _state(readings: Readings, reading: Reading) -> dict[Part, str]:
+    vector = enclosed(readings.vector(reading.metric, reading))
+    tests = [f"{vector} == bool {promql.number(value)}" for value in reading.equals]
+    tests += [f"{vector} >= bool {promql.number(reading.at_least)}"] if reading.at_least is not None else []
+    return {("", ""): tests[0] if len(tests) == 1 else f"clamp_max({' + '.join(map(enclosed, tests))}, 1)"}
+
+
+def _histogram(readings: Readings, reading: Reading) -> dict[Part, str]:
+    parts = {("_bucket", ""): readings.buckets(reading)}
+    if reading.sums:
+        parts["_sum", ""] = _scaled(readings.vector(f"{reading.metric}_sum", reading), reading)
+    return {**parts, ("_count", ""): readings.vector(f"{reading.metric}_count", reading)}
+
+
+def _mean(readings: Readings, reading: Reading) -> dict[Part, str]:
+    count = readings.vector(reading.count, reading)
+    return {
+        ("_bucket", ""): promql.label_replace(count, "le", "+Inf"),
+        ("_sum", ""): _scaled(readings.vector(reading.metric, reading), reading),
+        ("_count", ""): count,
+    }
+
+
+def _outcome(readings: Readings, reading: Reading) -> dict[Part, str]:
+    parts: dict[Part, str] = {}
+    for outcome in c.OUTCOMES:
+        chosen = [readings.vector(reading.metric, reading, *some) for some in outcomes.matchers(reading, outcome)]
+        if chosen:
+            parts["", outcome] = either(chosen)
+    return parts
+
+
+def _ratio(readings: Readings, reading: Reading) -> dict[Part, str]:
+    return {("", ""): _scaled(readings.paired(reading, "/", least=" > 0"), reading)}
+
+
+def _product(readings: Readings, reading: Reading) -> dict[Part, str]:
+    return {("", ""): _scaled(readings.paired(reading, "*"), reading)}
+
+
+def _difference(readings: Readings, reading: Reading) -> dict[Part, str]:
+    return {("", ""): _scaled(f"clamp_min({readings.paired(reading, '-')}, 0)", reading)}
+
+
 _DECODINGS: dict[Decoding, Callable[[Readings, Reading], dict[Part, str]]] = {
-    Decoding.VALUE: Readings.value,
-    Decoding.HISTOGRAM: Readings.histogram,
-    Decoding.MEAN: Readings.mean,
-    Decoding.OUTCOME: Readings.outcome,
-    Decoding.RATIO: Readings.ratio,
-    Decoding.PRODUCT: Readings.product,
-    Decoding.DIFFERENCE: Readings.difference,
-    Decoding.STATE: Readings.state,
+    Decoding.VALUE: _value,
+    Decoding.HISTOGRAM: _histogram,
+    Decoding.MEAN: _mean,
+    Decoding.OUTCOME: _outcome,
+    Decoding.RATIO: _ratio,
+    Decoding.PRODUCT: _product,
+    Decoding.DIFFERENCE: _difference,
+    Decoding.STATE: _state,
 }
 
 

@@ -26,7 +26,7 @@ SETTLED = "server:atlas_native_unfinished:settled"
 """Those of them that have been left for a minute; never falls while the server lives."""
 
 TARGET_LABELS = (c.HOST_NAME, c.K8S_NAMESPACE, c.K8S_POD, c.K8S_CONTAINER)
-"""What is known of a target besides its address: {label of the contract: label of the target} has the same order."""
+"""What is known of a target besides its address."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
