@@ -8,12 +8,16 @@ from __future__ import annotations
 import math
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 
+from atlas_ops.exporter.models import told_model
 from atlas_ops.exporter.parse import MOST_VALUE, Native
 from atlas_ops.exporter.samples import Labels
 
 MAX_GONE = 5_000
 """Series of one process that are remembered after they have vanished; beyond it they are forgotten together. The largest
 real server has some 3,000 series; one that makes up new ones for every page is not to cost more and more."""
+MAX_SERIES = 100_000
+"""Series of all processes of one server. Beyond it those that have not answered for longest are forgotten: a server that
+makes up a new start time for every page is not to cost sixty times its page."""
 MAX_OFFSETS = 10_000
 """Series of one server whose earlier counts are kept."""
 
@@ -28,16 +32,21 @@ class _Book:
         self.samples: dict[str, Sequence[Native]] = {}
         self.gone: dict[str, dict[Labels, float]] = {}
 
+    @property
+    def series(self) -> int:
+        """How many series are remembered."""
+        return sum(map(len, self.samples.values())) + sum(map(len, self.gone.values()))
+
     def values(self, name: str) -> dict[Labels, float]:
         """Return the last value of every series of a name, those that have vanished first."""
         return {**self.gone.get(name, {}), **{s.labels: s.value for s in self.samples.get(name, ())}}
 
 
 class Ledger:
-    """The counters of one server. `model_labels` are the native labels that name the model."""
+    """The counters of one server. `model_labels` are the native labels that name the model, in order of preference."""
 
     def __init__(self, model_labels: Sequence[str]) -> None:
-        self._model_labels = frozenset(model_labels)
+        self._model_labels = model_labels
         self._books: dict[int, _Book] = {}
         self._offsets: dict[str, dict[Labels, float]] = {}
         """{name: {labels: what has to be added to the values in the books}}."""
@@ -61,8 +70,7 @@ class Ledger:
             book.gone[name] = book.values(name)
             book.samples[name] = ()
         book.samples |= told
-        if sum(map(len, book.gone.values())) > MAX_GONE:
-            book.gone = {}
+        self._forget_too_many(book)
         held = {self._model(s.labels) for name in told if fell for s in _grown(before[name], told[name])}
         return bool(fell) and held <= fell
 
@@ -111,6 +119,12 @@ class Ledger:
         for other in self._books.keys() - workers:
             self._close(other)
 
+    def _forget_too_many(self, last: _Book) -> None:
+        if sum(map(len, last.gone.values())) > MAX_GONE:
+            last.gone = {}
+        while len(self._books) > 1 and sum(book.series for book in self._books.values()) > MAX_SERIES:
+            self._close(next(iter(self._books)))
+
     def _close(self, worker: int) -> None:
         """Keep what a process has counted, and forget the process."""
         book = self._books.pop(worker)
@@ -156,7 +170,7 @@ class Ledger:
                     del offsets[key]
 
     def _model(self, labels: Labels) -> str:
-        return next((value for name, value in labels if name in self._model_labels), "")
+        return told_model(labels, self._model_labels)
 
 
 def _steady(before: Sequence[Native], now: Sequence[Native]) -> bool:

@@ -6,6 +6,8 @@ Prometheus with series; what is over the cap is counted together.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from atlas_ops.catalog import conventions as c
 from atlas_ops.catalog.dialect import Naming
 from atlas_ops.catalog.reading import ModelOf
@@ -21,8 +23,8 @@ class Models:
 
     def __init__(self, naming: Naming, page: Page, given: str = "") -> None:
         self._labels = naming.labels
-        names = naming.known_by or page.names if naming.labels else ()
-        told = (self._told(sample.labels) for name in names for sample in page.of(name))
+        names = (naming.known_by or page.names) if naming.labels else ()
+        told = (told_model(sample.labels, naming.labels) for name in names for sample in page.of(name))
         self.found = dict.fromkeys(model for model in told if model)
         """The names on the page, in its order."""
         if naming.alone and not self.found:
@@ -39,7 +41,7 @@ class Models:
         """Return the label value of the model that a sample is about, or None when nothing says so."""
         if where is not None and where.whole and len(self.found) != 1:
             return c.UNNAMED_MODEL
-        model = self._told(labels) if where is None else _hidden(labels, where)
+        model = told_model(labels, self._labels) if where is None else _hidden(labels, where)
         if not model and len(self.found) == 1:
             # Some families have no model label; on a page of one model there is no doubt.
             model = next(iter(self.found))
@@ -47,13 +49,6 @@ class Models:
 
     def _label(self, model: str) -> str:
         return model if model in self.named else c.OVERFLOW
-
-    def _told(self, labels: Labels) -> str:
-        for wanted in self._labels:
-            for name, value in labels:
-                if name == wanted and value:
-                    return value[:MAX_LABEL_LENGTH]
-        return ""
 
 
 class ModelCap:
@@ -74,6 +69,15 @@ class ModelCap:
         self._named = tuple((kept + fresh)[: self._max_models])
         models.named = frozenset(self._named)
         return len(models.found) - len(self._named)
+
+
+def told_model(labels: Labels, preferred: Sequence[str]) -> str:
+    """Return the model that a series names by the first of the preferred labels that it has; empty when it names none."""
+    for wanted in preferred:
+        for name, value in labels:
+            if name == wanted and value:
+                return value[:MAX_LABEL_LENGTH]
+    return ""
 
 
 def _info(naming: Naming, page: Page) -> str:

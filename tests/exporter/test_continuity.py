@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -12,6 +13,7 @@ from atlas_ops.catalog import signals as s
 from atlas_ops.catalog.model import SignalType
 from atlas_ops.exporter import ledger
 from atlas_ops.exporter.continuity import Continuity
+from atlas_ops.exporter.models import MAX_LABEL_LENGTH
 from atlas_ops.exporter.translate import Translator
 from atlas_ops.exporter.workers import PAGES_TO_LEAVE, PAGES_TO_RETURN
 from tests.exporter.pages import Told, parsed, series, translator
@@ -135,6 +137,13 @@ def test_a_part_of_a_sum_that_is_gone_after_a_restart_does_not_take_its_count_wi
     assert server.read(pages[2]).value(s.REQUESTS, outcome="error") == 8
 
 
+def test_a_model_with_two_names_or_a_very_long_one_goes_on_after_a_restart() -> None:
+    server = Server()
+    for name, value, told in (("m", 5, 5), ("m", 1, 6), ("m" * 300, 5, 5), ("m" * 300, 1, 6)):
+        text = series("vllm:generation_tokens_total", value, model="/weights", model_name=name)
+        assert server.read(text).value(s.GENERATION_TOKENS, model=name[:MAX_LABEL_LENGTH]) == told
+
+
 def test_a_value_that_is_no_number_for_a_while_loses_nothing() -> None:
     server = Server()
     nonsense, endless, below = page(m=float("nan")), page(m=float("inf")), page(m=-1)
@@ -216,6 +225,15 @@ def test_made_up_series_fill_no_memory() -> None:
         server.read("".join(series("vllm:generation_tokens_total", 1, model_name=name) for name in names))
     book = next(iter(server.translator.continuity._ledger._books.values()))
     assert sum(map(len, book.gone.values())) <= ledger.MAX_GONE
+
+
+def test_made_up_processes_fill_no_memory(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(ledger, "MAX_SERIES", 10)
+    server = Server()
+    for number in range(9):
+        assert server.tokens(page(start=-100 - 9 * number, m=5, a=0, b=0, c=0)) == [5]
+    assert sum(book.series for book in server.translator.continuity._ledger._books.values()) <= 10
+    assert server.tokens(page(start=-100, m=7), page(start=-100, m=8)) == [5, 6], "one that was forgotten joins anew"
 
 
 # --- any sequence of pages --------------------------------------------------------------------------------------------
