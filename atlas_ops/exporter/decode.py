@@ -179,7 +179,7 @@ def _unfinished(decoder: Decoder, reading: Reading) -> Iterator[Cell]:
         finished[model] = finished.get(model, 0.0) + sample.value
     for model, number in begun.items():
         left = max(number - finished.get(model, 0.0), 0.0)
-        yield Cell(model, decoder.settled.settle(f"{reading.metric} {model}", left), extra=reading.otherwise)
+        yield Cell(model, decoder.settled.settle((reading, model), left), extra=reading.otherwise)
 
 
 def _label_product(decoder: Decoder, reading: Reading) -> Iterator[Cell]:

@@ -7,11 +7,21 @@ from __future__ import annotations
 
 import time
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Hashable
+from dataclasses import dataclass, field
 
 WINDOW_SECONDS = 60.0
 """A request that has not ended by then counts as failed. Longer ones are rare where this is used, and a few too many are
 counted once: what is published never falls, so it cannot be counted twice."""
+MAX_KEYS = 1000
+"""Beyond it the one that was asked for longest ago is forgotten: names of models may come from requests."""
+
+
+@dataclass(slots=True)
+class _Difference:
+    seen: deque[tuple[float, float]] = field(default_factory=deque)
+    """(when, how much), those of the last minute and the one before."""
+    told: float = 0.0
 
 
 class Settled:
@@ -19,16 +29,16 @@ class Settled:
 
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
         self._clock = clock
-        self._seen: dict[str, deque[tuple[float, float]]] = {}
-        self._told: dict[str, float] = {}
+        self._known: dict[Hashable, _Difference] = {}
 
-    def settle(self, key: str, difference: float) -> float:
-        """Return how much of the difference counts. It never falls."""
+    def settle(self, key: Hashable, difference: float) -> float:
+        """Return how much of the difference counts. It never falls. What is there at the first look counts at once."""
         now = self._clock()
-        seen = self._seen.setdefault(key, deque())
-        while len(seen) > 1 and seen[1][0] <= now - WINDOW_SECONDS:
-            seen.popleft()
-        seen.append((now, difference))
-        lowest = min(value for _, value in seen)
-        self._told[key] = max(lowest, self._told.get(key, 0.0))
-        return self._told[key]
+        known = self._known[key] = self._known.pop(key, _Difference())
+        if len(self._known) > MAX_KEYS:
+            del self._known[next(iter(self._known))]
+        while len(known.seen) > 1 and known.seen[1][0] <= now - WINDOW_SECONDS:
+            known.seen.popleft()
+        known.seen.append((now, difference))
+        known.told = max(known.told, min(value for _, value in known.seen))
+        return known.told

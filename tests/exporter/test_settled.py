@@ -5,7 +5,7 @@ from __future__ import annotations
 from hypothesis import given
 from hypothesis import strategies as st
 
-from atlas_ops.exporter.settled import WINDOW_SECONDS, Settled
+from atlas_ops.exporter.settled import MAX_KEYS, WINDOW_SECONDS, Settled
 
 
 def settle(*steps: tuple[float, float]) -> list[float]:
@@ -29,6 +29,16 @@ def test_a_burst_that_finishes_within_the_window_counts_nothing() -> None:
 
 def test_what_is_left_after_the_window_counts() -> None:
     assert settle((0, 0), (5, 7), (10, 7), (10 + WINDOW_SECONDS, 7))[-1] == 7
+
+
+def test_made_up_names_fill_no_memory_and_those_that_are_still_asked_for_stay() -> None:
+    now = [0.0]
+    settled = Settled(lambda: now[0])
+    settled.settle("real", 7)
+    for number in range(3 * MAX_KEYS):
+        settled.settle(f"made up {number}", 1)
+        assert settled.settle("real", 0) == 7
+    assert len(settled._known) <= MAX_KEYS
 
 
 @given(st.lists(st.tuples(st.floats(0, 30), st.integers(0, 100)), min_size=1))
