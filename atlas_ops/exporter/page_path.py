@@ -1,7 +1,7 @@
 """Where on a server its metrics page is, while nobody knows the runtime: `/metrics`, or where some runtimes have it.
 
 Used by `watched_server`. TensorRT-LLM's `/metrics` is a JSON queue that is emptied by whoever reads it, so a path that
-answers with JSON is left alone.
+answers with JSON is left alone. Web applications answer whatever path with a page for browsers, which is none of ours.
 """
 
 from __future__ import annotations
@@ -11,6 +11,7 @@ import time
 from collections.abc import Callable, Sequence
 
 from atlas_ops.catalog.dialect import Dialect
+from atlas_ops.exporter.exposition import other_kind
 from atlas_ops.exporter.scrape_state import ScrapeFailure, ScrapeState
 
 DEFAULT_PATH = "/metrics"
@@ -58,6 +59,8 @@ class PagePath:
     @staticmethod
     def _at(get: Callable[[str], bytes], path: str) -> bytes:
         body = get(path)
-        if body.lstrip()[:1] in (b"{", b"["):
-            raise ScrapeFailure(ScrapeState.UNPARSABLE, _JSON)
+        kind = other_kind(body)
+        if kind:
+            problem = _JSON if kind == "JSON" else f"the page is {kind}, not the Prometheus text format"
+            raise ScrapeFailure(ScrapeState.UNPARSABLE, problem)
         return body

@@ -51,6 +51,15 @@ def test_a_page_at_another_path_is_found_and_then_asked_for_there() -> None:
     assert site.asked == [PROMETHEUS]
 
 
+def test_a_page_for_browsers_is_not_taken_for_one_of_metrics() -> None:
+    site = Site(metrics=b"<!doctype html>", prometheus__metrics=PAGE)
+    assert site.fetch() == PAGE
+    site = Site(prometheus__metrics=b"\n<html>")
+    assert site.state() is ScrapeState.DISABLED
+    site.paths = {DEFAULT_PATH: PAGE}
+    assert site.fetch() == PAGE
+
+
 def test_a_json_queue_is_read_once_and_then_left_alone() -> None:
     site = Site(metrics=b' [{"iter": 1}]', prometheus__metrics=PAGE)
     assert site.fetch() == PAGE
