@@ -114,8 +114,8 @@ class _Exchange:
         start = b""
         for chunk in _chunks(response):
             if answer is None:
-                start += chunk
-                if not start.strip():
+                start = (start + chunk).lstrip()
+                if not start:
                     continue
                 answer, chunk = answer_for(_content_type(response), start, openai=openai), start  # noqa: PLW2901
             answer.feed(chunk)

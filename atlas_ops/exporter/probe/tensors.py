@@ -14,6 +14,8 @@ from dataclasses import dataclass, field
 from atlas_ops.exporter.probe.outcome import ProbeFailure, Result
 
 WORD = "Hello"
+MAX_DIMENSIONS = 32
+"""NumPy's limit until 2.0, and beyond any model; the request of one with thousands would take minutes to write."""
 MAX_ITEMS = 2 << 20
 """Numbers and texts of one request, some 8 MiB: a picture of 800 times 800. More would be no small request."""
 _JSON = "application/json"
@@ -122,6 +124,8 @@ def _refuse(tensors: Sequence[_Tensor], known: Mapping[str, str]) -> None:
     for tensor in tensors:
         if tensor.datatype not in known:
             raise _not_made_up(f"the type of the input {tensor.name} is not known: {tensor.datatype or 'none'}")
+        if len(tensor.shape) > MAX_DIMENSIONS:
+            raise _not_made_up(f"the input {tensor.name} has more than {MAX_DIMENSIONS} dimensions")
     if sum(tensor.items for tensor in tensors) > MAX_ITEMS:
         raise _not_made_up(f"the inputs of the model would hold more than {MAX_ITEMS} items")
 

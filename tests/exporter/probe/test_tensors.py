@@ -85,6 +85,7 @@ def test_tensorflow_inputs_are_nested_as_their_shape_is() -> None:
         (v2(), "does not tell its inputs"),
         (v2(("COMPLEX64", [1])), "the type of the input a is not known: COMPLEX64"),
         (v2(("FP32", [4096, 4096])), "more than 2097152 items"),
+        (v2(("FP32", [1] * 33)), "more than 32 dimensions"),
     ],
 )
 def test_what_cannot_be_made_up_is_no_fault_of_the_server(metadata: dict[str, object], why: str) -> None:
