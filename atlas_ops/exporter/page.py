@@ -91,13 +91,13 @@ class Joiner:
 def text(families: Iterable[Family], rest: str = "") -> bytes:
     """Return the page in the text format, with the lines of further printers behind it."""
     parts = [part for family in families for part in (_TEXT_HEADS[family.signal.name], family.body)]
-    return b"".join((*parts, rest.encode()))
+    return b"".join((*parts, rest.encode(errors="replace")))
 
 
 def openmetrics(families: Iterable[Family], rest: str = "") -> bytes:
     """Return the page in OpenMetrics 1.0, with the lines of further printers before its end mark."""
     parts = [part for family in families for part in (_openmetrics_head(family.signal), family.body)]
-    return b"".join((*parts, rest.encode(), b"# EOF\n"))
+    return b"".join((*parts, rest.encode(errors="replace"), b"# EOF\n"))
 
 
 def escape(value: str) -> str:
@@ -122,15 +122,16 @@ def _same(before: tuple[Lines, ...], now: tuple[Lines, ...]) -> bool:
 
 
 def _body(parts: Sequence[Lines]) -> bytes:
+    """Return the lines as UTF-8. A label that is none, of whatever source, must not cost the page."""
     if len(parts) == 1:
-        return "".join(parts[0].values()).encode()
+        return "".join(parts[0].values()).encode(errors="replace")
     lines: Lines = {}
     for part in parts:
         if not lines.keys().isdisjoint(part):
             _log.debug("left out, they are on the page already: %s", lines.keys() & part.keys())
             part = {series: line for series, line in part.items() if series not in lines}  # noqa: PLW2901
         lines |= part
-    return "".join(lines.values()).encode()
+    return "".join(lines.values()).encode(errors="replace")
 
 
 def _text_head(signal: Signal) -> bytes:

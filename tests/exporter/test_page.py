@@ -208,3 +208,8 @@ def test_promtool_finds_nothing_to_complain_of(capture: str) -> None:
     text = render(told_of(capture).samples)
     found = subprocess.run(["promtool", "check", "metrics"], input=text, text=True, capture_output=True, check=False)
     assert (found.returncode, found.stdout, found.stderr) == (0, "", "")
+
+
+def test_half_a_character_in_a_label_does_not_cost_the_page() -> None:
+    families = Joiner().join([Printer().print([up("\ud83d", 1), up("1", 1)])])
+    assert page.text(families, "DCGM\ud83d 1\n").endswith(b'gpu="?"} 1\natlas_gpu_up{gpu="1"} 1\nDCGM? 1\n')
