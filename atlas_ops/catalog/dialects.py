@@ -27,13 +27,13 @@ def recognise(dialects: Sequence[Dialect], names: Collection[str]) -> Dialect | 
 
 def runtime_ids(own: str = "") -> tuple[str, ...]:
     """Return the ids of the shipped dialects and of those in the user's own folder; a file's name is its runtime's id."""
-    return tuple(sorted(_files(own)))
+    return tuple(sorted(_shipped_files() | _own_files(own)))
 
 
 @cache
 def shipped_dialects() -> tuple[Dialect, ...]:
     """Return every shipped dialect, by runtime id; ConfigError when a file is wrong."""
-    return tuple(read(path) for _, path in sorted(_files("").items()))
+    return tuple(read(path) for _, path in sorted(_shipped_files().items()))
 
 
 def load(own: str = "") -> tuple[Dialect, ...]:
@@ -41,9 +41,9 @@ def load(own: str = "") -> tuple[Dialect, ...]:
 
     `own` is a folder of the user's dialects; one with the id of a shipped one takes its place.
     """
-    if not own:
-        return shipped_dialects()
-    return tuple(read(path) for _, path in sorted(_files(own).items()))
+    known = {dialect.runtime: dialect for dialect in shipped_dialects()}
+    known |= {runtime: read(path) for runtime, path in _own_files(own).items()}
+    return tuple(known[runtime] for runtime in sorted(known))
 
 
 def bounds_of(signal: Signal) -> dict[str, tuple[float, ...]]:
@@ -56,12 +56,13 @@ def bounds_of(signal: Signal) -> dict[str, tuple[float, ...]]:
     }
 
 
-def _files(own: str) -> dict[str, Path]:
-    files = {path.stem: path for path in shipped.folder("exporters").glob("*.yaml")}
-    if own:
-        if not Path(own).is_dir():
-            raise ConfigError(
-                own, ["is no folder"], next_step="name a folder of dialects, such as --dialects dialects/"
-            )
-        files |= {path.stem: path for path in Path(own).glob("*.yaml")}
-    return files
+def _shipped_files() -> dict[str, Path]:
+    return {path.stem: path for path in shipped.folder("exporters").glob("*.yaml")}
+
+
+def _own_files(folder: str) -> dict[str, Path]:
+    if not folder:
+        return {}
+    if not Path(folder).is_dir():
+        raise ConfigError(folder, ["is no folder"], next_step="name a folder of dialects, such as --dialects dialects/")
+    return {path.stem: path for path in Path(folder).glob("*.yaml")}

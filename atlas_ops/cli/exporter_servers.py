@@ -27,7 +27,8 @@ def plan_servers(
 ) -> Iterator[Plan]:
     """Yield the plans of these servers and of their probes; `gpus` are the keys of the collectors of GPUs."""
     spoken = dialects.load(exporter.dialects)
-    files = tuple((path, stamp(path)) for path in sorted(Path(exporter.dialects).glob("*.yaml")) if exporter.dialects)
+    own = sorted(Path(exporter.dialects).glob("*.yaml")) if exporter.dialects else ()
+    files = tuple((path, stamp(path)) for path in own)
     for server, name in zip(servers, name_servers(servers), strict=True):
         identity = _identity(server, name, host_name)
         plan = _server(server, identity, exporter, spoken, (files, *gpus))
