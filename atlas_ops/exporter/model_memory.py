@@ -57,8 +57,10 @@ class ModelMemory:
 
     def _is_in_pod(self, labels: Labels) -> bool:
         told, who = dict(labels), self._identity
-        pod = told.get(c.K8S_POD) == who.pod and told.get(c.K8S_NAMESPACE) == who.namespace
-        return pod and told.get(c.K8S_CONTAINER, who.container) in (who.container or told.get(c.K8S_CONTAINER), "")
+        container = told.get(c.K8S_CONTAINER, "")
+        same_pod = told.get(c.K8S_POD) == who.pod and told.get(c.K8S_NAMESPACE) == who.namespace
+        # Where either does not know its container, the pod has to do.
+        return same_pod and (not container or not who.container or container == who.container)
 
     def _listens(self, sockets: frozenset[str]) -> Callable[[Labels], bool]:
         def listens(labels: Labels) -> bool:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 from atlas_ops.document import Section
 from atlas_ops.settings.addresses import read_url
@@ -31,7 +31,8 @@ class Probe:
     path: str = ""
     """Where the request goes; empty: the path of the API."""
     body_file: str = ""
-    """JSON that is sent; empty: a request of one token, or one made from the model's own metadata."""
+    """What is sent, JSON except for TorchServe; empty: a few tokens are asked for (OpenAI's APIs), what the model's own
+    metadata say (v2, tfserving), or nothing at all: `{}`."""
     interval_seconds: float = 60.0
     timeout_seconds: float = 30.0
     """Whole time for the whole answer; a probe that takes longer has failed."""
@@ -86,7 +87,7 @@ class Discovery:
 
     files: tuple[str, ...] = ()
     """Files in the form of Prometheus's file_sd (JSON or YAML); `*` in the last part of a path stands for any text."""
-    kubernetes: KubernetesDiscovery | None = field(default=None)
+    kubernetes: KubernetesDiscovery | None = None
 
 
 def read_server(section: Section, runtimes: Sequence[str]) -> Server:
