@@ -1,7 +1,8 @@
 """Asks a server's other endpoints for what its metrics do not tell: readiness, capacities, queues, its model and version.
 
-Used by `server_collector`, after each page, in what is left of the round. Which endpoints there are is in the dialect's
-data; an endpoint that hangs, lies or is not there costs its own answer.
+Used by `watched_server`, after each page, in what is left of the round; and before the first one for the name of its
+model, or a page that names none would be told of `unnamed` first. Which endpoints there are is in the dialect's data; an
+endpoint that hangs, lies or is not there costs its own answer.
 """
 
 from __future__ import annotations
@@ -81,6 +82,23 @@ class Asking:
             if deadline.over:
                 break
             self._told[key] = (self._clock(), self._ask(fetcher, *key, deadline))
+
+    def learn(self, fetcher: Fetcher, deadline: Deadline) -> None:
+        """Ask what was never asked and tells facts. Never raises."""
+        for key in self._all(()):
+            _, _, ask = key
+            tells = isinstance(ask, Question) and any(answer.fact for answer in ask.answers)
+            if tells and key not in self._told and not deadline.over:
+                self._told[key] = (self._clock(), self._ask(fetcher, *key, deadline))
+
+    def forget(self) -> None:
+        """Forget every value: the server is away, and what it said is not to be told when it comes back as another.
+
+        The facts stay until they are told anew: they are names, and hardly change.
+        """
+        self._told = {
+            key: (0.0, tuple(told for told in answers if told.fact)) for key, (_, answers) in self._told.items()
+        }
 
     def _answers(self) -> list[Told]:
         return [told for _, answers in self._told.values() for told in answers]

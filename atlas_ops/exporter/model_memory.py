@@ -7,6 +7,7 @@ server when it runs in the server's pod; elsewhere when it, or a process that st
 from __future__ import annotations
 
 import ipaddress
+import logging
 import time
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
@@ -17,6 +18,8 @@ from atlas_ops.catalog import signals as s
 from atlas_ops.exporter.collector import Collector
 from atlas_ops.exporter.identity import Identity
 from atlas_ops.exporter.samples import Labels
+
+_log = logging.getLogger(__name__)
 
 HOLDS_SECONDS = 15.0
 """How long an answer holds. Memory of a server changes while it loads, and hardly afterwards."""
@@ -45,8 +48,12 @@ class ModelMemory:
     def bytes(self) -> float | None:
         """Return the bytes on all GPUs; None when no process on a GPU is known to be the server's."""
         if self._gpus and self._clock() >= self._until:
-            self._bytes = self._read()
             self._until = self._clock() + HOLDS_SECONDS
+            self._bytes = None
+            try:
+                self._bytes = self._read()
+            except Exception:  # noqa: BLE001 (logged whole; GPUs that cannot be read must not cost the server's page)
+                _log.exception("server %s: the memory of its processes is not known", self._identity.server)
         return self._bytes
 
     def _read(self) -> float | None:

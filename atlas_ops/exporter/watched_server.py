@@ -71,6 +71,8 @@ class WatchedServer:
         page = self._parser.parse(self._read(deadline))
         self._recognise(page)
         translator = self._translator
+        if self._asking:
+            self._asking.learn(self._fetcher, deadline)
         samples = translator.translate(page, self._facts()) if translator else ()
         if translator is None or not samples:
             raise ScrapeFailure(ScrapeState.EMPTY, _nothing_known(page, self._dialects, translator))
@@ -94,11 +96,10 @@ class WatchedServer:
 
     def look(self, page: Sequence[Sample], *, answers: bool) -> None:
         """Keep what a round tells of its start: whether it answers, and since when its process or container is there."""
-        asked = (
-            {told.value for signal, told in self._asking.values() if signal is s.SERVER_READY}
-            if self._asking
-            else set()
-        )
+        if self._asking and not answers:
+            self._asking.forget()
+        values = self._asking.values() if self._asking else ()
+        asked = {told.value for signal, told in values if signal is s.SERVER_READY}
         began = next((sample.value for sample in page if sample.signal is s.SERVER_START_TIME), self.started_at)
         self._cold_start.observe(ready=answers and 0.0 not in asked, began=began, now=time.time())
 

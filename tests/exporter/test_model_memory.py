@@ -56,6 +56,14 @@ def test_a_server_whose_container_nobody_named_has_all_of_its_pod() -> None:
     assert memory([process(GIB, **POD), process(GIB, **POD | {"k8s_container_name": "draft"})], anywhere) == 2 * GIB
 
 
+def test_a_collector_of_gpus_that_fails_costs_the_server_nothing_else() -> None:
+    class Broken(Fixed):
+        def collect(self) -> list[Sample]:
+            raise ZeroDivisionError
+
+    assert ModelMemory([Broken([])], IN_POD, "http://10.0.0.7:8000").bytes() is None
+
+
 def test_a_process_that_listens_on_the_port_is_the_server() -> None:
     with socket.create_server(("127.0.0.1", 0)) as listening:
         url = f"http://127.0.0.1:{listening.getsockname()[1]}/metrics"

@@ -196,6 +196,26 @@ def test_a_hung_readiness_endpoint_costs_only_its_own_signal() -> None:
     assert not page.has(s.SERVER_READY)
 
 
+def test_what_an_endpoint_said_before_the_server_was_away_is_not_told_when_it_is_back() -> None:
+    pages = serving(metrics=answer(PAGE), health=answer(""))
+    with pages as server, watching(server.url, exporter=IMPATIENT) as collector:
+        eventually(collector, lambda page: page.has(s.SERVER_READY))
+        server.behaviours |= {"/metrics": answer("", status=500), "/health": hang}
+        eventually(collector, in_state("unreachable"))
+        server.behaviours["/metrics"] = answer(PAGE)
+        page = eventually(collector, in_state("ok"))
+    assert not page.has(s.SERVER_READY)
+
+
+def test_the_name_of_the_model_is_asked_before_the_first_page_that_names_none_is_told() -> None:
+    patient = Exporter(interval_seconds=600, timeout_seconds=2)
+    with serving(metrics=answer(text_of("llamacpp/load-1")), v1=answer("", status=404)) as server:
+        server.behaviours["/v1/models"] = answer('{"data": [{"id": "gemma"}]}')
+        with watching(server.url, exporter=patient, runtime="llamacpp") as collector:
+            page = eventually(collector, in_state("ok"))
+    assert set(page.values(s.REQUESTS_RUNNING, "model")) == {"gemma"}
+
+
 def test_readiness_is_not_asked_where_it_is_on_another_port() -> None:
     with serving(answer(text_of("triton/idle"))) as server, watching(server.url) as collector:
         page = eventually(collector, lambda _: collector.ready)
