@@ -1,15 +1,15 @@
-"""Prints `exporters/README.md`: which runtime tells which signal, how well, and what turns its metrics on.
+"""Prints `exporters/README.md`: which runtime tells which signal, how well, when its numbers move, and what is asked of it.
 
 The table is the dialects themselves, so it says what the exporter does. Read by people, and linked from the README.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 from atlas_ops.catalog import conventions as c
 from atlas_ops.catalog import signals as s
-from atlas_ops.catalog.dialect import Dialect
+from atlas_ops.catalog.dialect import Dialect, Endpoint, Place, Question
 from atlas_ops.catalog.dialect_entries import SPOKEN_SIGNALS
 from atlas_ops.catalog.dialects import shipped_dialects
 from atlas_ops.catalog.model import Catalog, Quality
@@ -30,6 +30,15 @@ _LEGEND = """\
 `direct`: the runtime says it. `derived`: computed from what it says, asked of another endpoint, or measured by the exporter.
 `about`: not exactly the signal. `mean`: sum and number alone, so there is no percentile. `asked`: of a health endpoint.
 A star: only with a switch, or after an event; the dialect says which."""
+_MOVES = """\
+`live`: with every event, or when the page is made. `step`: with every step of the engine, so they freeze when it hangs.
+`finish`: when requests finish. `arrival`: when requests arrive, and not back when traffic ends. `push`: sent to an agent now
+and then. Counters that are printed with few digits move in jumps once they are large. Where several processes take turns
+behind one port, each scrape sees the gauges of one of them; the exporter adds their counters up. What a scrape sets back
+is not read, for two readers would spoil it."""
+_ASKED = """\
+Besides the page, the exporter asks for readiness, for the models that the page names, and for what stands in the last
+column; liveness is told for your own probes. `api` and `management`: at that address of the server, if it is known."""
 
 
 def render(catalog: Catalog, settings: Settings) -> Mapping[str, str]:
@@ -67,6 +76,20 @@ def _lines(dialects: Sequence[Dialect]) -> Iterator[str]:
     yield from _table(("runtime", *c.OUTCOMES, "note"), [
         (f"`{d.runtime}`", *_outcomes(d.entry(s.REQUESTS))) for d in dialects
     ])  # fmt: skip
+    yield ""
+    yield "## When the numbers move"
+    yield ""
+    yield _MOVES
+    yield ""
+    head = ("runtime", "gauges", "tokens", "digits of counters", "several processes", "set back by every scrape")
+    yield from _table(head, [(f"`{d.runtime}`", *_moving(d)) for d in dialects])
+    yield ""
+    yield "## Versions, and what is asked besides"
+    yield ""
+    yield _ASKED
+    yield ""
+    head = ("runtime", "versions", "readiness", "model", "liveness", "also asked")
+    yield from _table(head, [(f"`{d.runtime}`", d.version_scheme, *_asked(d)) for d in dialects])
 
 
 def _groups(dialects: Sequence[Dialect]) -> Iterator[Sequence[Dialect]]:
@@ -89,6 +112,29 @@ def _outcomes(entry: Entry | None) -> Iterator[str]:
     for outcome in c.OUTCOMES:
         yield "yes" if outcome in told else "-"
     yield entry.note if entry else ""
+
+
+def _moving(dialect: Dialect) -> Iterator[str]:
+    semantics, tokens = dialect.semantics, dialect.entry(s.GENERATION_TOKENS)
+    yield semantics.gauges_move.value
+    yield semantics.tokens_move.value if tokens and tokens.quality is not Quality.NONE else "-"
+    yield str(semantics.significant_digits or "all")
+    yield "yes" if semantics.workers_alternate else "-"
+    yield _codes(semantics.scrape_resets)
+
+
+def _asked(dialect: Dialect) -> Iterator[str]:
+    for tells in ("readiness", "model", "liveness"):
+        yield _codes(_path(endpoint) for endpoint in dialect.endpoints if endpoint.tells == tells)
+    yield _codes(_path(question) for question in dialect.questions)
+
+
+def _path(asked: Endpoint | Question) -> str:
+    return asked.path if asked.at is Place.METRICS else f"{asked.at.value} {asked.path}"
+
+
+def _codes(texts: Iterable[str]) -> str:
+    return ", ".join(f"`{text}`" for text in texts) or "-"
 
 
 def _table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> Iterator[str]:

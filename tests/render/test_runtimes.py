@@ -40,6 +40,27 @@ def test_a_mean_is_not_called_a_percentile_and_a_switch_is_marked() -> None:
     assert marks["atlas_batches_total", "vllm"] == "-"
 
 
+def row_of(runtime: str, column: str) -> dict[str, str]:
+    """The row of a runtime in the table that has the column."""
+    head: list[str] = []
+    for row in ROWS:
+        head = row if row[0] == "runtime" else head
+        if row[0] == runtime and column in head:
+            return dict(zip(head, row, strict=True))
+    raise AssertionError(f"{runtime} is in no table with {column}")
+
+
+def test_what_a_dialect_says_of_its_numbers_and_endpoints_is_told() -> None:
+    moves = row_of("llamacpp", "gauges")
+    assert (moves["gauges"], moves["tokens"], moves["digits of counters"]) == ("live", "finish", "6")
+    assert "llamacpp:predicted_tokens_seconds" in moves["set back by every scrape"]
+    assert row_of("bentoml", "gauges")["tokens"] == "-", "it has none"
+    assert row_of("kserve", "gauges")["several processes"] == "yes"
+    asked = row_of("triton", "readiness")
+    assert "api /v2/health/ready" in asked["readiness"]
+    assert "/v2/models/{model}/config" in asked["also asked"]
+
+
 def test_outcomes_that_a_runtime_counts_nowhere_are_told() -> None:
     (row,) = (row for row in ROWS if row[0] == "vllm" and len(row) == 7)
     assert row[1:6] == ["yes", "yes", "yes", "yes", "-"]
