@@ -217,6 +217,16 @@ class Dialect:
         return frozenset(read)
 
     @cached_property
+    def read_labels(self) -> frozenset[str]:
+        """The native labels that are looked at; counters that differ in others alone are added up."""
+        readings = [reading for entry in self.entries for reading in entry.readings]
+        wheres = [*(r.where for r in readings), *(r.by.where for r in readings if r.by)]
+        read = {match.label for where in wheres for match in where}
+        read |= {match.label for evidence in self.evidence for match in evidence.where}
+        read |= {label for r in readings for label in (r.label, *r.labels, r.model.label if r.model else "")}
+        return frozenset({"le", *self.naming.labels, *read} - {""})
+
+    @cached_property
     def cumulative_names(self) -> frozenset[str]:
         """Those of them that only grow while the server lives."""
         readings = [reading for entry in self.entries if entry.cumulative for reading in entry.readings]

@@ -33,7 +33,7 @@ class Continuity:
         self._parts = dialect.part_names
         self._created = {f"{name.removesuffix(part)}_created" for name in self._names for part in _PARTS}
         self._workers = Workers(server, clock)
-        self._ledger = Ledger(dialect.naming.labels)
+        self._ledger = Ledger(dialect.naming.labels, dialect.read_labels)
 
     @property
     def workers(self) -> int:

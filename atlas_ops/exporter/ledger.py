@@ -13,13 +13,14 @@ from atlas_ops.exporter.parse import MOST_VALUE, Native
 from atlas_ops.exporter.samples import Labels
 
 MAX_GONE = 5_000
-"""Series of one process that are remembered after they have vanished; beyond it they are forgotten together. The largest
-real server has some 3,000 series; one that makes up new ones for every page is not to cost more and more."""
+"""Series of one process that are remembered one by one after they have vanished, such as those of replicas; beyond it only
+their sums are, by the labels that are looked at. The largest real server has some 3,000 series."""
 MAX_SERIES = 100_000
 """Series of all processes of one server. Beyond it those that have not answered for longest are forgotten: a server that
 makes up a new start time for every page is not to cost sixty times its page."""
 MAX_OFFSETS = 10_000
-"""Series of one server whose earlier counts are kept."""
+"""Series of one server whose earlier counts are kept one by one, and again so many whose sums are kept. One that makes up
+new names for every page is not to cost more and more: what is beyond that is lost."""
 
 _PARTS = ("_bucket", "_sum", "_count")
 _Samples = Mapping[str, Sequence[Native]]
@@ -43,10 +44,13 @@ class _Book:
 
 
 class Ledger:
-    """The counters of one server. `model_labels` are the native labels that name the model, in order of preference."""
+    """The counters of one server.
 
-    def __init__(self, model_labels: Sequence[str]) -> None:
-        self._model_labels = model_labels
+    `model_labels` are the native labels that name the model, in order of preference; `read_labels` all that are looked at.
+    """
+
+    def __init__(self, model_labels: Sequence[str], read_labels: Collection[str]) -> None:
+        self._model_labels, self._read_labels = model_labels, read_labels
         self._books: dict[int, _Book] = {}
         self._offsets: dict[str, dict[Labels, float]] = {}
         """{name: {labels: what has to be added to the values in the books}}."""
@@ -121,6 +125,8 @@ class Ledger:
 
     def _forget_too_many(self, last: _Book) -> None:
         if sum(map(len, last.gone.values())) > MAX_GONE:
+            for name, gone in last.gone.items():
+                self._keep(name, ((self._rough(labels), value) for labels, value in gone.items()))
             last.gone = {}
         while len(self._books) > 1 and sum(book.series for book in self._books.values()) > MAX_SERIES:
             self._close(next(iter(self._books)))
@@ -155,9 +161,10 @@ class Ledger:
         offsets = self._offsets.setdefault(name, {})
         room = MAX_OFFSETS - sum(map(len, self._offsets.values()))
         for labels, value in counted:
-            if labels in offsets or room > 0:
-                room -= labels not in offsets
-                offsets[labels] = offsets.get(labels, 0.0) + value
+            key = labels if labels in offsets or room > 0 else self._rough(labels)
+            if key in offsets or room > -MAX_OFFSETS:
+                room -= key not in offsets
+                offsets[key] = offsets.get(key, 0.0) + value
 
     def _forget_other_bounds(self, name: str, samples: Sequence[Native]) -> None:
         """Begin a histogram anew whose bounds have changed: old and new buckets cannot be added up."""
@@ -168,6 +175,10 @@ class Ledger:
                 offsets = self._offsets.get(part, {})
                 for key in [key for key in offsets if _without_bound(key) == labels]:
                     del offsets[key]
+
+    def _rough(self, labels: Labels) -> Labels:
+        """Return the labels without those that nobody looks at."""
+        return tuple(pair for pair in labels if pair[0] in self._read_labels)
 
     def _model(self, labels: Labels) -> str:
         return told_model(labels, self._model_labels)

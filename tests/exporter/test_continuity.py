@@ -227,6 +227,20 @@ def test_made_up_series_fill_no_memory() -> None:
     assert sum(map(len, book.gone.values())) <= ledger.MAX_GONE
 
 
+def test_replicas_that_come_and_go_fill_no_memory_and_nothing_that_they_counted_is_lost(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(ledger, "MAX_GONE", 3)
+    monkeypatch.setattr(ledger, "MAX_OFFSETS", 2)
+    server = Server()
+    replicas = (page(m=5).replace("model_name", f'replica="{number}",model_name') for number in range(30))
+    assert server.tokens(*replicas) == [5 * number for number in range(1, 31)]
+    for number in range(1, 11):
+        text = page(m=1, start=server.now - NOW - 1).replace("model_name", f'r="{number}",model_name')
+        assert server.tokens(text) == [150 + number], "each is a new process"
+    assert sum(map(len, server.translator.continuity._ledger._offsets.values())) <= 4
+
+
 def test_made_up_processes_fill_no_memory(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(ledger, "MAX_SERIES", 10)
     server = Server()
