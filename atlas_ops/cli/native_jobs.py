@@ -40,9 +40,12 @@ def settings(args: argparse.Namespace, told: Settings) -> Settings:
             next_step="give --runtime ID, or `native` in the settings",
         )
     chosen = dataclasses.replace(told, native=_asked(args, told)) if args.runtime or args.job else told
-    twice = [*mistakes(chosen.native), *counted_twice(chosen.native, chosen.servers, chosen.discovery)]
+    wrong = "; ".join(mistakes(chosen.native))
+    if wrong:
+        raise UsageError(wrong, next_step="give the job in which Prometheus scrapes these model servers")
+    twice = tuple(counted_twice(chosen.native, chosen.servers, chosen.discovery))
     if twice:
-        raise ConfigError(str(args.config or "command line"), twice, next_step=TAKE_ONE)
+        raise ConfigError(str(args.config), twice, next_step=TAKE_ONE)
     return chosen
 
 

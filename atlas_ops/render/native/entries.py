@@ -15,7 +15,7 @@ from atlas_ops.catalog.reading import Entry
 from atlas_ops.render.native.left_out import why_not
 from atlas_ops.render.native.naming import Naming
 from atlas_ops.render.native.readings import Part, Readings, Told
-from atlas_ops.render.native.rule import MODEL, TARGET, TARGET_LABELS, Rule, either, enclosed
+from atlas_ops.render.native.rule import ENDED, MODEL, TARGET, TARGET_LABELS, Rule, either, enclosed
 from atlas_ops.render.native.source import Source
 
 _WORSE = tuple(Quality)
@@ -41,14 +41,18 @@ class EntryRules:
         """Yield what is recorded of the signal, and after it how well it is told, and whether it is found at all."""
         if not self._told:
             return
+        runtime = {c.RUNTIME: self._source.dialect.runtime}
         for told in self._told:
             yield from told.rules
         parts = dict.fromkeys(part for told in self._told for part in told.parts)
         if self._own == "outcome":
             parts = dict.fromkeys(("", outcome) for outcome in c.OUTCOMES)
+            everyone = either(told.there for told in self._told)
+            zeros = f"0 * group by ({self._by()}) ({everyone})"
+            yield Rule(record=ENDED, expr=zeros, labels={**runtime, "job": self._source.native.job})
         for part in parts:
             suffix, own = part
-            labels = {c.RUNTIME: self._source.dialect.runtime} | ({self._own: own} if own else {})
+            labels = {**runtime, self._own: own} if own else runtime
             yield Rule(record=f"{self._entry.signal}{suffix}", expr=self._placed(self._whole(part)), labels=labels)
         if c.SERVER in self._keys:
             yield from self._qualities()
@@ -58,8 +62,7 @@ class EntryRules:
         """Return a part of the signal by server and model, zeros and all."""
         vector = self._added(part) if self._entry.added else self._first(part)
         if self._own == "outcome":
-            everyone = either(told.there for told in self._told)
-            zeros = f"0 * group by ({self._by()}) ({everyone})"
+            zeros = f"max by ({self._by()}) ({self._source.own(ENDED)})"
             vector = f"{vector}\nor {zeros}" if vector else zeros
         # A sum that lacks a part is no sum.
         parts = self._told if self._entry.added and len(self._told) > 1 else ()
@@ -126,10 +129,18 @@ class EntryRules:
         return f"group by ({c.SERVER}) ({either(same)}){unless}"
 
     def _resolved(self) -> Rule:
-        """Return whether the signal is found where a model is and its version should have it; always 1 elsewhere."""
-        expected = any(self._source.due(told.reading) for told in self._told)
-        missing = f"\nor 0 * group by ({c.SERVER}) ({self._source.own(MODEL)})" if expected else ""
-        labels = {c.RUNTIME: self._source.dialect.runtime, "signal": self._entry.signal.name}
+        """Return whether the signal is found, where its version should have it and a model is at work; else only that it is.
+
+        Before the first request a page may have families without series, which Prometheus does not keep.
+        """
+        runtime = self._source.dialect.runtime
+        missing = ""
+        if any(self._source.due(told.reading) for told in self._told):
+            requests = promql.select(s.REQUESTS, f"{c.RUNTIME}={promql.quote(runtime)}", 'job=""')
+            counts = self._source.dialect.entry(s.REQUESTS)
+            worked = f" and on ({c.SERVER}) ({requests} > 0)" if counts and counts.readings else ""
+            missing = f"\nor 0 * group by ({c.SERVER}) ({self._source.own(MODEL)}{worked})"
+        labels = {c.RUNTIME: runtime, "signal": self._entry.signal.name}
         return Rule(record=s.SIGNAL_RESOLVED.name, expr=self._recorded() + missing, labels=labels)
 
     def _recorded(self) -> str:
