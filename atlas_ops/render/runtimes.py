@@ -5,7 +5,7 @@ The table is the dialects themselves, so it says what the exporter does. Read by
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
 from atlas_ops.catalog import conventions as c
 from atlas_ops.catalog import signals as s
@@ -30,6 +30,7 @@ _LEGEND = """\
 `direct`: the runtime says it. `derived`: computed from what it says, asked of another endpoint, or measured by the exporter.
 `about`: not exactly the signal. `mean`: sum and number alone, so there is no percentile. `asked`: of a health endpoint.
 A star: only with a switch, or after an event; the dialect says which."""
+_ENDS = "What a runtime counts nowhere stays 0 in `atlas_requests_total`; a probe sees it."
 _MOVES = """\
 `live`: with every event, or when the page is made. `step`: with every step of the engine, so they freeze when it hangs.
 `finish`: when requests finish. `arrival`: when requests arrive, and not back when traffic ends. `push`: sent to an agent now
@@ -59,37 +60,20 @@ def _lines(dialects: Sequence[Dialect]) -> Iterator[str]:
         (d.name, f"`{d.runtime}`", str(d.default_port or "its own"), f"`{d.metrics_path}`", "yes" if d.metrics_on_by_default else "no",
          d.metrics_switch) for d in dialects
     ])  # fmt: skip
-    yield ""
-    yield "## Which runtime tells which signal"
-    yield ""
-    yield _LEGEND
+    yield from _headed("Which runtime tells which signal", _LEGEND)
     for group in _groups(dialects):
         yield ""
         yield from _table(("signal", *(f"`{d.runtime}`" for d in group)), [
             (f"`{signal}`", *(_mark(d.entry(signal)) for d in group)) for signal in SPOKEN_SIGNALS
         ])  # fmt: skip
-    yield ""
-    yield "## How requests end"
-    yield ""
-    yield "What a runtime counts nowhere stays 0 in `atlas_requests_total`; a probe sees it."
-    yield ""
-    yield from _table(("runtime", *c.OUTCOMES, "note"), [
-        (f"`{d.runtime}`", *_outcomes(d.entry(s.REQUESTS))) for d in dialects
-    ])  # fmt: skip
-    yield ""
-    yield "## When the numbers move"
-    yield ""
-    yield _MOVES
-    yield ""
-    head = ("runtime", "gauges", "tokens", "digits of counters", "several processes", "set back by every scrape")
-    yield from _table(head, [(f"`{d.runtime}`", *_moving(d)) for d in dialects])
-    yield ""
-    yield "## Versions, and what is asked besides"
-    yield ""
-    yield _ASKED
-    yield ""
-    head = ("runtime", "versions", "readiness", "model", "liveness", "also asked")
-    yield from _table(head, [(f"`{d.runtime}`", d.version_scheme, *_asked(d)) for d in dialects])
+    for title, legend, columns, cells in _BY_RUNTIME:
+        yield from _headed(title, legend)
+        yield ""
+        yield from _table(("runtime", *columns), [(f"`{d.runtime}`", *cells(d)) for d in dialects])
+
+
+def _headed(title: str, legend: str) -> Iterator[str]:
+    yield from ("", f"## {title}", "", legend)
 
 
 def _groups(dialects: Sequence[Dialect]) -> Iterator[Sequence[Dialect]]:
@@ -106,7 +90,8 @@ def _mark(entry: Entry | None) -> str:
     return _MARKS[entry.quality] + ("*" if needs else "")
 
 
-def _outcomes(entry: Entry | None) -> Iterator[str]:
+def _outcomes(dialect: Dialect) -> Iterator[str]:
+    entry = dialect.entry(s.REQUESTS)
     readings = [reading for reading in entry.readings if reading.decoding is Decoding.OUTCOME] if entry else []
     told = {word for reading in readings for word in (*(word for _, word in reading.outcomes), reading.otherwise)}
     for outcome in c.OUTCOMES:
@@ -124,9 +109,28 @@ def _moving(dialect: Dialect) -> Iterator[str]:
 
 
 def _asked(dialect: Dialect) -> Iterator[str]:
+    yield dialect.version_scheme
     for tells in ("readiness", "model", "liveness"):
         yield _codes(_path(endpoint) for endpoint in dialect.endpoints if endpoint.tells == tells)
     yield _codes(_path(question) for question in dialect.questions)
+
+
+_BY_RUNTIME: tuple[tuple[str, str, Sequence[str], Callable[[Dialect], Iterable[str]]], ...] = (
+    ("How requests end", _ENDS, (*c.OUTCOMES, "note"), _outcomes),
+    (
+        "When the numbers move",
+        _MOVES,
+        ("gauges", "tokens", "digits of counters", "several processes", "set back by every scrape"),
+        _moving,
+    ),
+    (
+        "Versions, and what is asked besides",
+        _ASKED,
+        ("versions", "readiness", "model", "liveness", "also asked"),
+        _asked,
+    ),
+)
+"""(title, legend, columns, cells of a runtime) of the tables with a row for each runtime."""
 
 
 def _path(asked: Endpoint | Question) -> str:
