@@ -64,6 +64,12 @@ def test_all_mistakes_are_told_at_once_with_their_lines() -> None:
     assert "servers[0].url" in found[3]
 
 
+@pytest.mark.parametrize("end", ["?model=a", "#top", "/path?"])
+def test_an_address_that_paths_are_put_behind_has_no_query(end: str) -> None:
+    (found,) = mistakes(f'servers: [{{url: "http://a:1/m?model=a", api_url: "http://a:2{end}"}}]')
+    assert "servers[0].api_url: expected an address that ends before the first ? or #" in found
+
+
 def test_mistakes_reach_the_user_without_a_traceback(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     config = tmp_path / "atlas-ops.yaml"
     config.write_text("limits: {kv_cache_usage_ratio: 90, colour: red}\n")

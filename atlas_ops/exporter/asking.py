@@ -31,6 +31,8 @@ MAX_MODELS = 32
 """Models that are asked about by name; a server with more of them would be asked all the time."""
 _Key = tuple[str, str, Endpoint | Question]
 """(address, model, what is asked there): an endpoint may tell readiness and other things besides."""
+_NO_SEGMENTS = (c.UNNAMED_MODEL, ".", "..")
+"""What cannot be asked about: it would lead to another path. Names come from requests in some runtimes."""
 _READY = {200: True, 400: False, 500: False, 503: False}
 """What a status says of readiness; any other says nothing. Triton answers 400 for a model that is not ready."""
 
@@ -108,7 +110,7 @@ class Asking:
             address = self._places.address(ask.at)
             if not address:
                 continue
-            named = [model for model in models if model != c.UNNAMED_MODEL][:MAX_MODELS]
+            named = [model for model in models if model not in _NO_SEGMENTS][:MAX_MODELS]
             for model in named if "{model}" in ask.path else ("",):
                 yield address + ask.path.replace("{model}", quote(model, safe="")), model, ask
 

@@ -14,7 +14,14 @@ from atlas_ops.catalog import signals
 from atlas_ops.catalog.dialects import bounds_of, runtime_ids
 from atlas_ops.catalog.parameters import LimitInfo, Limits, Objective, Parameters, Timing
 from atlas_ops.document import Document, Section
-from atlas_ops.settings.addresses import DEFAULT_EXPORTER, DEFAULT_PAGER, address, read_address, read_url, url_problem
+from atlas_ops.settings.addresses import (
+    DEFAULT_EXPORTER,
+    DEFAULT_PAGER,
+    address,
+    read_address,
+    read_base_url,
+    url_problem,
+)
 from atlas_ops.settings.native import Native, read_native
 from atlas_ops.settings.servers import (
     Discovery,
@@ -167,7 +174,7 @@ def _exporter(section: Section, dialects: str) -> Exporter:
         pod_resources_socket=section.string("pod_resources_socket", default.pod_resources_socket),
         web_config_file=section.string("web_config_file", default.web_config_file),
         compat=section.string("compat", default.compat, choices=("dcgm",)),
-        otlp_endpoint=read_url(section, "otlp_endpoint", default.otlp_endpoint).rstrip("/"),
+        otlp_endpoint=read_base_url(section, "otlp_endpoint", default.otlp_endpoint),
         otlp_interval_seconds=section.number(
             "otlp_interval_seconds", default.otlp_interval_seconds, above=0.99, below=3600
         ),
@@ -234,9 +241,9 @@ def _timing(section: Section, default: Timing) -> Timing:
 def _links(section: Section) -> Links:
     default = Links()
     links = Links(
-        grafana=read_url(section, "grafana", default.grafana).rstrip("/"),
-        alertmanager=read_url(section, "alertmanager", default.alertmanager).rstrip("/"),
-        pager=read_url(section, "pager", default.pager).rstrip("/"),
+        grafana=read_base_url(section, "grafana", default.grafana),
+        alertmanager=read_base_url(section, "alertmanager", default.alertmanager),
+        pager=read_base_url(section, "pager", default.pager),
     )
     section.finish()
     return links

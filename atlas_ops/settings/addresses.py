@@ -24,6 +24,14 @@ def read_url(section: Section, key: str, default: str = "", *, required: bool = 
     return value
 
 
+def read_base_url(section: Section, key: str, default: str = "") -> str:
+    """Return the address under a key, without a slash at its end: paths are put behind it."""
+    url = read_url(section, key, default).rstrip("/")
+    if "?" in url or "#" in url:
+        section.mistake(key, f"expected an address that ends before the first ? or #, found {url!r}")
+    return url
+
+
 def read_address(section: Section, key: str, default: str) -> str:
     """Return the HOST:PORT under a key; a mistake is noted when it is none."""
     value = section.string(key, default)

@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from atlas_ops.document import Section
-from atlas_ops.settings.addresses import read_url
+from atlas_ops.settings.addresses import read_base_url, read_url
 
 PROBE_APIS = ("openai", "openai-chat", "v2", "torchserve", "tfserving", "bentoml")
 """How a black-box request is written: OpenAI completions and chat, KServe's V2 protocol (Triton, MLServer, OpenVINO),
@@ -97,8 +97,8 @@ def read_server(section: Section, runtimes: Sequence[str]) -> Server:
         runtime=section.string("runtime", choices=runtimes),
         version=section.string("version"),
         model=section.string("model"),
-        api_url=read_url(section, "api_url").rstrip("/"),
-        management_url=read_url(section, "management_url").rstrip("/"),
+        api_url=read_base_url(section, "api_url"),
+        management_url=read_base_url(section, "management_url"),
         namespace=section.string("namespace"),
         pod=section.string("pod"),
         container=section.string("container"),
@@ -127,7 +127,7 @@ def _kubernetes(section: Section) -> KubernetesDiscovery:
     found = KubernetesDiscovery(
         namespaces=section.strings("namespaces"),
         label_selector=section.string("label_selector"),
-        api_url=read_url(section, "api_url").rstrip("/"),
+        api_url=read_base_url(section, "api_url"),
         bearer_token_file=section.string("bearer_token_file"),
         ca_file=section.string("ca_file"),
     )

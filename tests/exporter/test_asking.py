@@ -110,6 +110,13 @@ def test_a_name_that_is_no_path_is_quoted_and_a_server_with_many_models_is_not_a
     assert len([path for path in paths if path.endswith("/ready")]) == MAX_MODELS + 1
 
 
+def test_a_name_that_leads_to_another_path_is_not_asked_about() -> None:
+    with serving(answer("", status=200)) as server:
+        Asker(server).ask("..", ".", "unnamed", "...")
+        paths = {request.split()[1] for request in server.requests}
+    assert paths == {"/v2/health/ready", "/v2/models/.../ready", "/v2/models/.../config"}
+
+
 def test_a_server_says_its_version() -> None:
     with serving(answer("", status=404), version=answer('{"version": "0.11.1rc2+cu129"}')) as server:
         asker = Asker(server, VLLM)

@@ -14,7 +14,7 @@ from pathlib import Path
 from atlas_ops.document import Document, Section
 from atlas_ops.errors import ConfigError
 from atlas_ops.settings import Server, url_problem
-from atlas_ops.settings.addresses import read_url
+from atlas_ops.settings.addresses import read_base_url
 
 MAX_BYTES = 4 * 1024 * 1024
 """Of one file, some 40,000 targets: one exporter is for the servers of one machine, or of a few."""
@@ -80,8 +80,8 @@ def _labels(section: Section, runtimes: Sequence[str]) -> Server:
         runtime=section.string("runtime", choices=runtimes),
         version=section.string("version"),
         model=section.string("model"),
-        api_url=read_url(section, "api_url").rstrip("/"),
-        management_url=read_url(section, "management_url").rstrip("/"),
+        api_url=read_base_url(section, "api_url"),
+        management_url=read_base_url(section, "management_url"),
         namespace=section.string("namespace"),
         pod=section.string("pod"),
         container=section.string("container"),
