@@ -69,10 +69,10 @@ def entries(section: Section) -> tuple[Entry, ...]:
 
 
 def needed(section: Section, key: str) -> tuple[str, ...]:
-    """Return a list of texts that must have one."""
+    """Return a list of texts that must have one, and none that is empty."""
     found = section.strings(key)
-    if not found:
-        section.mistake(key, "is missing; expected one or more texts")
+    if not found or not all(found):
+        section.mistake(key, "holds an empty text" if found else "is missing; expected one or more texts")
     return found
 
 

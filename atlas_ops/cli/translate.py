@@ -30,7 +30,7 @@ What endpoints and the exporter itself tell (readiness, capacities, cold start, 
 says of each such signal where it comes from.
 
 exit codes:
-  0  translated
+  0  translated, or explained
   1  the page has no metric of the runtime, or is no metrics page
   2  the command line is wrong, or the file cannot be read
   3  a dialect has mistakes (all of them are listed)

@@ -155,6 +155,7 @@ NONSENSE = (
     ("    sum_of:\n", "    first_of: [{metric: a, otherwise: ok}]\n    sum_of:\n", "expected first_of or sum_of, not both"),
     ('  - where: {server: "*"}\n', "  - where: {}\n", "would drop everything"),
     ('names: ["vllm:"]', "names: []", "fingerprint.names: is missing"),
+    ('names: ["vllm:"]', 'names: ["vllm:", ""]', "fingerprint.names: holds an empty text"),
     ("tells: readiness", "tells: all", "expected one of readiness, liveness, model"),
     ("tells: readiness", "tells: readiness\n    at: roof", "expected one of metrics, api, management"),
     ("tells: readiness", "tells: readiness\n    at: management", "management_port: is missing"),
