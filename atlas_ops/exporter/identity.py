@@ -5,6 +5,7 @@ Made by `atlas_ops.cli.exporter` from the settings; used by `translate` and `ser
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from urllib.parse import urlsplit
@@ -53,8 +54,8 @@ def name_servers(servers: Sequence[Server]) -> tuple[str, ...]:
     Never the name of its pod, which has a label of its own: people paste this value into commands.
     """
     names = [address_of(server) for server in servers]
-    doubled = {name for name in names if names.count(name) > 1}
-    return tuple(_whole(server) if name in doubled else name for name, server in zip(names, servers, strict=True))
+    times = Counter(names)
+    return tuple(_whole(server) if times[name] > 1 else name for name, server in zip(names, servers, strict=True))
 
 
 def _whole(server: Server) -> str:
