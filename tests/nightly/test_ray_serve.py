@@ -16,7 +16,8 @@ from tests.nightly.rig import ModelServer, Watch, assert_filled_in, watching
 
 HTTP, METRICS = free_port(), free_port()
 ADDRESS = f"127.0.0.1:{METRICS}"
-ENVIRONMENT = {"RAY_METRICS_REPORT_INTERVAL_MS": "1000", "RAY_USAGE_STATS_ENABLED": "0"}
+# Its page moves every ten seconds by default, which is longer than the windows of the demo profile. Ray takes no capitals here.
+ENVIRONMENT = {"RAY_metrics_report_interval_ms": "1000", "RAY_USAGE_STATS_ENABLED": "0"}
 
 
 def asking(seconds: float) -> Request:
