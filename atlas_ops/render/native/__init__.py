@@ -11,6 +11,7 @@ from collections.abc import Iterator, Sequence
 from atlas_ops import promql
 from atlas_ops.catalog import conventions as c
 from atlas_ops.catalog import dialects
+from atlas_ops.catalog import signals as s
 from atlas_ops.catalog.dialect import Dialect
 from atlas_ops.catalog.model import Catalog
 from atlas_ops.render import yamltext
@@ -53,7 +54,8 @@ def _rules(source: Source) -> Iterator[Rule]:
     yield from targets(source, labels)
     yield from naming.rules(labels)
     yield from states(source)
-    for entry in source.dialect.entries:
+    # Requests first: whether a signal should be there, the others ask them.
+    for entry in sorted(source.dialect.entries, key=lambda entry: entry.signal is not s.REQUESTS):
         yield from EntryRules(source, naming, entry).rules()
 
 

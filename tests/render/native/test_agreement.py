@@ -14,7 +14,7 @@ from atlas_ops.exporter.prepare import prepare
 from atlas_ops.settings import Native
 from tests.exporter.dialects import native
 from tests.exporter.dialects.test_native_names import RUNTIMES
-from tests.exporter.pages import CAPTURES, parsed, runtime_of, text_of, told
+from tests.exporter.pages import CAPTURES, parsed, runtime_of, series, text_of, told
 from tests.exporter.test_captures import has_series
 from tests.render.native import made
 from tests.render.native.rig import Target, prometheus
@@ -27,6 +27,16 @@ PAGES |= {
     for runtime, dialect in DIALECTS.items()
     if runtime not in {known for known, _ in PAGES.values()}
 }
+PAGES["kserve/queue-proxy"] = ("kserve", made.page(DIALECTS["kserve"]) + text_of("kserve/load_after"))
+PAGES["trtllm_serve/ranks"] = ("trtllm_serve", "".join((
+    series("trtllm_kv_cache_reused_blocks_total", 10, model_name="m", rank="0"),
+    series("trtllm_kv_cache_reused_blocks_total", 20, model_name="m", rank="1"),
+    series("trtllm_kv_cache_missed_blocks_total", 30, model_name="m"),
+    series("trtllm_kv_cache_tokens_per_block", 32, model_name="m", rank="0"),
+    series("trtllm_kv_cache_tokens_per_block", 64, model_name="m", rank="1"),
+    series("trtllm_kv_cache_max_blocks", 100, model_name="n", rank="0"),
+    series("trtllm_kv_cache_tokens_per_block", 16, model_name="n"),
+)))  # fmt: skip
 PAGES["vllm/renamed"] = ("vllm", text_of("vllm/load-stream-1").replace("vllm:num_requests_", "vllm:num_of_requests_"))
 """Of every runtime at least one: {name: (runtime, text)}."""
 
