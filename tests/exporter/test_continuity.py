@@ -144,6 +144,21 @@ def test_a_model_with_two_names_or_a_very_long_one_goes_on_after_a_restart() -> 
         assert server.read(text).value(s.GENERATION_TOKENS, model=name[:MAX_LABEL_LENGTH]) == told
 
 
+def test_a_histogram_whose_bounds_are_others_after_a_restart_begins_anew() -> None:
+    def latency(start: float, **counts: int) -> str:
+        text = f"process_start_time_seconds {NOW + start!r}\n" + series("vllm:num_requests_running", 1, model_name="m")
+        for bound, count in counts.items():
+            text += series("vllm:e2e_request_latency_seconds_bucket", count, model_name="m", le=bound)
+        return text + series("vllm:e2e_request_latency_seconds_count", max(counts.values()), model_name="m")
+
+    server = Server()
+    server.read(latency(-100, **{"0.3": 5, "1.0": 8, "+Inf": 9}))
+    told = server.read(latency(10, **{"0.5": 1, "1.0": 2, "+Inf": 3}))
+    assert told.values(s.REQUEST_DURATION, "le", "_bucket") == {"0.5": 1, "1.0": 2, "+Inf": 3}
+    told = server.read(latency(25, **{"0.5": 0, "1.0": 0, "+Inf": 1}))
+    assert told.values(s.REQUEST_DURATION, "le", "_bucket") == {"0.5": 1, "1.0": 2, "+Inf": 4}, "the same bounds go on"
+
+
 def test_a_value_that_is_no_number_for_a_while_loses_nothing() -> None:
     server = Server()
     nonsense, endless, below = page(m=float("nan")), page(m=float("inf")), page(m=-1)
@@ -213,6 +228,8 @@ def test_a_process_that_is_no_longer_heard_of_is_no_worker_and_what_it_counted_s
     server.tokens(one, other, one, other.replace("230", "240"))
     assert server.tokens(*[one] * (PAGES_TO_LEAVE + 2))[-1] == 70
     assert server.workers == 1
+    assert server.tokens(page(start=server.now - NOW - 1, m=1)) == [71]
+    assert server.restarts == 1, "the only one that is left was replaced"
 
 
 # --- memory -----------------------------------------------------------------------------------------------------------

@@ -93,6 +93,13 @@ def test_series_of_a_dead_replica_that_are_evicted_take_no_count_with_them() -> 
     assert [ok(parsed(text)) for text in (old, old + new, new)] == [40, 42, 42]
 
 
+def test_what_a_dead_replica_had_counted_before_anybody_looked_still_counts() -> None:
+    page = series("ray_serve_deployment_replica_healthy", 1, application="a", deployment="d", replica="r")
+    for replica in ("r", "dead"):
+        page += series("ray_vllm_generation_tokens_total", 5, model_name="m", ReplicaId=replica)
+    assert told(page).value(s.GENERATION_TOKENS, model="m") == 10
+
+
 def test_requests_to_the_proxy_itself_are_no_requests() -> None:
     checks = series("ray_serve_num_http_requests_total", 99, application="", route="/-/healthz", status_code="200")
     page = told(DIED + checks)
