@@ -105,3 +105,38 @@ def test_empty_matchers_are_left_out() -> None:
     assert promql.select("up", "") == "up"
     assert promql.rate("x_total", "5m", "", 'a="b"') == 'rate(x_total{a="b"}[5m])'
     assert promql.sum_by(("a", "b"), promql.increase("x_total", "1h")) == "sum by (a, b) (increase(x_total[1h]))"
+
+
+@pytest.mark.parametrize(
+    ("patterns", "fits", "other"),
+    [
+        (("5??",), ("500", "504"), ("", "50", "404")),
+        (("429", "503"), ("429", "503"), ("", "42", "4290")),
+        (("a.c",), ("a.c",), ("abc", "")),
+        (("*",), ("x",), ("",)),
+        (("true", ""), ("true", ""), ("false",)),
+        (("",), ("",), ("x",)),
+    ],
+)
+def test_a_label_fits_one_of_several_patterns_or_none_of_them(
+    patterns: tuple[str, ...], fits: tuple[str, ...], other: tuple[str, ...]
+) -> None:
+    for negated in (False, True):
+        matcher = promql.label_in("code", patterns, negated=negated)
+        promql_parser.parse(f'up{{job="x", {matcher}}}')
+        operator, text = re.fullmatch(r'code(=~|!~|!=|=)(".*")', matcher).groups()  # type: ignore[union-attr]
+        pattern = json.loads(text) if "~" in operator else re.escape(json.loads(text))
+        assert all(
+            bool(re.fullmatch(pattern, value)) != operator.startswith("!") for value in (other if negated else fits)
+        )
+        assert not any(
+            bool(re.fullmatch(pattern, value)) != operator.startswith("!") for value in (fits if negated else other)
+        )
+
+
+def test_a_label_is_set_to_a_text_or_to_what_another_one_holds() -> None:
+    assert promql.label_replace("up", "le", "0.1") == 'label_replace(up, "le", "0.1", "", "")'
+    assert (
+        promql.label_replace("up", "server", "$1", "instance", "(.*)")
+        == 'label_replace(up, "server", "$1", "instance", "(.*)")'
+    )

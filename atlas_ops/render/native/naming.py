@@ -1,6 +1,7 @@
 """Whose a native series is: the label `model`, by the dialect's naming.
 
-What `exporter.models` does with a page, in PromQL. A cap on the names of models is Prometheus's own (`label_limit`).
+What `exporter.models` does with a page, in PromQL. Names of models are not capped here: Prometheus has the native series
+already.
 """
 
 from __future__ import annotations
@@ -38,7 +39,7 @@ class Naming:
         if of is not None and of.whole:
             return self._given_by(WHOLE, select())
         if of is not None:
-            regex = _part(of.part)
+            regex = part_of_path(of.part)
             inside, outside = (f"{of.label}{operator}{promql.quote(regex)}" for operator in ("=~", "!~"))
             told = self._known(promql.label_replace(select(inside), c.MODEL, "$1", of.label, regex))
             return either([told, self._given_by(ONLY, select(outside))])
@@ -118,7 +119,7 @@ def once(names: Collection[str]) -> list[str]:
     return sorted(set(names) - {name + part for name in histograms for part in ("_bucket", "_sum")})
 
 
-def _part(part: int | None) -> str:
+def part_of_path(part: int | None) -> str:
     """Return the regular expression whose group is a part of a path."""
     if part is None:
         return "(.+)"

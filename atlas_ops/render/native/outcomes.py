@@ -57,7 +57,7 @@ def unfinished(source: Source, naming: Naming, reading: Reading) -> tuple[str, l
         f"sum by ({_BY}) ({naming.vector(metric, where, reading.model)})"
         for metric, where in ((reading.metric, reading.where), (reading.by.metric, reading.by.where))
     )
-    begun += source.missing(reading.unless)
+    begun += source.without(reading.unless)
     difference, settled = (source.own(name, f"of={promql.quote(reading.metric)}") for name in (UNFINISHED, SETTLED))
     now = f"max by ({_BY}) (min_over_time({difference}[{SETTLING}]))"
     before = f"max by ({_BY}) (last_over_time({settled}[{REMEMBERED}]))"

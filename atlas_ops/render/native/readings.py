@@ -51,7 +51,7 @@ class Readings:
             vector, rules = outcomes.unfinished(self._source, self._naming, reading)
             return Told(reading=reading, there=vector, parts={("", reading.otherwise): vector}, rules=rules)
         parts = _DECODINGS[reading.decoding](self, reading)
-        parts = {part: f"{enclosed(vector)}{self._source.missing(reading.unless)}" if reading.unless else vector
+        parts = {part: f"{enclosed(vector)}{self._source.without(reading.unless)}" if reading.unless else vector
                  for part, vector in parts.items()}  # fmt: skip
         there = parts.get(("_count", "")) or either(parts.values())
         return Told(reading=reading, there=there, parts=parts)

@@ -69,8 +69,8 @@ class Source:
         """Return what an earlier rule recorded of this job."""
         return promql.select(record, f"{c.RUNTIME}={promql.quote(self.dialect.runtime)}", self._job, *matchers)
 
-    def missing(self, names: Sequence[str]) -> str:
-        """Return ` unless …` for servers that have none of these names."""
+    def without(self, names: Sequence[str]) -> str:
+        """Return what leaves the servers out that have one of these names; nothing where there are no names."""
         return "".join(f" unless on ({c.SERVER}) {self.there(name)}" for name in names)
 
     def _series(self, metric: str, *matchers: str) -> str:

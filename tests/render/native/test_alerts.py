@@ -73,7 +73,7 @@ def _target(series: str) -> str:
 
 @pytest.mark.parametrize(
     ("family", "minutes", "fire"),
-    [("capacity", 5, {"KvCachePressure", "QueueBacklog"}), ("availability", 8, {"EngineStalled"})],
+    [("capacity", 4, {"KvCachePressure", "QueueBacklog"}), ("availability", 8, {"EngineStalled"})],
 )
 def test_cases_of_vllm_that_take_some_minutes_hold_for_its_own_metrics(
     family: str, minutes: int, fire: set[str], tmp_path: Path

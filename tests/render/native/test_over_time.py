@@ -11,7 +11,7 @@ import yaml
 
 from atlas_ops.catalog import build_catalog
 from atlas_ops.render import native, rules
-from atlas_ops.settings import Native, Settings
+from atlas_ops.settings import Exporter, Native, Settings
 from atlas_ops.stage.processes import program
 
 KSERVE = 'job="kserve", instance="10.0.0.5:8080"'
@@ -21,11 +21,16 @@ FINISHED = f'request_postprocess_seconds_count{{{KSERVE}, model_name="m"}}'
 
 @pytest.fixture
 def folder(tmp_path: Path) -> Path:
-    """All rule files of two runtimes and of the alerts."""
-    settings = Settings(native=(Native(runtime="vllm", job="vllm"), Native(runtime="kserve", job="kserve")))
+    """The rule files of two runtimes and of the alerts."""
+    return written(
+        tmp_path, Settings(native=(Native(runtime="vllm", job="vllm"), Native(runtime="kserve", job="kserve")))
+    )
+
+
+def written(folder: Path, settings: Settings) -> Path:
     for path, text in (rules.render(build_catalog(), settings) | native.render(build_catalog(), settings)).items():
-        (tmp_path / Path(path).name).write_text(text)
-    return tmp_path
+        (folder / Path(path).name).write_text(text)
+    return folder
 
 
 def hold(
@@ -58,7 +63,7 @@ def hold(
 
 
 def _runtimes(series: Mapping[str, str]) -> set[str]:
-    return {runtime for runtime in ("vllm", "kserve") if any(f'job="{runtime}"' in name for name in series)}
+    return {runtime for runtime in ("vllm", "kserve", "mine") if any(f'job="{runtime}"' in name for name in series)}
 
 
 def errors(window: str = "") -> str:
@@ -123,3 +128,34 @@ def test_two_targets_of_one_address_are_one_server_and_no_rule_fails(folder: Pat
         for name in (f"up{{{one}}}", f'vllm:num_requests_running{{{one}, model_name="m"}}')
     }
     hold(folder, series, {"1m": {"sum(atlas_requests_running)": [2], "sum(atlas_server_up)": [1]}})
+
+
+def test_a_dialect_of_the_users_own_may_hide_models_in_paths_and_know_several_good_states(tmp_path: Path) -> None:
+    own = yaml.safe_load((Path(__file__).parents[3] / "exporters/llamacpp.yaml").read_text())
+    own |= {
+        "runtime": "mine",
+        "fingerprint": {"names": ["mine_"]},
+        "models": {"labels": ["name"]},
+        "semantics": {"gauges_move": "live"},
+    }
+    own["signals"]["atlas_requests_running"]["first_of"] = [
+        {"metric": "mine_running", "model": {"label": "path", "part": 1}}
+    ]
+    own["signals"]["atlas_model_ready"] = {"quality": "direct", "combine": "min", "first_of": [
+        {"metric": "mine_state", "decode": "state", "equals": [3, 6]}
+    ]}  # fmt: skip
+    (tmp_path / "dialects").mkdir()
+    (tmp_path / "dialects/mine.yaml").write_text(yaml.safe_dump(own))
+    settings = Settings(
+        exporter=Exporter(dialects=str(tmp_path / "dialects")), native=(Native(runtime="mine", job="mine"),)
+    )
+    target = 'job="mine", instance="10.0.0.6:1"'
+    states = {
+        f'mine_state{{{target}, name="{model}"}}': f"{state}x8" for model, state in (("a", 3), ("b", 6), ("c", 4))
+    }
+    running = {f'mine_running{{{target}, path="/v1/{path}"}}': "2x8" for path in ("a", "b/predict")}
+    ready = 'sum(atlas_model_ready{{model="{}"}})'
+    hold(written(tmp_path, settings), {f"up{{{target}}}": "1x8", **states, **running}, {"1m": {
+        ready.format("a"): [1], ready.format("b"): [1], ready.format("c"): [0],
+        'sum(atlas_requests_running{model="a"})': [2], 'sum(atlas_requests_running{model="b"})': [2],
+    }})  # fmt: skip

@@ -20,9 +20,10 @@ from atlas_ops.catalog import build_catalog
 from atlas_ops.catalog import conventions as c
 from atlas_ops.catalog.dialects import runtime_ids
 from atlas_ops.catalog.model import Quality
-from atlas_ops.catalog.reading import NO_EVENT, Decoding, Reading
+from atlas_ops.catalog.reading import NO_EVENT, Decoding, ModelOf, Reading
+from atlas_ops.exporter.models import _hidden as hidden
 from atlas_ops.render import native
-from atlas_ops.render.native import outcomes
+from atlas_ops.render.native import naming, outcomes
 from atlas_ops.settings import Native, Settings
 from atlas_ops.stage.processes import program
 
@@ -137,3 +138,9 @@ def test_of_several_patterns_the_first_that_fits_tells_the_outcome(
 def _accepts(matcher: str, value: str) -> bool:
     _, operator, regex = re.split(r"(=~|!~)", matcher, maxsplit=1)
     return bool(re.fullmatch(json.loads(regex), value)) == (operator == "=~")
+
+
+@given(path=st.text("ab/", max_size=8), part=st.one_of(st.none(), st.integers(-3, 3)))
+def test_a_part_of_a_path_is_the_one_that_the_exporter_takes(path: str, part: int | None) -> None:
+    found = re.fullmatch(naming.part_of_path(part), path)
+    assert (found[1] if found else "") == hidden((("path", path),), ModelOf(label="path", part=part))
