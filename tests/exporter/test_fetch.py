@@ -129,6 +129,11 @@ def test_a_page_that_is_too_large_is_not_read_to_its_end() -> None:
     assert sum(sent) < 50_000_000
 
 
+def test_the_status_of_an_error_counts_however_long_its_text_is() -> None:
+    with serving(answer("x" * 2000, status=401)) as server:
+        assert get(server.url, max_bytes=1000) == Answer(status=401, body=b"")
+
+
 def test_a_page_that_announces_too_much_is_refused_at_once() -> None:
     announced = raw(b"HTTP/1.1 200 OK\r\nContent-Length: 50000000\r\n\r\n")
     with serving(announced) as server:
