@@ -29,7 +29,7 @@ class Fixed(Steady):
         return self.samples
 
 
-def process(size: float, pid: int = 7, **workload: str) -> Sample:
+def process(size: float, pid: int | str = 7, **workload: str) -> Sample:
     return Sample(s.GPU_PROCESS_MEMORY, labels(gpu="0", uuid="GPU-1", pid=str(pid), **workload), size)
 
 
