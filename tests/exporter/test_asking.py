@@ -120,9 +120,10 @@ def test_a_name_that_leads_to_another_path_is_not_asked_about() -> None:
 def test_a_server_says_its_version() -> None:
     with serving(answer("", status=404), version=answer('{"version": "0.11.1rc2+cu129"}')) as server:
         asker = Asker(server, VLLM)
-        assert asker.asking.version is None
+        before = asker.asking.version
         asker.ask()
         version = asker.asking.version
+    assert before is None
     assert version is not None
     assert version.numbers == (0, 11, 1)
 
