@@ -10,7 +10,6 @@ import sys
 from pathlib import Path
 
 from atlas_ops import settings as settings_module
-from atlas_ops.catalog.dialects import runtime_ids
 from atlas_ops.cli import exporter_settings, place
 from atlas_ops.cli.exporter_parts import Machine
 from atlas_ops.cli.exporter_reload import Asked, Reloader, Signals
@@ -29,7 +28,8 @@ examples:
   atlas-ops exporter --config atlas-ops.yaml                              many servers, pods, tokens: see README.md
   atlas-ops exporter --listen 0.0.0.0:9464 --config atlas-ops.yaml        for a Prometheus on another machine
 
-Runtimes: {runtimes}. An address without a path means the runtime's own path, mostly /metrics.
+{runtimes}
+An address without a path means the runtime's own path, mostly /metrics.
 Flags win over the file: --server replaces its servers, --listen its address.
 
 Servers that come and go: `discovery` in the settings file names files in the form of Prometheus's file_sd, or namespaces
@@ -71,7 +71,7 @@ def add(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
         "exporter",
         help="measure GPUs and model servers, serve /metrics for Prometheus",
         description="Measure the GPUs of this machine and its model servers, and serve one page for Prometheus.",
-        epilog=_EPILOG.format(runtimes=", ".join(runtime_ids())),
+        epilog=_EPILOG.format(runtimes=place.shipped_runtimes()),
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     parser.add_argument(

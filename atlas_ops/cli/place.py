@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import argparse
+import textwrap
 from pathlib import Path
 
 from atlas_ops import settings
+from atlas_ops.catalog.dialects import runtime_ids
 from atlas_ops.errors import UsageError
 from atlas_ops.settings import Settings
 
@@ -31,6 +33,11 @@ def add_dialects(parser: argparse.ArgumentParser) -> None:
         metavar="DIR",
         help="your own dialects, RUNTIME.yaml each; one with the name of a shipped one takes its place (default: none)",
     )
+
+
+def shipped_runtimes() -> str:
+    """Return the ids of the shipped dialects, as lines of a help text."""
+    return textwrap.fill(f"Runtimes: {', '.join(runtime_ids())}.", 120)
 
 
 def is_tree(folder: Path) -> bool:

@@ -25,7 +25,7 @@ examples:
   curl -s http://127.0.0.1:8002/metrics | atlas-ops translate --explain        the runtime is recognised
   atlas-ops translate --runtime mine --dialects dialects/ page.prom            with a dialect of your own
 
-Runtimes: {runtimes}.
+{runtimes}
 What endpoints and the exporter itself tell (readiness, capacities, cold start, GPU memory) is not on a page; --explain
 says of each such signal where it comes from.
 
@@ -43,7 +43,7 @@ def add(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
         "translate",
         help="print what the exporter makes of a server's metrics page, and why",
         description="Read a native metrics page and print it in atlas-ops's names, for debugging and for bug reports.",
-        epilog=_EPILOG.format(runtimes=", ".join(dialects.runtime_ids())),
+        epilog=_EPILOG.format(runtimes=place.shipped_runtimes()),
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     parser.add_argument("file", nargs="?", default="-", metavar="FILE", help="the page (default: standard input)")
