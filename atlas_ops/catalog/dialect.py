@@ -131,6 +131,8 @@ class Answer:
     """A second path whose values are added."""
     by: str = ""
     """A path whose values divide, for a ratio."""
+    positive: bool = False
+    """Whether 0 stands for `no limit`, and so tells nothing."""
     scale: float = 1.0
 
 

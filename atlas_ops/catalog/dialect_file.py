@@ -195,6 +195,7 @@ def _answer(section: Section) -> Answer:
         combine=Combine(section.string("combine", "sum", choices=tuple(way.value for way in Combine))),
         plus=section.string("plus"),
         by=section.string("by"),
+        positive=section.flag("positive", default=False),
         scale=section.number("scale", 1.0, above=0),
     )
     if bool(name) == bool(fact):

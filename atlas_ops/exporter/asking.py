@@ -139,7 +139,8 @@ class Asking:
 def _readiness(endpoint: Endpoint, model: str, status: int, body: bytes) -> Iterator[Told]:
     ready = _READY.get(status)
     if ready and endpoint.find:
-        ready = endpoint.ready in texts(_document(body), endpoint.find)
+        document = _document(body)
+        ready = None if document is None else endpoint.ready in texts(document, endpoint.find)
     if ready is not None:
         signal = s.SERVER_READY if endpoint.tells == "readiness" else s.MODEL_READY
         yield Told(signal=signal, value=float(ready), model=model)

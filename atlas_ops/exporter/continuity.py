@@ -10,12 +10,12 @@ from __future__ import annotations
 import logging
 import math
 import time
-from collections.abc import Callable, Collection, Iterable
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 
 from atlas_ops.catalog.dialect import Dialect
 from atlas_ops.exporter.ledger import Ledger
-from atlas_ops.exporter.parse import Page
-from atlas_ops.exporter.workers import Event, Marks, Workers
+from atlas_ops.exporter.parse import Native, Page
+from atlas_ops.exporter.workers import Event, Fits, Marks, Workers
 
 _log = logging.getLogger(__name__)
 _START = "process_start_time_seconds"
@@ -30,6 +30,7 @@ class Continuity:
         self.restarts = 0
         self._server = server
         self._names = dialect.cumulative_names
+        self._alternates = dialect.semantics.workers_alternate
         self._parts = dialect.part_names
         self._created = {f"{name.removesuffix(part)}_created" for name in self._names for part in _PARTS}
         self._workers = Workers(server, clock)
@@ -44,7 +45,7 @@ class Continuity:
         """Return `page`, of these `models`, with counters that go on. `raw` is the whole page: it tells the start time."""
         counters = {name: page.of(name) for name in page.names & self._names}
         before = self._workers.answering
-        event = self._workers.turn(*self._process(raw))
+        event = self._workers.turn(*self._process(raw), self._fits(counters))
         worker = self._workers.answering
         if not before:
             self._ledger.rename(before, worker)
@@ -60,6 +61,10 @@ class Continuity:
         names = {name for name in self._ledger.names if several or page.has(name) or name in self._parts}
         continued = {name: self._ledger.of(name, None if several else models) for name in counters.keys() | names}
         return page.with_samples({name: page.of(name) for name in page.names} | continued)
+
+    def _fits(self, counters: Mapping[str, Sequence[Native]]) -> Fits | None:
+        """Return how to tell processes apart by their counters, for runtimes whose processes can take turns."""
+        return (lambda worker: self._ledger.growth(worker, counters)) if self._alternates else None
 
     def _process(self, page: Page) -> tuple[float | None, Marks]:
         """Return when the process behind a page began, in Unix time (None where the page does not tell), and its marks.

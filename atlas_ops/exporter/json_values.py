@@ -31,7 +31,7 @@ def evaluate(document: object, answer: Answer) -> float | None:
         if not by or way(by) <= 0:
             return None
         value /= way(by)
-    return value * answer.scale
+    return None if answer.positive and value <= 0 else value * answer.scale
 
 
 def numbers(document: object, path: str) -> list[float]:
@@ -55,7 +55,9 @@ def _number(value: object) -> float | None:
             value = float(value)
         except ValueError:
             return None
-    return float(value) if isinstance(value, int | float) and 0 <= value <= MOST_VALUE else None
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        return None
+    return float(value) if 0 <= value <= MOST_VALUE else None
 
 
 def _find(document: object, path: str) -> list[object]:

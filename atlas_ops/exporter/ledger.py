@@ -78,6 +78,23 @@ class Ledger:
         held = {self._model(s.labels) for name in told if fell for s in _grown(before[name], told[name])}
         return bool(fell) and held <= fell
 
+    def growth(self, worker: int, counters: _Samples) -> float | None:
+        """Return how much a process would have counted if this were its page; None when a counter would have fallen."""
+        book = self._books.get(worker)
+        if book is None:
+            return None
+        grown = 0.0
+        for name in book.samples.keys() | counters.keys():
+            now, before = counters.get(name, ()), book.samples.get(name, ())
+            if _steady(before, now):
+                grown += sum(new.value - old.value for new, old in zip(now, before, strict=True) if new is not old)
+                continue
+            known, told = book.values(name), {sample.labels: sample.value for sample in now if sample.makes_sense}
+            if any(told.get(labels, 0.0) < value for labels, value in known.items()):
+                return None
+            grown += sum(value - known.get(labels, 0.0) for labels, value in told.items())
+        return grown
+
     @property
     def names(self) -> frozenset[str]:
         """The native names that were on a page."""

@@ -61,9 +61,13 @@ class Translator:
         if page is None:
             return ()
         models = Models(self.dialect.naming, page, facts.model)
+        page = self.continuity.apply(raw, page, models.found)
+        if self.continuity.workers > 1:
+            # The process that answered need not have served every model of the others.
+            models = Models(self.dialect.naming, page, facts.model)
         self.left_out.add(left_out.TOO_MANY_MODELS, self._cap.apply(models))
         self.models = tuple(model for model in models.found if model in models.named)
-        return tuple(self._speak(self.continuity.apply(raw, page, models.found), models, facts))
+        return tuple(self._speak(page, models, facts))
 
     def _speak(self, page: Page, models: Models, facts: Facts) -> Iterator[Sample]:
         known = facts.version or resolve.stated(self.dialect, page)

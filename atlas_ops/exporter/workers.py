@@ -1,4 +1,4 @@
-"""Which process of a server has answered, told by the start time and the marks on its page.
+"""Which process of a server has answered, told by the start time and the marks on its page, else by its counters.
 
 Used by `continuity`. A new start time is a restart, or a second process behind the same port; then they take turns.
 """
@@ -13,6 +13,8 @@ from enum import Enum
 
 _log = logging.getLogger(__name__)
 
+Fits = Callable[[int], float | None]
+"""How much a process would have counted if the page were its next one; None when its counters would have fallen."""
 Marks = tuple[str, ...]
 """What tells one process from others, one text for each kind of mark; empty where the page has none of the kind."""
 TICK_SECONDS = 0.005
@@ -71,22 +73,23 @@ class Workers:
         """The processes that are counted."""
         return tuple(self._seen)
 
-    def turn(self, start: float | None, marks: Marks) -> Event:
+    def turn(self, start: float | None, marks: Marks, fits: Fits | None = None) -> Event:
         """Take in a page: when its process began, if it tells, and the marks that no other process has.
 
-        Processes that started in the same hundredth of a second are told apart by their marks alone.
+        Processes that started in the same hundredth of a second, or do not tell their start, are told apart by their marks,
+        and with `fits` by their counters: those of one process never fall.
         """
         self._pages += 1
-        event = Event.SAME if start is None else self._turn(start, marks)
+        event = Event.SAME if start is None and fits is None else self._turn(start or 0.0, marks, fits)
         self._page_before = self._clock()
         for gone in [one for one, process in self._seen.items() if process.page < self._pages - PAGES_TO_LEAVE]:
             del self._seen[gone]
         self.several = self.several and len(self._seen) > 1
         return event
 
-    def _turn(self, start: float, marks: Marks) -> Event:
+    def _turn(self, start: float, marks: Marks, fits: Fits | None) -> Event:
         before, first = self.answering, not self._seen
-        known = self._find(start, marks)
+        known = self._find(start, marks, fits)
         if known is None:
             self._met += 1
             self.answering = self._met
@@ -106,13 +109,20 @@ class Workers:
         self._doubtful -= 1
         return Event.SAME if self._doubtful else Event.RESTARTED
 
-    def _find(self, start: float, marks: Marks) -> int | None:
+    def _find(self, start: float, marks: Marks, fits: Fits | None) -> int | None:
         fitting = [number for number, process in self._seen.items() if process.may_be(start, marks)]
+        marked = any(marks) and any(self._seen[number].marks == marks for number in fitting)
+        if fits is not None and not marked:
+            counted = {number: more for number in fitting if (more := fits(number)) is not None}
+            return min(counted, key=lambda number: (counted[number], number != self.answering), default=None)
         # Where a page does not tell enough, the process that answered last is the likeliest.
         fitting.sort(key=lambda number: (self._seen[number].marks != marks, number != self.answering))
         return fitting[0] if fitting else None
 
     def _appeared(self, start: float) -> Event:
+        others = (process.start for number, process in self._seen.items() if number != self.answering)
+        if start and any(abs(start - other) < TICK_SECONDS for other in others):
+            return Event.JOINED  # who restarts has another start time
         if start < self._page_before - CLOCK_TOLERANCE_SECONDS:
             self._doubtful = 0 if self.several else PAGES_TO_RETURN
             return Event.JOINED
@@ -124,7 +134,7 @@ class Workers:
         if not self.several:
             self.several = True
             _log.warning(
-                "server %s shows start times in turn: several processes share its port. Their counters are added up; "
+                "server %s shows several processes in turn: they share its port. Their counters are added up; "
                 "its gauges are those of the process that answered",
                 self._server,
             )

@@ -114,6 +114,7 @@ def _question() -> _Schema:
         "combine": _enum(way.value for way in Combine),
         "plus": _TEXT,
         "by": _TEXT,
+        "positive": _FLAG,
         "scale": _SCALE,
     }
     keys: _Schema = {

@@ -150,3 +150,9 @@ def test_the_metrics_address_is_the_api_where_the_runtime_has_but_one_port() -> 
     (ready,) = (endpoint for endpoint in VLLM.endpoints if endpoint.tells == "readiness")
     assert urlsplit(places.address(ready.at)).netloc == "10.0.0.7:18000"
     assert s.SERVER_READY in {entry.signal for entry in VLLM.entries}
+
+
+def test_a_queue_of_size_nought_is_one_without_end_and_tells_nothing() -> None:
+    with serving(answer("", status=404)) as server:
+        server.behaviours[CONFIG] = config(0)
+        assert Asker(server).ask("m") == {}

@@ -100,3 +100,7 @@ def test_a_model_whose_workers_are_all_gone_is_not_ready() -> None:
 def test_a_page_that_names_no_model_gets_the_name_of_the_management_api() -> None:
     asking = asked("torchserve", {"/models": '{"models": [{"modelName": "doubler", "modelUrl": "doubler.mar"}]}'})
     assert asking.model == "doubler"
+
+
+def test_a_management_answer_that_is_no_json_tells_nothing_of_the_model() -> None:
+    assert values(asked("torchserve", {"/models/doubler": "<html>"}, "doubler")) == {}
