@@ -41,7 +41,8 @@ _NEXT_STEPS = {
     "metric of theirs may show it",
     Result.TRUNCATED: "look for a crash or a restart of the server, and for a proxy on the way whose timeout is shorter",
     Result.EMPTY: "read the server's log; if the model only ended at once, give --body-file with another prompt",
-    Result.GARBAGE: "compare --api and --path with what the server speaks",
+    Result.GARBAGE: "compare --api and --path with what the server speaks; a web page comes from a proxy or a login before "
+    "the server, so ask the server itself or give --bearer-token-file",
     Result.TIMEOUT: "look at its queue and at its GPUs (hung engine, overload), or give a longer --timeout",
 }
 

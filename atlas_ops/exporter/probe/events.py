@@ -15,6 +15,8 @@ MAX_EVENT_BYTES = 1 << 20
 """Events of a few tokens have some hundred bytes; with log-probabilities a few thousand."""
 _LINE_END = re.compile(rb"\r\n|\n|\r")
 _BYTE_ORDER_MARK = b"\xef\xbb\xbf"
+_FIELDS = ("data", "event", "id", "retry", "")
+"""What a line may begin with, before its colon; nothing: a comment."""
 
 
 class Event(NamedTuple):
@@ -36,6 +38,8 @@ class EventReader:
         """Bytes since the last event."""
         self._after_return = False
         self._at_start = True
+        self.is_stream = False
+        """Whether a line was one of an event stream."""
 
     def feed(self, chunk: bytes) -> list[Event]:
         """Return the events that end in these bytes; ProbeFailure when one is larger than MAX_EVENT_BYTES."""
@@ -57,7 +61,10 @@ class EventReader:
 
     def end(self) -> list[Event]:
         """Return the event that was waiting for its empty line; none when its last line is not whole."""
-        return [] if self._pending else self._dispatch()
+        if self._pending:
+            self._line(b"".join(self._pending))
+            return []
+        return self._dispatch()
 
     def _grow(self, size: int) -> None:
         self._size += size
@@ -69,7 +76,8 @@ class EventReader:
             line, self._at_start = line.removeprefix(_BYTE_ORDER_MARK), False
         if not line:
             return self._dispatch()
-        field, _, value = line.decode("utf-8", errors="replace").partition(":")
+        field, colon, value = line.decode("utf-8", errors="replace").partition(":")
+        self.is_stream |= bool(colon) and field in _FIELDS
         if field == "data":
             self._data.append(value.removeprefix(" "))
         elif field == "event":

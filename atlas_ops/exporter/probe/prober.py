@@ -18,8 +18,8 @@ from atlas_ops.exporter.http_client import PROBLEMS, HttpClient, TokenProblem
 from atlas_ops.exporter.probe import words
 from atlas_ops.exporter.probe.answer import MAX_BYTES, Answer, answer_for
 from atlas_ops.exporter.probe.outcome import Outcome, ProbeFailure, Result
-from atlas_ops.exporter.probe.question import APIS, body_of, metadata_path_of, path_of
-from atlas_ops.exporter.probe.tensors import Body
+from atlas_ops.exporter.probe.question import APIS, Api, body_of, metadata_path_of, path_of
+from atlas_ops.exporter.probe.tensors import TENSORS_BEGIN, Body
 from atlas_ops.settings import Probe
 
 _CHUNK = 1 << 16
@@ -77,7 +77,7 @@ class Prober:
             with self._client.send("POST", self.url, deadline, headers=headers, body=body.content) as response:
                 _refuse_status(response)
                 answering = True
-                exchange.read(response, openai=APIS[self._probe.api].openai)
+                exchange.read(response, APIS[self._probe.api])
         except (TokenProblem, *PROBLEMS) as error:
             if not exchange.done:  # what breaks after that is nothing that a user notices
                 raise self._failure(error, answering=answering) from error
@@ -108,7 +108,7 @@ class _Exchange:
         self._first_token: float | None = None
         self._ended: float | None = None
 
-    def read(self, response: http.client.HTTPResponse, *, openai: bool) -> None:
+    def read(self, response: http.client.HTTPResponse, api: Api) -> None:
         """Read the answer to its end; ProbeFailure unless it is whole and as it should be."""
         answer: Answer | None = None
         start = b""
@@ -117,7 +117,7 @@ class _Exchange:
                 start = (start + chunk).lstrip()
                 if not start:
                     continue
-                answer, chunk = answer_for(_content_type(response), start, openai=openai), start  # noqa: PLW2901
+                answer, chunk = _answer_for(response, start, api), start  # noqa: PLW2901
             answer.feed(chunk)
             self._note(answer)
             if answer.done:
@@ -125,7 +125,7 @@ class _Exchange:
         else:
             if response.length:  # http.client says nothing when less comes than was announced
                 raise http.client.IncompleteRead(b"")
-        answer = answer or answer_for(_content_type(response), start, openai=openai)
+        answer = answer or _answer_for(response, start, api)
         answer.end()
         self._note(answer)
         self._ended, self.done = time.monotonic(), answer.done
@@ -172,8 +172,11 @@ def _headers() -> dict[str, str]:
     }
 
 
-def _content_type(response: http.client.HTTPResponse) -> str:
-    return (response.getheader("Content-Type") or "").partition(";")[0].strip().lower()
+def _answer_for(response: http.client.HTTPResponse, start: bytes, api: Api) -> Answer:
+    content_type = (response.getheader("Content-Type") or "").partition(";")[0].strip().lower()
+    length = response.getheader(TENSORS_BEGIN) or ""
+    is_number = length.isascii() and length.isdecimal() and len(length) < 10
+    return answer_for(content_type, start, api, int(length) if is_number else None)
 
 
 def _refuse_status(response: http.client.HTTPResponse, where: str = "") -> None:

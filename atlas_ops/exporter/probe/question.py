@@ -37,6 +37,8 @@ class Api:
     """Where the metadata are; empty: none are needed."""
     openai: bool = False
     """Whether tokens in OpenAI's form are the answer."""
+    holds: tuple[str, ...] = ()
+    """Keys of the answer, a JSON object: something has to stand under one of them. None: it may be anything but a web page."""
     takes_files: bool = False
     """Whether something else than JSON may be sent, such as a picture."""
 
@@ -72,12 +74,14 @@ APIS = {
         path="/v2/models/{model}/infer",
         metadata_path="/v2/models/{model}",
         body=lambda _, metadata: v2_body(metadata),
+        holds=("outputs", "text_output"),  # the second in Triton's extension for texts, /v2/models/NAME/generate
     ),
     "torchserve": Api(path="/predictions/{model}", body=_nothing, takes_files=True),
     "tfserving": Api(
         path="/v1/models/{model}:predict",
         metadata_path="/v1/models/{model}/metadata",
         body=lambda _, metadata: tfserving_body(metadata),
+        holds=("outputs", "predictions", "results", "result"),  # the last two of :classify and :regress
     ),
     "bentoml": Api(path="", body=_nothing),
 }

@@ -18,6 +18,8 @@ MAX_DIMENSIONS = 32
 """NumPy's limit until 2.0, and beyond any model; the request of one with thousands would take minutes to write."""
 MAX_ITEMS = 2 << 20
 """Numbers and texts of one request, some 8 MiB: a picture of 800 times 800. More would be no small request."""
+TENSORS_BEGIN = "Inference-Header-Content-Length"
+"""Header of the binary extension: how many bytes of JSON come before the first tensor."""
 _JSON = "application/json"
 _WORD_IN_BINARY = struct.pack(f"<I{len(WORD)}s", len(WORD), WORD.encode())
 _WHOLE_NUMBERS = {f"{kind}{bits}": bits // 8 for kind in ("INT", "UINT") for bits in (8, 16, 32, 64)}
@@ -96,7 +98,7 @@ def _v2_binary(inputs: Sequence[_Tensor]) -> Body:
     return Body(
         content=b"".join((head, *data)),
         content_type="application/octet-stream",
-        headers={"Inference-Header-Content-Length": str(len(head))},
+        headers={TENSORS_BEGIN: str(len(head))},
     )
 
 

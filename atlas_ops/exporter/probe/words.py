@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 from atlas_ops.exporter.probe.outcome import ProbeFailure, Result
 
@@ -17,6 +17,9 @@ _NAME = re.compile(r"[A-Za-z0-9_.-]{1,40}")
 _PARTS = ("delta", "message")
 _TEXTS = ("text", "content", "reasoning_content", "reasoning", "tool_calls")
 """Where a token can stand. Models that think first begin with reasoning, those with tools may begin with a call."""
+_FAILED = ("error", "abort", "cancelled", "timeout")
+"""Reasons to stop that are failures: vLLM's `FINISH_REASON_STRINGS` and SGLang's (error, abort), TensorRT-LLM's (cancelled,
+timeout). The others (stop, length, tool_calls, …) are ends as they should be."""
 
 
 def parse(text: str | bytes) -> object:
@@ -37,12 +40,31 @@ def is_finished(message: dict[str, object]) -> bool:
     return any(choice.get("finish_reason") for choice in _choices(message))
 
 
+def refuse_failed(message: dict[str, object]) -> None:
+    """Raise ProbeFailure when OpenAI's completion, or a piece of one, stopped for a reason that is a failure."""
+    for choice in _choices(message):
+        if choice.get("finish_reason") in _FAILED:
+            raise ProbeFailure(
+                Result.ERROR_IN_ANSWER, f"HTTP 200, but the answer ended by finish_reason {choice['finish_reason']}"
+            )
+
+
+def holds(message: dict[str, object], keys: Sequence[str]) -> bool:
+    """Say whether something stands under one of the keys; ProbeFailure when none of them is there at all."""
+    if not any(key in message for key in keys):
+        raise ProbeFailure(Result.GARBAGE, f"the answer has none of the keys that this API knows ({', '.join(keys)})")
+    return any(message.get(key) not in (None, "", [], {}) for key in keys)
+
+
 def refuse_error(message: object, *, named: bool = False) -> None:
     """Raise ProbeFailure when the message is an error: an object with one in it, or an event `named` so.
 
-    A number under `error` is none: models return such things.
+    A number under `error` is none: models return such things. An object may also be an error as a whole: vLLM until 0.9,
+    SGLang and LMDeploy send {"object": "error", "message": …}.
     """
     error = message.get("error") if isinstance(message, dict) else None
+    if isinstance(message, dict) and message.get("object") == "error":
+        error = message
     if named or (isinstance(error, str | dict) and error):
         raise ProbeFailure(
             Result.ERROR_IN_ANSWER, f"HTTP 200, but the answer tells an error{_names(error)}", said=said(message)

@@ -32,6 +32,8 @@ from tests.exporter.probe.answers import (
 
 ERROR = {"error": {"message": "the prompt 'Hello' is too much", "type": "ServiceUnavailable", "code": 503}}
 JSON = "Content-Type: application/json"
+FAILURES = ("error", "abort", "cancelled", "timeout")
+LOGIN_PAGE = "\n<!DOCTYPE html>\n<style>\n:root{}\n</style><form action=/login>"
 
 
 def result_of(behaviour: Behaviour, *, api: str = "openai", seconds: float = SECONDS) -> Result:
@@ -116,6 +118,10 @@ def test_a_server_that_does_not_stream_has_no_time_to_first_token() -> None:
         (Result.ERROR_IN_ANSWER, stream(token("Hi"), event({"error": "Context size has been exceeded."}))),
         (Result.ERROR_IN_ANSWER, stream(token("Hi"), b"event: error\ndata: out of memory\n\n")),
         (Result.ERROR_IN_ANSWER, answer(json.dumps(ERROR), headers=JSON)),
+        (Result.ERROR_IN_ANSWER, stream(event({"object": "error", "message": "too long", "code": 400}), DONE)),
+        *((Result.ERROR_IN_ANSWER, stream(token("Hi"), token("", reason), DONE)) for reason in FAILURES),
+        (Result.ERROR_IN_ANSWER, stream(delta("error", content="Hi"), DONE)),
+        (Result.ERROR_IN_ANSWER, answer(json.dumps({"choices": [{"text": "Hi", "finish_reason": "abort"}]}))),
         (Result.TRUNCATED, stream(token("Hi"), token(" there"))),
         (Result.TRUNCATED, raw(STREAM + chunks(token("Hi"), token("", "stop")))),
         (Result.TRUNCATED, raw(STREAM + b"500\r\ndata: ")),
@@ -131,6 +137,10 @@ def test_a_server_that_does_not_stream_has_no_time_to_first_token() -> None:
         (Result.GARBAGE, answer("[]", headers=JSON)),
         (Result.GARBAGE, answer("{", headers=JSON)),
         (Result.GARBAGE, answer(b"\x1f\x8b", headers="Content-Encoding: gzip")),
+        (Result.GARBAGE, answer(LOGIN_PAGE, headers="Content-Type: text/html")),
+        (Result.GARBAGE, answer(LOGIN_PAGE)),
+        (Result.GARBAGE, answer("data is what we have not", headers="Content-Type: text/plain")),
+        (Result.GARBAGE, stream(b"Please log in\n")),
         (Result.GARBAGE, stream(b"data: " + b"a" * (2 << 20))),
         (Result.GARBAGE, stream(event({"a": 0}).replace(b"0", b"[" * 100_000))),
         (Result.GARBAGE, raw(b"SSH-2.0-OpenSSH_9.2\r\n")),

@@ -22,6 +22,8 @@ TF = {
     "metadata": {"signature_def": {"signature_def": {"serving_default": {"inputs": {
         "x": {"dtype": "DT_FLOAT", "tensor_shape": {"dim": [{"size": "-1"}, {"size": "2"}]}}}}}}},
 }  # fmt: skip
+METADATA = {"v2/models/org%2Ftiny": answer(json.dumps(V2)), "v1/models/org%2Ftiny/metadata": answer(json.dumps(TF))}
+GOOD_V2 = json.dumps({"outputs": [{"name": "y", "datatype": "FP32", "shape": [1], "data": [0.5]}]})
 
 
 def lines(server: FakeServer) -> list[str]:
@@ -74,8 +76,7 @@ def test_an_llm_is_asked_for_few_tokens_in_a_stream_that_says_whose_it_is(
     ],
 )
 def test_another_model_is_asked_with_what_its_own_metadata_say(api: str, requests: list[str], body: object) -> None:
-    metadata = V2 if api == "v2" else TF
-    with serving(answer(json.dumps(metadata))) as server:
+    with serving(answer(GOOD_V2), **METADATA) as server:
         outcome = prober(server.url, api=api).ask()
     assert (outcome.result, outcome.first_token_seconds) == (Result.OK, None)
     assert lines(server) == requests
@@ -90,7 +91,7 @@ def test_the_time_is_that_of_the_request_without_its_metadata() -> None:
         answered.append(time.monotonic())
         answer(json.dumps(V2))(connection)
 
-    with serving(answer("{}"), **{"v2/models/org%2Ftiny": metadata}) as server:
+    with serving(answer(GOOD_V2), **{"v2/models/org%2Ftiny": metadata}) as server:
         outcome = prober(server.url, api="v2").ask()
     assert outcome.result is Result.OK
     assert outcome.seconds <= time.monotonic() - answered[0]
@@ -99,7 +100,7 @@ def test_the_time_is_that_of_the_request_without_its_metadata() -> None:
 def test_path_and_file_of_the_settings_win(tmp_path: Path) -> None:
     file = tmp_path / "body.json"
     file.write_text('{"text": "one"}')
-    with serving(answer("{}")) as server:
+    with serving(answer(GOOD_V2)) as server:
         asked = prober(server.url, api="v2", path="/v2/models/m/versions/3/infer?a=b", body_file=str(file))
         assert asked.ask().result is Result.OK
         file.write_text('{"text": "two"}')
@@ -136,7 +137,7 @@ def test_a_body_file_that_cannot_be_used_is_no_fault_of_the_server(
 
 def test_the_token_is_read_anew_and_sent_with_every_request(tmp_path: Path) -> None:
     file = tmp_path / "token"
-    with serving(answer(json.dumps(V2))) as server:
+    with serving(answer(GOOD_V2), **METADATA) as server:
         asked = prober(server.url, api="v2", bearer_token_file=str(file))
         missing = asked.ask()
         assert missing.result is Result.NOT_SENT
