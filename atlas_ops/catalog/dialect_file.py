@@ -177,7 +177,7 @@ def _question(section: Section) -> Question:
         path=_path(section, "path"),
         at=_place(section),
         answers=tuple(_answer(part) for part in section.sections("answers")),
-        every_seconds=section.number("every_seconds", 0.0, above=-1, below=86_400),
+        every_seconds=section.number("every_seconds", 0.0, above=-0.001, below=86_400),
         note=section.string("note"),
     )
     if not question.answers:

@@ -15,6 +15,8 @@ from atlas_ops.catalog.model import Quality, Signal, SignalType
 
 NO_EVENT = "drop"
 """The outcome of what is no event of the objective, such as a client's malformed request."""
+FIRST_REQUEST = "the first request"
+"""How `needs` begins where nothing but the first request is needed: what is not on the page is 0, not unknown."""
 
 
 class Decoding(Enum):

@@ -60,9 +60,9 @@ class Fetcher:
             raise ScrapeFailure(ScrapeState.UNPARSABLE, f"the page is larger than {self._max_bytes} bytes")
         body = b"".join(chunks)
         # http.client says nothing when a server closes before the length that it announced. Where no length was
-        # announced, only the line feed that has to end a page shows that it is whole.
-        unannounced = response.length is None and not response.chunked
-        if response.length or (unannounced and body and not body.endswith(b"\n")):
+        # announced, only the line feed that has to end a page shows that it is whole; JSON shows it by itself.
+        unannounced = response.length is None and not response.chunked and body.lstrip()[:1] not in (b"", b"{", b"[")
+        if response.length or (unannounced and not body.endswith(b"\n")):
             raise http.client.IncompleteRead(b"")
         return body
 

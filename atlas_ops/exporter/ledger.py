@@ -66,16 +66,15 @@ class Ledger:
         self._books[worker] = book  # the one that answered last stands last
         before = {name: book.samples.get(name, ()) for name in counters}
         changed = [name for name, samples in counters.items() if not _steady(before[name], samples)]
-        told = {**counters, **{name: [s for s in counters[name] if s.makes_sense] for name in changed}}
-        fell = self._compare(book, told, changed)
+        fell = self._compare(book, counters, changed)
         for name in changed:
-            self._take(book, name, told[name], joins=joins)
-        for name in book.samples.keys() - told.keys():
+            self._take(book, name, counters[name], joins=joins)
+        for name in book.samples.keys() - counters.keys():
             book.gone[name] = book.values(name)
             book.samples[name] = ()
-        book.samples |= told
+        book.samples |= counters
         self._forget_too_many(book)
-        held = {self._model(s.labels) for name in told if fell for s in _grown(before[name], told[name])}
+        held = {self._model(s.labels) for name in counters if fell for s in _grown(before[name], counters[name])}
         return bool(fell) and held <= fell
 
     def growth(self, worker: int, counters: _Samples) -> float | None:
@@ -89,7 +88,8 @@ class Ledger:
             if _steady(before, now):
                 grown += sum(new.value - old.value for new, old in zip(now, before, strict=True) if new is not old)
                 continue
-            known, told = book.values(name), {sample.labels: sample.value for sample in now if sample.makes_sense}
+            known = {sample.labels: sample.value for sample in before}
+            told = {sample.labels: sample.value for sample in now}
             if any(told.get(labels, 0.0) < value for labels, value in known.items()):
                 return None
             grown += sum(value - known.get(labels, 0.0) for labels, value in told.items())

@@ -33,6 +33,11 @@ class Models:
         """Those that are passed on by name."""
 
     @property
+    def are_unnamed(self) -> bool:
+        """Whether there is none, or nothing says its name yet although pages of this runtime have names for models."""
+        return not self.found or (bool(self._labels) and self.found.keys() == {c.UNNAMED_MODEL})
+
+    @property
     def labels(self) -> tuple[str, ...]:
         """The values that the label `model` takes."""
         return tuple(dict.fromkeys(self._label(model) for model in self.found))

@@ -8,6 +8,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable, Mapping, Sequence
 from fnmatch import fnmatchcase
+from functools import lru_cache
 
 from atlas_ops.catalog.dialect import Alive, Dialect, Drop
 from atlas_ops.exporter import left_out
@@ -32,7 +33,8 @@ def prepare(dialect: Dialect, page: Page, dropped: LeftOut) -> Page | None:
         kept = _living(dialect, semantics.alive, kept, dropped)
     if semantics.repeated_by:
         kept = {name: _once(samples, frozenset(semantics.repeated_by)) for name, samples in kept.items()}
-    return page.with_samples(kept)
+    counts = {name: _sensible(kept[name], dropped) for name in kept.keys() & dialect.cumulative_names}
+    return page.with_samples(kept | counts)
 
 
 def _any_known(dialect: Dialect, samples: _Samples) -> bool:
@@ -52,6 +54,13 @@ def _distinct(samples: Sequence[Native], dropped: LeftOut) -> Sequence[Native]:
         first.setdefault(sample.labels, sample)
     dropped.add(left_out.DUPLICATE, len(samples) - len(first))
     return samples if len(first) == len(samples) else list(first.values())
+
+
+def _sensible(samples: Sequence[Native], dropped: LeftOut) -> Sequence[Native]:
+    """Leave out counts that can be none."""
+    kept = [sample for sample in samples if sample.makes_sense]
+    dropped.add(left_out.NONSENSE_VALUE, len(samples) - len(kept))
+    return kept
 
 
 def _kept(drops: Sequence[Drop], name: str, samples: Sequence[Native], dropped: LeftOut) -> Sequence[Native]:
@@ -93,15 +102,21 @@ def _living(dialect: Dialect, alive: Alive, samples: _Samples, dropped: LeftOut)
 
 def _once(samples: Sequence[Native], labels: frozenset[str]) -> Sequence[Native]:
     """Return one sample, the largest, of all that differ in these labels alone."""
-    if not any(name in labels for sample in samples[:1] for name, _ in sample.labels):
+    if not any(name in labels for sample in samples for name, _ in sample.labels):
         return samples
     largest: dict[Labels, float] = {}
     for sample in samples:
-        rest = tuple(pair for pair in sample.labels if pair[0] not in labels)
+        rest = _rest(sample.labels, labels)
         known = largest.get(rest, math.nan)
         # Comparisons with NaN, which SGLang prints for what it does not measure, are never true: it hides no number.
         largest[rest] = known if known >= sample.value else sample.value if not math.isnan(sample.value) else known
     return [Native(rest, value) for rest, value in largest.items()]
+
+
+@lru_cache(maxsize=10_000)
+def _rest(labels: Labels, without: frozenset[str]) -> Labels:
+    """Return the other labels, the very same tuple for the same series: whoever compares pages has little to do."""
+    return tuple(pair for pair in labels if pair[0] not in without)
 
 
 def _value(labels: Labels, wanted: Sequence[str]) -> str:

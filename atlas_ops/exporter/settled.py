@@ -5,6 +5,7 @@ Used by `decode` for runtimes that count beginnings and good ends, and no failur
 
 from __future__ import annotations
 
+import math
 import time
 from collections import deque
 from collections.abc import Callable, Hashable
@@ -21,6 +22,11 @@ MAX_KEYS = 1000
 class _Difference:
     seen: deque[tuple[float, float]] = field(default_factory=deque)
     """(when, how much), those of the last minute and the one before."""
+    first: float = 0.0
+    """What was there at the first look: of things past, so it counts at once, whatever it is made of."""
+    began: float = 0.0
+    lowest: float = math.inf
+    """The smallest difference of the first minute; what grows beyond it has happened since."""
     told: float = 0.0
 
 
@@ -34,11 +40,16 @@ class Settled:
     def settle(self, key: Hashable, difference: float) -> float:
         """Return how much of the difference counts. It never falls. What is there at the first look counts at once."""
         now = self._clock()
-        known = self._known[key] = self._known.pop(key, _Difference())
+        known = self._known.pop(key, _Difference(first=difference, began=now, told=difference))
+        self._known[key] = known
         if len(self._known) > MAX_KEYS:
             del self._known[next(iter(self._known))]
         while len(known.seen) > 1 and known.seen[1][0] <= now - WINDOW_SECONDS:
             known.seen.popleft()
         known.seen.append((now, difference))
-        known.told = max(known.told, min(value for _, value in known.seen))
+        lowest = min(value for _, value in known.seen)
+        if now - known.began >= WINDOW_SECONDS:
+            known.told = max(known.told, known.first + lowest - known.lowest)
+        else:
+            known.lowest = min(known.lowest, difference)
         return known.told

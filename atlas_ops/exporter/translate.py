@@ -12,7 +12,7 @@ from atlas_ops.catalog import conventions as c
 from atlas_ops.catalog import signals as s
 from atlas_ops.catalog.dialect import Dialect
 from atlas_ops.catalog.model import Signal
-from atlas_ops.catalog.reading import Entry, ModelOf, Reading, Version
+from atlas_ops.catalog.reading import FIRST_REQUEST, Decoding, Entry, ModelOf, Reading, Version
 from atlas_ops.exporter import left_out, resolve
 from atlas_ops.exporter.combine import combine
 from atlas_ops.exporter.continuity import Continuity
@@ -87,14 +87,15 @@ class Translator:
         # A sum that lacks a part is no sum.
         decoder = Decoder(page, owner, self.left_out, self._settled)
         cells, used = ([], []) if missing else _read(entry, decoder)
-        if used:
+        implied = [] if used or missing or models.are_unnamed else _implied_by_no_request(entry)
+        if used or implied:
             emptied = not any(page.of(reading.metric) for reading in used)
             for cell in combine(entry, cells, models.labels, emptied=emptied):
                 yield Sample(entry.signal, self._cell_labels(entry.signal, cell), cell.value, cell.part)
         if used or missing:
             resolved = self._labels(s.SIGNAL_RESOLVED, signal=entry.signal.name)
             yield Sample(s.SIGNAL_RESOLVED, resolved, float(not missing))
-        quality = resolve.quality(entry, used, version, facts.told).value
+        quality = resolve.quality(entry, used or implied, version, facts.told).value
         told = self._labels(s.SIGNAL_QUALITY, signal=entry.signal.name, quality=quality)
         yield Sample(s.SIGNAL_QUALITY, told, 1.0)
 
@@ -125,6 +126,11 @@ def _read(entry: Entry, decoder: Decoder) -> tuple[list[Cell], list[Reading]]:
             used.append(reading)
             cells += fresh
     return cells, used or there[:1]
+
+
+def _implied_by_no_request(entry: Entry) -> list[Reading]:
+    """Return the readings of ends of requests that nothing but the lack of a request keeps off the page: each end is 0."""
+    return [r for r in entry.readings if r.decoding is Decoding.OUTCOME and r.needs.startswith(FIRST_REQUEST)]
 
 
 def _whole(reading: Reading) -> bool:

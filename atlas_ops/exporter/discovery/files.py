@@ -23,6 +23,8 @@ from atlas_ops.settings import Server
 LOOK_SECONDS = 1.0
 """Between two looks. A file counts when two of them found it the same, so two seconds after it was written."""
 MAX_FILES = 1000
+MAX_SERVERS = 1024
+"""Servers that one pattern may name; each gets a thread of its own."""
 _GOODBYE_SECONDS = 2.0
 _log = logging.getLogger(__name__)
 
@@ -89,6 +91,9 @@ class FileFinder:
                 file.watch.noted()
                 self._take(path, file)
         servers = tuple(server for path in sorted(self._files) for server in self._files[path].servers)
+        if len(servers) > MAX_SERVERS:
+            problem = f"{len(servers)} servers are named, and only the first {MAX_SERVERS} are measured"
+            servers = servers[:MAX_SERVERS]
         # What has not changed stays the same tuple, so that whoever compares has little to do.
         self._servers = self._servers if servers == self._servers else servers
         self._works = not problem and all(file.works for file in self._files.values())

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from atlas_ops.catalog import conventions as c
 from atlas_ops.catalog import signals as s
 from atlas_ops.exporter.parse import Page
 from tests.exporter.pages import Told, histogram, parsed, series, text_of, told, told_of, translator
@@ -137,3 +138,11 @@ def test_ray_serve_llm_prints_the_names_of_vllm_with_underscores() -> None:
     assert page.value(s.GENERATION_TOKENS, model="qwen") == 700
     assert page.value(s.TIME_TO_FIRST_TOKEN, "_count", model="qwen") == 4
     assert page.outcomes("llm") == {"ok": 5}
+
+
+def test_an_application_that_nobody_has_asked_yet_has_every_outcome_at_nought() -> None:
+    page = told(
+        series("ray_serve_deployment_replica_healthy", 1, application="app1", deployment="D", replica="r")
+        + series("ray_serve_deployment_queued_queries", 0, application="app1", deployment="D")
+    )
+    assert page.values(s.REQUESTS, "outcome", model="app1") == dict.fromkeys(c.OUTCOMES, 0.0)
