@@ -14,7 +14,9 @@ from atlas_ops.errors import UsageError
 from atlas_ops.exporter import page as page_module
 from atlas_ops.exporter.explain import Explainer, Explanation
 from atlas_ops.exporter.identity import Identity
+from atlas_ops.exporter.left_out import LeftOut
 from atlas_ops.exporter.parse import Page, Parser
+from atlas_ops.exporter.prepare import prepare
 from atlas_ops.exporter.scrape_state import ScrapeFailure
 from atlas_ops.exporter.translate import Facts, Translator
 from atlas_ops.settings import Exporter
@@ -72,7 +74,7 @@ def run(args: argparse.Namespace) -> int:
     dialect = named or dialects.recognise(known, page.tells)
     if dialect is None:
         return _fail("no metric of a known runtime is on the page; if you know better, give --runtime")
-    if args.explain:
+    if args.explain and prepare(dialect, page, LeftOut(dialect)) is not None:
         print(_text(dialect, Explainer(dialect, facts, Exporter().max_models).explain(page)), end="")
         return 0
     return _print(dialect, page, facts)
@@ -124,6 +126,7 @@ def _fail(why: str) -> int:
 def _text(dialect: Dialect, told: Explanation) -> str:
     lines = [f"{dialect.name}, version {told.version}"]
     lines += ["", "BECAME", *(f"  {native}\n    -> {canonical}" for native, canonical in told.became)]
+    lines += ["", "0, FOR NOTHING ON THE PAGE SAYS OTHERWISE", *(f"  {canonical}" for canonical in told.implied)]
     lines += ["", "LEFT OUT", *(f"  {native}\n    {why}" for native, why in told.left_out)]
     lines += ["", "NOT MADE OF THIS PAGE", *(f"  {signal}\n    {why}" for signal, why in told.missing)]
     lines += ["", f"NOT READ ({len(told.unread)} native names)", *(f"  {name}" for name in told.unread)]

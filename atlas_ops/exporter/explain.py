@@ -11,22 +11,26 @@ from fnmatch import fnmatchcase
 
 from atlas_ops.catalog import conventions as c
 from atlas_ops.catalog.dialect import Dialect
+from atlas_ops.catalog.dialect_entries import SPOKEN_SIGNALS
 from atlas_ops.catalog.model import Quality
 from atlas_ops.catalog.reading import Derivation, Entry, Reading, Version
 from atlas_ops.exporter import left_out, resolve
 from atlas_ops.exporter.decode import Cell, Decoder, present
+from atlas_ops.exporter.identity import Identity
 from atlas_ops.exporter.left_out import LeftOut
 from atlas_ops.exporter.models import ModelCap, Models
+from atlas_ops.exporter.page import escape, number
 from atlas_ops.exporter.parse import Native, Page
 from atlas_ops.exporter.prepare import prepare
 from atlas_ops.exporter.settled import Settled
-from atlas_ops.exporter.translate import Facts, readings_in_use
+from atlas_ops.exporter.translate import Facts, Translator, readings_in_use
 
 _DERIVED = {
     Derivation.START: "the exporter measures it from the start of the container to the first ready answer",
     Derivation.PROCESSES: "the exporter takes it from the memory of the server's processes on the GPUs",
 }
 _REASONS = {
+    left_out.DUPLICATE: "the series is on the page already",
     left_out.NONSENSE_VALUE: "NaN, below zero or beyond all bounds; no signal can be that",
     left_out.NO_MODEL: "nothing says which of several models it is about",
     left_out.UNKNOWN_OUTCOME: "the dialect does not know this end of a request",
@@ -41,6 +45,8 @@ class Explanation:
     version: str
     became: list[tuple[str, str]] = field(default_factory=list)
     """(native series, what it became)."""
+    implied: list[str] = field(default_factory=list)
+    """What is 0 because no series of the page says otherwise."""
     left_out: list[tuple[str, str]] = field(default_factory=list)
     """(native series, why it was not counted)."""
     missing: list[tuple[str, str]] = field(default_factory=list)
@@ -76,8 +82,17 @@ class Explainer:
             for sample in raw.of(name):
                 self._sample(name, sample, uses, told)
         told.left_out = list(dict.fromkeys(told.left_out))
-        told.missing = list(self._missing(page, version, {entry.signal.name for entry, _, _ in uses}))
+        told.implied = self._implied(raw, {canonical for _, canonical in told.became})
+        made = {entry.signal.name for entry, _, _ in uses} | {text.partition("{")[0] for text in told.implied}
+        told.missing = list(self._missing(page, version, made))
         return told
+
+    def _implied(self, raw: Page, became: set[str]) -> list[str]:
+        translator = Translator(self._dialect, Identity(server="-"), self._max_models)
+        spoken = [sample for sample in translator.translate(raw, self._facts) if sample.signal in SPOKEN_SIGNALS]
+        hidden = {c.RUNTIME, c.SERVER}
+        texts = (_written(f"{s.signal}{s.part}", [p for p in s.labels if p[0] not in hidden]) for s in spoken)
+        return [text for text, sample in zip(texts, spoken, strict=True) if sample.value == 0 and text not in became]
 
     def _decoder(self, page: Page, models: Models, entry: Entry) -> Decoder:
         owner = models.of if c.MODEL in entry.signal.labels else lambda _, __: ""
@@ -104,7 +119,7 @@ class Explainer:
 
     def _why(self, name: str, reason: str) -> str:
         whys = (d.why for d in self._dialect.drops if d.reason == reason and fnmatchcase(name, d.metric))
-        return next(whys, "see the traps of the dialect")
+        return next(whys, _REASONS.get(reason, "see the traps of the dialect"))
 
     def _unread(self, name: str) -> str:
         if any(name in reading.names for entry in self._dialect.entries for reading in entry.readings):
@@ -137,8 +152,7 @@ def _became(
 def _canonical(entry: Entry, cell: Cell) -> str:
     own = [label for label in entry.signal.labels if label not in c.SERVER_LABELS]
     pairs = [(c.MODEL, cell.model), *((label, cell.extra) for label in own), ("le", cell.bound)]
-    labels = ",".join(f'{name}="{value}"' for name, value in pairs if value)
-    return f"{entry.signal.name}{cell.part}{{{labels}}}"
+    return _written(f"{entry.signal}{cell.part}", [pair for pair in pairs if pair[1]])
 
 
 def _absent(entry: Entry, page: Page, version: Version | None, path: str) -> Iterator[str]:
@@ -162,8 +176,12 @@ def _absent(entry: Entry, page: Page, version: Version | None, path: str) -> Ite
 
 
 def _series(name: str, sample: Native) -> str:
-    body = ",".join(f'{label}="{value}"' for label, value in sample.labels)
-    return f"{name}{{{body}}} {sample.value:g}" if body else f"{name} {sample.value:g}"
+    return f"{_written(name, sample.labels)} {number(sample.value)}"
+
+
+def _written(name: str, labels: Sequence[tuple[str, str]]) -> str:
+    body = ",".join(f'{label}="{escape(value)}"' for label, value in labels)
+    return f"{name}{{{body}}}" if body else name
 
 
 def _inferred(version: Version | None) -> str:

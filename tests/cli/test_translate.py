@@ -93,3 +93,18 @@ def test_a_dialect_of_ones_own_is_spoken_and_one_with_mistakes_is_told_all_of_th
     assert done.returncode == 3
     assert "mine.yaml" in done.stderr
     assert done.stderr.count("line ") == 2
+
+
+def test_the_explanation_writes_series_as_they_stand_on_the_page_and_lists_what_is_nought_for_want_of_a_word() -> None:
+    line = 'vllm:num_requests_running{model_name="a\\"b\\nc"} 123456789.5\n'
+    told = translate(line, "--explain").stdout
+    assert line.strip() in told
+    idle = translate((SAMPLES / "bentoml" / "1.4.39" / "idle.prom").read_text(encoding="utf-8"), "--explain").stdout
+    assert '  atlas_requests_total{model="Doubler",outcome="rejected"}\n' in idle
+    assert "\n  atlas_requests_total\n" not in idle.partition("NOT MADE OF THIS PAGE")[2]
+
+
+def test_a_page_of_another_runtime_is_not_explained_but_refused() -> None:
+    done = translate(FULL_CACHE, "--runtime", "triton", "--explain")
+    assert (done.returncode, done.stdout) == (1, "")
+    assert "no metric of NVIDIA Triton" in done.stderr
