@@ -18,6 +18,7 @@ from atlas_ops.exporter.discovery.merge import merged
 from atlas_ops.exporter.service import Service
 from atlas_ops.exporter.web.guard import Guard
 from atlas_ops.settings import Server, Settings
+from atlas_ops.settings.addresses import shown
 
 _log = logging.getLogger(__name__)
 
@@ -147,6 +148,6 @@ def _tell_change(before: Sequence[Server], now: Sequence[Server]) -> None:
     known, there = {server.url for server in before}, {server.url for server in now}
     for server in now:
         if server.url not in known:
-            _log.info("found %s%s", server.url, f" (pod {server.namespace}/{server.pod})" if server.pod else "")
+            _log.info("found %s%s", shown(server.url), f" (pod {server.namespace}/{server.pod})" if server.pod else "")
     for url in sorted(known - there):
-        _log.info("gone: %s", url)
+        _log.info("gone: %s", shown(url))

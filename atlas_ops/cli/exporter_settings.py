@@ -15,6 +15,7 @@ from atlas_ops.catalog.dialects import runtime_ids
 from atlas_ops.cli import place
 from atlas_ops.errors import UsageError
 from atlas_ops.settings import Server, Settings, url_problem
+from atlas_ops.settings.addresses import shown
 
 
 def servers_from_flags(flags: Sequence[str]) -> tuple[Server, ...]:
@@ -69,7 +70,7 @@ def _split(flag: str, runtimes: Sequence[str]) -> tuple[str, str]:
 
 def _doubled(servers: Sequence[Server]) -> list[str]:
     urls = [server.url for server in servers]
-    return [f"{url} is given twice" for url in dict.fromkeys(urls) if urls.count(url) > 1]
+    return [f"{shown(url)} is given twice" for url in dict.fromkeys(urls) if urls.count(url) > 1]
 
 
 def _refuse(mistakes: Sequence[str]) -> None:

@@ -9,6 +9,7 @@ from atlas_ops.errors import UsageError
 from atlas_ops.exporter.probe.outcome import Outcome, Result
 from atlas_ops.exporter.probe.prober import Prober
 from atlas_ops.settings import Probe, url_problem
+from atlas_ops.settings.addresses import shown
 from atlas_ops.settings.servers import PROBE_APIS
 
 _DESCRIPTION = """\
@@ -113,7 +114,7 @@ def _refuse_mistakes(args: argparse.Namespace) -> None:
 def _report(url: str, args: argparse.Namespace, outcome: Outcome) -> list[str]:
     first = outcome.first_token_seconds
     lines = [
-        f"{args.model} at {url} ({args.api})",
+        f"{args.model} at {shown(url)} ({args.api})",
         f"result       {outcome.result.value}{f': {outcome.message}' if outcome.message else ''}",
         f"first token  {'none was streamed' if first is None else f'{first:.3f} s'}",
         f"whole time   {outcome.seconds:.3f} s",

@@ -24,6 +24,9 @@ from atlas_ops.exporter.deadline import Deadline
 _log = logging.getLogger(__name__)
 _SAFE = "/%:@!$&'()*+,;=~?"  # what a path or query may hold as it is; anything else is percent-encoded
 _HEADERS = {"Accept-Encoding": "identity", "Connection": "close"}
+_HIDDEN = "***"
+_TELLING_CHARACTERS = 4
+"""So much of the beginning of a token may be shown: what is shorter helps nobody, and may stand anywhere by chance."""
 
 PROBLEMS = (OSError, http.client.HTTPException, ValueError)
 """What a request can end in. UnicodeError is a ValueError; ssl and name resolution raise children of OSError."""
@@ -71,6 +74,8 @@ class HttpClient:
         """Both files are read for each request, so they may be replaced. No `ca_file`: whom the machine trusts."""
         self._token_file, self._ca_file = bearer_token_file, ca_file
         self._connection = _Connection()
+        self._token = ""
+        """The one that was sent last."""
         self._closed = False
 
     @contextlib.contextmanager
@@ -82,7 +87,8 @@ class HttpClient:
         TokenProblem when nothing could be sent, one of PROBLEMS when there is no answer; TimeoutError, at the end of the
         block as well and in place of any AtlasError from it, when the time was over or the client was closed.
         """
-        headers = {**_HEADERS, **headers, **_authorization(self._token_file)}
+        self._token = _token(self._token_file)
+        headers = {**_HEADERS, **headers, **({"Authorization": f"Bearer {self._token}"} if self._token else {})}
         connection = self._connection = _Connection()
         if self._closed:
             connection.shut()
@@ -103,6 +109,16 @@ class HttpClient:
             connection.close()
         if connection.was_shut:
             raise TimeoutError
+
+    def without_token(self, text: str) -> str:
+        """Return what a server said without the token that it got, which some repeat; the text may end in the middle of it."""
+        if not self._token:
+            return text
+        text = text.replace(self._token, _HIDDEN)
+        for length in range(len(self._token) - 1, _TELLING_CHARACTERS, -1):
+            if text.endswith(self._token[:length]):
+                return text[:-length] + _HIDDEN
+        return text
 
     def close(self) -> None:
         """End the running request now, and every later one at once."""
@@ -160,9 +176,9 @@ def _keep_alive(sock: socket.socket) -> None:
         sock.setsockopt(socket.IPPROTO_TCP, option, value)
 
 
-def _authorization(token_file: str) -> dict[str, str]:
+def _token(token_file: str) -> str:
     if not token_file:
-        return {}
+        return ""
     try:
         token = Path(token_file).read_text(encoding="ascii").strip()
     except (OSError, UnicodeDecodeError) as error:
@@ -170,7 +186,7 @@ def _authorization(token_file: str) -> dict[str, str]:
         raise TokenProblem(f"the token file {token_file} is refused: {why}") from None
     if not token or not token.isprintable() or " " in token:
         raise TokenProblem(f"the token file {token_file} does not hold exactly one token")
-    return {"Authorization": f"Bearer {token}"}
+    return token
 
 
 @cache

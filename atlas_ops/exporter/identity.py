@@ -6,7 +6,7 @@ Made by `atlas_ops.cli.exporter` from the settings; used by `translate` and `ser
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from urllib.parse import urlsplit
 
@@ -14,6 +14,7 @@ from atlas_ops.catalog import conventions as c
 from atlas_ops.catalog.model import Signal
 from atlas_ops.exporter.samples import Labels
 from atlas_ops.settings import Server
+from atlas_ops.settings.addresses import shown
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -51,13 +52,23 @@ def address_of(server: Server) -> str:
 def name_servers(servers: Sequence[Server]) -> tuple[str, ...]:
     """Return the value of the label `server` for each: host:port, and the path as well where two are alike.
 
-    Never the name of its pod, which has a label of its own: people paste this value into commands.
+    Never the name of its pod, which has a label of its own: people paste this value into commands. Secrets in an address
+    are left out of it; where nothing else tells two servers apart, a number does (as a fragment, which is not sent).
     """
     names = [address_of(server) for server in servers]
     times = Counter(names)
-    return tuple(_whole(server) if times[name] > 1 else name for name, server in zip(names, servers, strict=True))
+    return _numbered(_whole(server) if times[name] > 1 else name for name, server in zip(names, servers, strict=True))
+
+
+def _numbered(names: Iterable[str]) -> tuple[str, ...]:
+    seen: Counter[str] = Counter()
+    told = []
+    for name in names:
+        seen[name] += 1
+        told.append(f"{name}#{seen[name]}" if seen[name] > 1 else name)
+    return tuple(told)
 
 
 def _whole(server: Server) -> str:
     parts = urlsplit(server.url)
-    return address_of(server) + parts.path + (f"?{parts.query}" if parts.query else "")
+    return shown(address_of(server) + parts.path + (f"?{parts.query}" if parts.query else ""))

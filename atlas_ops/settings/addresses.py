@@ -5,6 +5,7 @@ Used by `settings` and its parts, and by `atlas_ops.cli` for flags.
 
 from __future__ import annotations
 
+import re
 from urllib.parse import urlsplit
 
 from atlas_ops.document import Section
@@ -12,6 +13,7 @@ from atlas_ops.errors import UsageError
 
 DEFAULT_EXPORTER = "127.0.0.1:9464"
 DEFAULT_PAGER = "127.0.0.1:9465"
+_SECRET = re.compile(r"([?&;][^=&;#]*(?:token|key|secret|password|auth|sig|credential)[^=&;#]*=)[^&#]*", re.IGNORECASE)
 
 
 def read_url(section: Section, key: str, default: str = "", *, required: bool = False) -> str:
@@ -28,7 +30,7 @@ def read_base_url(section: Section, key: str, default: str = "") -> str:
     """Return the address under a key, without a slash at its end: paths are put behind it."""
     url = read_url(section, key, default).rstrip("/")
     if "?" in url or "#" in url:
-        section.mistake(key, f"expected an address that ends before the first ? or #, found {url!r}")
+        section.mistake(key, f"expected an address that ends before the first ? or #, found {shown(url)!r}")
     return url
 
 
@@ -43,15 +45,20 @@ def read_address(section: Section, key: str, default: str) -> str:
     return value
 
 
+def shown(url: str) -> str:
+    """Return an address as it may be shown: without the values of parameters whose name says that they are secret."""
+    return _SECRET.sub(r"\1***", url)
+
+
 def url_problem(url: str) -> str:
     """Say what is wrong with an address of a server, or return an empty text."""
     try:
         parts = urlsplit(url)
         port = parts.port
     except ValueError as error:
-        return f"expected an address such as http://127.0.0.1:8000, found {url!r} ({error})"
+        return f"expected an address such as http://127.0.0.1:8000, found {shown(url)!r} ({error})"
     if parts.scheme not in ("http", "https") or not parts.hostname or port == 0:
-        return f"expected an address such as http://127.0.0.1:8000, found {url!r}"
+        return f"expected an address such as http://127.0.0.1:8000, found {shown(url)!r}"
     if parts.username is not None or parts.password is not None:
         return "holds a user name or password; give bearer_token_file instead, secrets do not belong in this file"
     return ""

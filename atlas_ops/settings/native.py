@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from atlas_ops.catalog import conventions as c
 from atlas_ops.catalog.reading import Version
 from atlas_ops.document import Section
+from atlas_ops.settings.addresses import shown
 from atlas_ops.settings.servers import Discovery, Server
 
 TAKE_ONE = (
@@ -64,7 +65,7 @@ def counted_twice(natives: Sequence[Native], servers: Sequence[Server], discover
         for place, server in enumerate(servers):
             if server.runtime in ("", native.runtime):
                 what = "names no runtime, which may be the same" if not server.runtime else "is of the same runtime"
-                yield f"{who}: servers[{place}] ({server.url}) {what}; each request would count twice"
+                yield f"{who}: servers[{place}] ({shown(server.url)}) {what}; each request would count twice"
         if discovery.files or discovery.kubernetes:
             yield f"{who}: discovery finds servers of every runtime; each request would count twice"
 

@@ -36,6 +36,13 @@ def test_a_failure_is_told_with_the_word_of_the_server_and_what_to_do(capsys: py
     assert "-> read the server's log" in out
 
 
+def test_secrets_in_the_path_are_not_printed(capsys: pytest.CaptureFixture[str]) -> None:
+    with serving(stream(*GOOD)) as server:
+        assert cli.main(["probe", "--model", "llama", "--path", "/v1/completions?api_key=s3cret", server.url]) == 0
+        assert "?api_key=s3cret" in server.requests[0]
+    assert f"llama at {server.url}/v1/completions?api_key=*** (openai)" in capsys.readouterr().out
+
+
 def test_every_failure_of_a_server_has_a_next_step() -> None:
     assert set(probe._NEXT_STEPS) == set(Result) - {Result.OK, Result.NOT_SENT}
 

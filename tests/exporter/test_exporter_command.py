@@ -123,6 +123,15 @@ def test_every_mistake_of_the_flags_is_told_at_once(capsys: pytest.CaptureFixtur
     assert "http://a:1 is given twice" in said
 
 
+def test_mistakes_show_no_secret_of_an_address(capsys: pytest.CaptureFixture[str]) -> None:
+    twice = ("--server", "http://a:1/m?token=s3cret&model=b")
+    assert cli.main(["exporter", *twice, *twice, "--server", "ftp://x?api_key=s3cret"]) == 2
+    said = capsys.readouterr().err
+    assert "http://a:1/m?token=***&model=b is given twice" in said
+    assert "found 'ftp://x?api_key=***'" in said
+    assert "s3cret" not in said
+
+
 def test_mistakes_of_the_file_are_told_with_their_lines(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     file = tmp_path / "mine.yaml"
     file.write_text("servers:\n  - {url: 'http://127.0.0.1:1', runtime: vlm}\n")

@@ -262,6 +262,20 @@ def test_servers_that_would_share_a_name_get_longer_ones() -> None:
     )  # fmt: skip
 
 
+def test_secrets_in_an_address_are_in_no_name_and_servers_are_told_apart_all_the_same() -> None:
+    base = "http://10.0.0.3:1/metrics"
+    servers = [
+        Server(url=f"{base}?model=a&Auth_Token=s3cret"),
+        Server(url=f"{base}?model=a&Auth_Token=other;more"),
+        Server(url=f"{base}?api_key=s3cret&model=b"),
+        Server(url="http://10.0.0.4:1/metrics?api_key=s3cret"),
+    ]
+    assert name_servers(servers) == (
+        "10.0.0.3:1/metrics?model=a&Auth_Token=***", "10.0.0.3:1/metrics?model=a&Auth_Token=***#2",
+        "10.0.0.3:1/metrics?api_key=***&model=b", "10.0.0.4:1",
+    )  # fmt: skip
+
+
 def test_a_server_that_becomes_another_runtime_is_recognised_again() -> None:
     with serving(answer(PAGE)) as server, watching(f"{server.url}/metrics") as collector:
         eventually(collector, lambda page: page.has(s.SERVER_UP, runtime="vllm"))

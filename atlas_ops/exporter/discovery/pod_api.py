@@ -145,7 +145,7 @@ class PodApi:
 
     def _refusal(self, verb: str, response: http.client.HTTPResponse) -> ApiProblem:
         try:
-            said = _text(_object(response.read(_CHUNK)).get("message"))
+            said = self._client.without_token(_text(_object(response.read(_CHUNK)).get("message")))
         except ApiProblem:
             said = ""
         message, next_step = f"{self._server.url} answers {response.status} to a {verb} of pods: {said[:500]!r}", ""

@@ -46,8 +46,13 @@ class Prober:
             exchange.began = time.monotonic()
             self._exchange(body, deadline, exchange)
         except ProbeFailure as failure:
-            return exchange.outcome(failure)
+            return exchange.outcome(self._without_token(failure))
         return exchange.outcome()
+
+    def _without_token(self, failure: ProbeFailure) -> ProbeFailure:
+        """Take the token out of what a server says; it may give it for the type of an error, too."""
+        message, said = self._client.without_token(failure.message), self._client.without_token(failure.said)
+        return ProbeFailure(failure.result, message, said=said[: words.SAID_CHARACTERS])
 
     def close(self) -> None:
         """End the running request now, and every later one at once."""

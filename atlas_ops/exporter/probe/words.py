@@ -12,6 +12,8 @@ from collections.abc import Iterator, Sequence
 from atlas_ops.exporter.probe.outcome import ProbeFailure, Result
 
 SAID_CHARACTERS = 300
+"""How much of a server's own words is shown."""
+_CLEANED_CHARACTERS = 10 * SAID_CHARACTERS
 _DEPTH = 2  # {"error": {"message": "..."}}
 _NAME = re.compile(r"[A-Za-z0-9_.-]{1,40}")
 _PARTS = ("delta", "message")
@@ -80,9 +82,9 @@ def said(message: object) -> str:
 
 
 def printable(text: str) -> str:
-    """Return the beginning of a text, fit for one line on a terminal."""
-    start = text[: 10 * SAID_CHARACTERS]
-    return " ".join("".join(char if char.isprintable() else " " for char in start).split())[:SAID_CHARACTERS]
+    """Return the beginning of a text, fit for one line on a terminal; `prober` cuts it when it has taken the token out."""
+    start = text[:_CLEANED_CHARACTERS]
+    return " ".join("".join(char if char.isprintable() else " " for char in start).split())
 
 
 def _names(error: object) -> str:

@@ -144,7 +144,11 @@ class _Handler(BaseHTTPRequestHandler):
         namespace = parts.path.removeprefix("/api/v1/namespaces/").removesuffix("/pods")
         if self.server.faults.refusals:
             status, retry_after = self.server.faults.refusals.pop(0)
-            self._refuse(status, "as the test wants it", {"Retry-After": retry_after} if retry_after else {})
+            self._refuse(
+                status,
+                f"as the test wants it, of {self.headers.get('Authorization')}",
+                {"Retry-After": retry_after} if retry_after else {},
+            )
         elif self.headers.get("Authorization") != f"Bearer {self.server.token}":
             self._refuse(401, "Unauthorized")
         elif (verb, namespace) not in self.server.allowed or "fieldSelector" not in query:

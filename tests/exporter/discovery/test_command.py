@@ -85,6 +85,20 @@ def test_a_pod_that_appears_is_on_the_page_and_one_that_is_gone_is_not(
     assert f"gone: {model.url}" in said
 
 
+def test_secrets_in_the_address_of_a_server_that_was_found_are_not_logged(model: FakeServer, tmp_path: Path) -> None:
+    file = tmp_path / "servers.yaml"
+    file.write_text(f"- targets: ['{model.url}/metrics?auth=s3cret']\n")
+    with running(*settings(tmp_path, files=str(file))) as exporter:
+        await_that(lambda: bool(model.requests))
+        file.write_text(f"- targets: ['{model.url}/metrics?auth=0th3r']\n")
+        await_that(lambda: "0th3r" in model.requests[-1])
+        said = exporter.stop()
+    assert f"found {model.url}/metrics?auth=***" in said
+    assert f"gone: {model.url}/metrics?auth=***" in said
+    assert "s3cret" not in said
+    assert "0th3r" not in said
+
+
 def test_a_container_that_is_started_anew_keeps_what_was_counted_of_its_server(api: ApiStandIn, tmp_path: Path) -> None:
     """A line that is none is counted as dropped; a new collector would know nothing of it."""
     clean = text_of("vllm/kv-pressure-1")

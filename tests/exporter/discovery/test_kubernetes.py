@@ -203,6 +203,17 @@ def test_a_missing_permission_is_named_and_asked_for_again(
     assert "Role and RoleBinding" in told[0]
 
 
+def test_an_api_server_that_repeats_the_token_does_not_get_it_logged(
+    api: ApiStandIn, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    api.put(pod("llama-0"))
+    api.faults.refusals = [(500, "")]
+    with finding(api, tmp_path) as finder:
+        await_pods(finder, "llama-0")
+    assert "as the test wants it, of Bearer ***" in caplog.text
+    assert api.token not in caplog.text
+
+
 def test_a_token_that_is_replaced_in_its_file_is_used_and_an_old_one_costs_nothing_that_is_known(
     api: ApiStandIn, tmp_path: Path
 ) -> None:

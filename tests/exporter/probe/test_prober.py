@@ -6,6 +6,7 @@ import json
 import socket
 import threading
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 from hypothesis import given
@@ -173,6 +174,32 @@ def test_the_word_of_the_server_is_bounded_and_printable() -> None:
     said = ask(answer("\x1b[31m red\n" * 500, status=500)).said
     assert said.startswith("[31m red [31m red")
     assert len(said) <= 300
+
+
+TOKEN = "sk-0123456789abcdef"
+SAYS_TOKEN = f"the token {TOKEN} is not known"
+
+
+@pytest.mark.parametrize(
+    "behaviour",
+    [
+        stream(event({"error": {"message": SAYS_TOKEN, "type": TOKEN}})),
+        stream(event({"error": SAYS_TOKEN})),
+        answer(json.dumps({"detail": SAYS_TOKEN}), status=401),
+        answer(SAYS_TOKEN, status=500),
+        answer("a " * 144 + SAYS_TOKEN, status=500),
+        answer(" " * 2980 + TOKEN, status=500),
+        raw(f"HTTP/1.1 500 X\r\nContent-Length: 900\r\n\r\n{SAYS_TOKEN[:20]}".encode()),
+    ],
+    ids=["in a stream", "as a text", "as JSON", "as it is", "where it is cut", "where what is read ends", "in half"],
+)
+def test_a_server_that_repeats_the_token_does_not_get_it_shown(behaviour: Behaviour, tmp_path: Path) -> None:
+    file = tmp_path / "token"
+    file.write_text(TOKEN)
+    outcome = ask(behaviour, bearer_token_file=str(file))
+    assert outcome.said
+    assert TOKEN[:8] not in outcome.said + outcome.message
+    assert "***" in outcome.said or len(outcome.said) == 300
 
 
 @pytest.mark.parametrize(
