@@ -15,7 +15,7 @@ from atlas_ops.catalog.reading import Entry
 from atlas_ops.render.native.left_out import why_not
 from atlas_ops.render.native.naming import Naming
 from atlas_ops.render.native.readings import Part, Readings, Told
-from atlas_ops.render.native.rule import ENDED, MODEL, TARGET, TARGET_LABELS, Rule, either, enclosed
+from atlas_ops.render.native.rule import ENDED, INSTANCE, MODEL, NAME, TARGET, TARGET_LABELS, Rule, either, enclosed
 from atlas_ops.render.native.source import Source
 
 _WORSE = tuple(Quality)
@@ -34,7 +34,7 @@ class EntryRules:
         usable = [r for r in entry.readings if not why_not(r, naming) and source.may_have(r)]
         self._told = [readings.told(reading) for reading in usable]
         labels = entry.signal.labels
-        self._keys = tuple(label for label in (c.SERVER, c.MODEL) if label in labels)
+        self._keys = (*([INSTANCE] if c.SERVER in labels else []), *([NAME] if c.MODEL in labels else []))
         self._own = next((label for label in labels if label not in c.SERVER_LABELS), "")
 
     def rules(self) -> Iterator[Rule]:
@@ -53,13 +53,15 @@ class EntryRules:
         for part in parts:
             suffix, own = part
             labels = {**runtime, self._own: own} if own else runtime
-            yield Rule(record=f"{self._entry.signal}{suffix}", expr=self._placed(self._whole(part)), labels=labels)
-        if c.SERVER in self._keys:
+            yield Rule(
+                record=f"{self._entry.signal}{suffix}", expr=self._placed(part, self._whole(part)), labels=labels
+            )
+        if INSTANCE in self._keys:
             yield from self._qualities()
             yield self._resolved()
 
     def _whole(self, part: Part) -> str:
-        """Return a part of the signal by server and model, zeros and all."""
+        """Return a part of the signal by target and model, zeros and all."""
         vector = self._added(part) if self._entry.added else self._first(part)
         if self._own == "outcome":
             zeros = f"max by ({self._by()}) ({self._source.own(ENDED)})"
@@ -67,7 +69,7 @@ class EntryRules:
         # A sum that lacks a part is no sum.
         parts = self._told if self._entry.added and len(self._told) > 1 else ()
         due = dict.fromkeys(told.reading.metric for told in parts if self._source.due(told.reading))
-        needed = "".join(f"\nand on ({c.SERVER}) {self._source.there(metric)}" for metric in due)
+        needed = "".join(f"\nand on ({INSTANCE}) {self._source.there(metric)}" for metric in due)
         return enclosed(vector) + needed if needed else vector
 
     def _added(self, part: Part) -> str:
@@ -92,19 +94,26 @@ class EntryRules:
     def _matched(self, told: Told, earlier: Sequence[Told]) -> str:
         """Return by what a reading is matched with earlier ones: what is told of a whole server serves all its models."""
         whole = any(one.reading.model and one.reading.model.whole for one in (told, *earlier))
-        return c.SERVER if whole else self._by()
+        return INSTANCE if whole else self._by()
 
     def _combined(self, part: Part, vector: str) -> str:
         way = "sum" if self._entry.signal.type is SignalType.HISTOGRAM else self._entry.combine.value
         by = (*self._keys, "le") if part[0] == "_bucket" else self._keys
         return f"{way} by ({', '.join(by)}) ({vector})"
 
-    def _placed(self, vector: str) -> str:
-        """Put the labels of the target on a vector of servers."""
-        if c.SERVER not in self._keys:
-            return vector
-        labels = ", ".join(TARGET_LABELS)
-        return f"({vector})\n* on ({c.SERVER}) group_left ({labels}) {self._source.own(TARGET)}"
+    def _placed(self, part: Part, vector: str) -> str:
+        """Put the labels of the contract on a vector of targets and models."""
+        if NAME in self._keys:
+            vector = promql.label_replace(enclosed(vector), c.MODEL, "$1", NAME, "(.*)")
+        vector = self._named(vector, TARGET_LABELS) if INSTANCE in self._keys else vector
+        labels = [label for label in self._entry.signal.labels if label in c.SERVER_LABELS and label != c.RUNTIME]
+        by = (*labels, "le") if part[0] == "_bucket" else labels
+        return f"max by ({', '.join(by)}) ({vector})"
+
+    def _named(self, vector: str, labels: Sequence[str] = ()) -> str:
+        """Return a vector of targets with the names of their servers, and what else is known of them."""
+        names = ", ".join((c.SERVER, *labels))
+        return f"({vector})\n* on ({INSTANCE}) group_left ({names}) {self._source.own(TARGET)}"
 
     def _qualities(self) -> Iterator[Rule]:
         runtime, signal = self._source.dialect.runtime, self._entry.signal.name
@@ -125,11 +134,11 @@ class EntryRules:
                 same.append(used)
             elif _WORSE.index(told.reading.quality) > _WORSE.index(level):
                 worse.append(used)
-        unless = f" unless on ({c.SERVER}) ({either(worse)})" if worse else ""
-        return f"group by ({c.SERVER}) ({either(same)}){unless}"
+        unless = f" unless on ({INSTANCE}) ({either(worse)})" if worse else ""
+        return f"group by ({c.SERVER}) ({self._named(f'group by ({INSTANCE}) ({either(same)}){unless}')})"
 
     def _resolved(self) -> Rule:
-        """Return whether the signal is found, where its version should have it and a model is at work; else only that it is.
+        """Return whether the signal is found, where its version should have it; elsewhere only that it is.
 
         Before the first request a page may have families without series, which Prometheus does not keep.
         """
@@ -137,9 +146,9 @@ class EntryRules:
         missing = ""
         if any(self._source.due(told.reading) for told in self._told):
             requests = promql.select(s.REQUESTS, f"{c.RUNTIME}={promql.quote(runtime)}", 'job=""')
-            counts = self._source.dialect.entry(s.REQUESTS)
-            worked = f" and on ({c.SERVER}) ({requests} > 0)" if counts and counts.readings else ""
-            missing = f"\nor 0 * group by ({c.SERVER}) ({self._source.own(MODEL)}{worked})"
+            fresh = f"sum by ({c.SERVER}) ({requests}) == 0"
+            models = self._named(f"group by ({INSTANCE}) ({self._source.own(MODEL)})")
+            missing = f"\nor 0 * group by ({c.SERVER}) ({models} unless on ({c.SERVER}) ({fresh}))"
         labels = {c.RUNTIME: runtime, "signal": self._entry.signal.name}
         return Rule(record=s.SIGNAL_RESOLVED.name, expr=self._recorded() + missing, labels=labels)
 

@@ -1,4 +1,4 @@
-"""Whose a native series is: the label `model`, by the dialect's naming.
+"""Whose a native series is: the label that holds its model, by the dialect's naming.
 
 What `exporter.models` does with a page, in PromQL. Names of models are not capped here: Prometheus has the native series
 already.
@@ -11,7 +11,7 @@ from collections.abc import Callable, Collection, Iterator, Sequence
 from atlas_ops import promql
 from atlas_ops.catalog import conventions as c
 from atlas_ops.catalog.reading import Match, ModelOf
-from atlas_ops.render.native.rule import KNOWN, MODEL, ONLY, WHOLE, Rule, either, enclosed
+from atlas_ops.render.native.rule import INSTANCE, KNOWN, MODEL, NAME, ONLY, WHOLE, Rule, either, enclosed
 from atlas_ops.render.native.source import Source
 
 _Select = Callable[..., str]
@@ -19,7 +19,7 @@ _Select = Callable[..., str]
 
 
 class Naming:
-    """Puts the label `model` on the series of one job."""
+    """Puts the models on the series of one job."""
 
     def __init__(self, source: Source) -> None:
         self._source = source
@@ -41,7 +41,7 @@ class Naming:
         if of is not None:
             regex = part_of_path(of.part)
             inside, outside = (f"{of.label}{operator}{promql.quote(regex)}" for operator in ("=~", "!~"))
-            told = self._known(promql.label_replace(select(inside), c.MODEL, "$1", of.label, regex))
+            told = self._known(promql.label_replace(select(inside), NAME, "$1", of.label, regex))
             return either([told, self._given_by(ONLY, select(outside))])
         if not self._naming.labels:
             return self._unnamed(select())
@@ -55,30 +55,30 @@ class Naming:
             return
         told, only = self._source.own(MODEL), self._source.own(ONLY)
         yield Rule(record=MODEL, expr=self._models(), labels=labels)
-        one = f"{told} and on ({c.SERVER}) (count by ({c.SERVER}) ({told}) == 1)"
-        yield Rule(record=ONLY, expr=f"group by ({c.SERVER}, {c.MODEL}) ({one})", labels=labels)
+        one = f"{told} and on ({INSTANCE}) (count by ({INSTANCE}) ({told}) == 1)"
+        yield Rule(record=ONLY, expr=f"group by ({INSTANCE}, {NAME}) ({one})", labels=labels)
         readings = (reading for entry in self._source.dialect.entries for reading in entry.readings)
         if any(reading.model and reading.model.whole for reading in readings):
             unnamed = self._constant(self._servers(), c.UNNAMED_MODEL)
-            expr = f"group by ({c.SERVER}, {c.MODEL}) ({only} or on ({c.SERVER}) {unnamed})"
+            expr = f"group by ({INSTANCE}, {NAME}) ({only} or on ({INSTANCE}) {unnamed})"
             yield Rule(record=WHOLE, expr=expr, labels=labels)
 
     def _models(self) -> str:
         names = once(self._naming.known_by or self._source.dialect.read_names)
         told = list(self._labelled(lambda *matchers: self._source.named(names, *matchers)))
-        alternatives = [f"group by ({c.SERVER}, {c.MODEL}) ({either(told)})"] if told else []
+        alternatives = [f"group by ({INSTANCE}, {NAME}) ({either(told)})"] if told else []
         if self._naming.alone:
             alternatives += self._defaults()
-        return f"\nor on ({c.SERVER}) ".join(alternatives)
+        return f"\nor on ({INSTANCE}) ".join(alternatives)
 
     def _defaults(self) -> Iterator[str]:
         """Yield how the model of a page that names none is called, the best first."""
         if self._naming.info and not self._source.native.model:
             metric, label = self._naming.info
             named = f"{label}!~{promql.quote(f'|{c.NO_SERVICE_NAME}.*')}"
-            info = promql.label_replace(self._source.vector(metric, (), named), c.MODEL, "$1", label, "(.+)")
-            known = f"group by ({c.SERVER}, {c.MODEL}) ({info}) and on ({c.SERVER}) {self._source.own(KNOWN)}"
-            yield f"topk by ({c.SERVER}) (1, {known})"
+            info = promql.label_replace(self._source.vector(metric, (), named), NAME, "$1", label, "(.+)")
+            known = f"group by ({INSTANCE}, {NAME}) ({info}) and on ({INSTANCE}) {self._source.own(KNOWN)}"
+            yield f"topk by ({INSTANCE}) (1, {known})"
         yield self._constant(self._servers(), self._source.native.model or c.UNNAMED_MODEL)
 
     def _labelled(self, select: _Select) -> Iterator[str]:
@@ -86,14 +86,14 @@ class Naming:
         passed: list[str] = []
         for label in self._naming.labels:
             series = select(*passed, f'{label}!=""')
-            yield series if label == c.MODEL else promql.label_replace(series, c.MODEL, "$1", label, "(.+)")
+            yield promql.label_replace(series, NAME, "$1", label, "(.+)")
             passed.append(f'{label}=""')
 
     def _known(self, vector: str) -> str:
         """Count models together that the names in `known_by` do not have."""
         if not self._naming.known_by:
             return vector
-        told = f"on ({c.SERVER}, {c.MODEL}) {self._source.own(MODEL)}"
+        told = f"on ({INSTANCE}, {NAME}) {self._source.own(MODEL)}"
         other = self._constant(f"{enclosed(vector)} unless {told}", c.OVERFLOW)
         return f"{enclosed(vector)} and {told}\nor {other}"
 
@@ -103,14 +103,14 @@ class Naming:
         return self._constant(vector, self._source.native.model or c.UNNAMED_MODEL)
 
     def _given_by(self, record: str, vector: str) -> str:
-        return f"{enclosed(vector)} * on ({c.SERVER}) group_left ({c.MODEL}) {self._source.own(record)}"
+        return f"{enclosed(vector)} * on ({INSTANCE}) group_left ({NAME}) {self._source.own(record)}"
 
     def _servers(self) -> str:
-        return f"group by ({c.SERVER}) ({self._source.own(KNOWN)})"
+        return f"group by ({INSTANCE}) ({self._source.own(KNOWN)})"
 
     @staticmethod
     def _constant(vector: str, model: str) -> str:
-        return promql.label_replace(vector, c.MODEL, model.replace("$", "$$"))
+        return promql.label_replace(vector, NAME, model.replace("$", "$$"))
 
 
 def once(names: Collection[str]) -> list[str]:

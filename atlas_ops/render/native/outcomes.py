@@ -12,14 +12,14 @@ from atlas_ops import promql
 from atlas_ops.catalog import conventions as c
 from atlas_ops.catalog.reading import NO_EVENT, Reading
 from atlas_ops.render.native.naming import Naming
-from atlas_ops.render.native.rule import SETTLED, UNFINISHED, Rule
+from atlas_ops.render.native.rule import INSTANCE, NAME, SETTLED, UNFINISHED, Rule
 from atlas_ops.render.native.source import Source
 
 SETTLING = "1m"
 """As in `exporter.settled`: a request that has not ended by then counts."""
 REMEMBERED = "5m"
 """How long what was told is remembered while a target does not answer; as long as Prometheus itself looks back."""
-_BY = f"{c.SERVER}, {c.MODEL}"
+_BY = f"{INSTANCE}, {NAME}"
 
 
 def matchers(reading: Reading, outcome: str) -> Iterator[tuple[str, ...]]:

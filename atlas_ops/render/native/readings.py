@@ -1,4 +1,4 @@
-"""What one native way to tell a signal becomes: vectors with the labels `server` and `model`, not yet added up.
+"""What one native way to tell a signal becomes: vectors with `instance` and model, not yet added up.
 
 What `exporter.decode` does with a page, in PromQL. Used by `entries`.
 """
@@ -14,7 +14,7 @@ from atlas_ops.catalog.model import Signal
 from atlas_ops.catalog.reading import Decoding, Match, Reading
 from atlas_ops.render.native import outcomes
 from atlas_ops.render.native.naming import Naming
-from atlas_ops.render.native.rule import Rule, either, enclosed
+from atlas_ops.render.native.rule import INSTANCE, NAME, Rule, either, enclosed
 from atlas_ops.render.native.source import Source
 
 Part = tuple[str, str]
@@ -41,17 +41,17 @@ class Readings:
     """Turns the readings of one signal into vectors."""
 
     def __init__(self, source: Source, naming: Naming, signal: Signal) -> None:
-        self._source = source
+        self.source = source
         self._naming = naming
         self._of_models = c.MODEL in signal.labels
 
     def told(self, reading: Reading) -> Told:
         """Return what a reading tells, which has to be one that PromQL can express (see `left_out`)."""
         if reading.decoding is Decoding.OUTCOME and reading.by is not None:
-            vector, rules = outcomes.unfinished(self._source, self._naming, reading)
+            vector, rules = outcomes.unfinished(self.source, self._naming, reading)
             return Told(reading=reading, there=vector, parts={("", reading.otherwise): vector}, rules=rules)
         parts = _DECODINGS[reading.decoding](self, reading)
-        parts = {part: f"{enclosed(vector)}{self._source.without(reading.unless)}" if reading.unless else vector
+        parts = {part: f"{enclosed(vector)}{self.source.without(reading.unless)}" if reading.unless else vector
                  for part, vector in parts.items()}  # fmt: skip
         there = parts.get(("_count", "")) or either(parts.values())
         return Told(reading=reading, there=there, parts=parts)
@@ -61,7 +61,7 @@ class Readings:
         where = reading.where if where is None else where
         if self._of_models:
             return self._naming.vector(metric, where, reading.model, *matchers)
-        return self._source.vector(metric, where, *matchers)
+        return self.source.vector(metric, where, *matchers)
 
     def buckets(self, reading: Reading) -> str:
         """Return the buckets of a histogram with bounds in the unit of the signal."""
@@ -81,7 +81,7 @@ class Readings:
         second = enclosed(enclosed(self.vector(reading.by.metric, reading, where=reading.by.where)) + least)
         chosen = sorted({match.label for match in (*reading.where, *reading.by.where)})
         rest = f"max without ({', '.join(chosen)}) {second}" if chosen else second
-        by = ", ".join((c.SERVER, c.MODEL) if self._of_models else (c.SERVER,))
+        by = ", ".join((INSTANCE, NAME) if self._of_models else (INSTANCE,))
         alone = f"(max by ({by}) {second} and count by ({by}) {second} == 1)"
         exact = f"{first} {operator} ignoring ({', '.join(chosen)}) group_left () {rest}"
         return f"{exact}\nor {first} {operator} on ({by}) group_left () {alone}"
@@ -106,7 +106,9 @@ def _histogram(readings: Readings, reading: Reading) -> dict[Part, str]:
 
 
 def _mean(readings: Readings, reading: Reading) -> dict[Part, str]:
-    count = readings.vector(reading.count, reading)
+    # The one without the other makes no mean.
+    both = f"and on ({INSTANCE}) {readings.source.there(reading.metric)}"
+    count = f"{enclosed(readings.vector(reading.count, reading))} {both}"
     return {
         ("_bucket", ""): promql.label_replace(count, "le", "+Inf"),
         ("_sum", ""): _scaled(readings.vector(reading.metric, reading), reading),

@@ -1,6 +1,6 @@
-"""One recording rule of native mode, and the names of the few series that the rules read back. Shared by its modules.
+"""One recording rule of native mode, and the names that its rules share: labels, and the few series that are read back.
 
-Every other rule of a group may read what these record: Prometheus evaluates a group in order.
+Prometheus evaluates a group in order, so a rule may read what the ones before it have recorded.
 """
 
 from __future__ import annotations
@@ -9,6 +9,12 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 
 from atlas_ops.catalog import conventions as c
+
+INSTANCE = "instance"
+"""The label by which native series are of one server, until they get the labels of the contract. No server can set it."""
+NAME = "atlas_model"
+"""The label that holds the model until then. A native label `model` stays what it is: to write over it could make two series
+of a server alike, and then Prometheus refuses the whole rule."""
 
 TARGET = "server:atlas_native_target:info"
 """Who each target of the job is: the labels of a server, without its runtime."""

@@ -1,4 +1,4 @@
-"""The native series of one scrape job, less what the dialect says must not be counted, with the label `server`.
+"""The native series of one scrape job, less what the dialect says must not be counted.
 
 What `exporter.prepare` does with a page, in PromQL. Used by the other modules of native mode.
 """
@@ -12,7 +12,7 @@ from atlas_ops import promql
 from atlas_ops.catalog import conventions as c
 from atlas_ops.catalog.dialect import Alive, Dialect
 from atlas_ops.catalog.reading import Match, Reading, Version
-from atlas_ops.render.native.rule import either, enclosed
+from atlas_ops.render.native.rule import INSTANCE, either, enclosed
 from atlas_ops.settings import Native
 
 _ALIVE = "atlas_alive"
@@ -37,23 +37,19 @@ class Source:
         if metric not in self.dialect.cumulative_names:
             # Drops NaN, too, which would spoil a sum.
             vector = f"{enclosed(vector)} >= 0"
-        return _served(vector)
+        return vector
 
     def there(self, metric: str) -> str:
         """Return the series of a native metric, counted or not."""
-        return _served(self._series(metric))
+        return self._series(metric)
 
     def named(self, names: Sequence[str], *matchers: str) -> str:
         """Return the series of several native metrics, less those that are dropped whatever their name."""
-        return _served(self._kept(_ANY_NAME, [f"__name__=~{promql.quote('|'.join(names))}", *matchers]))
+        return self._kept(_ANY_NAME, [f"__name__=~{promql.quote('|'.join(names))}", *matchers])
 
     def anything(self, names: Sequence[str]) -> str:
         """Return the series of several native metrics, counted or not."""
-        return _served(self._series("", f"__name__=~{promql.quote('|'.join(names))}"))
-
-    def up(self) -> str:
-        """Return what Prometheus says of each target."""
-        return _served(self._series("up"))
+        return self._series("", f"__name__=~{promql.quote('|'.join(names))}")
 
     def may_have(self, reading: Reading) -> bool:
         """Say whether servers of the version that was given have a reading; of any version, when none was."""
@@ -71,7 +67,7 @@ class Source:
 
     def without(self, names: Sequence[str]) -> str:
         """Return what leaves the servers out that have one of these names; nothing where there are no names."""
-        return "".join(f" unless on ({c.SERVER}) {self.there(name)}" for name in names)
+        return "".join(f" unless on ({INSTANCE}) {self.there(name)}" for name in names)
 
     def _series(self, metric: str, *matchers: str) -> str:
         return promql.select(metric, self._job, *matchers)
@@ -99,13 +95,9 @@ class Source:
         yield self._kept(metric, [*matchers, *(f'{label}=""' for label in alive.labels)])
         for label in alive.labels:
             mine = promql.label_replace(self._kept(metric, [*matchers, f'{label}!=""']), _ALIVE, "$1", label, "(.+)")
-            yield f"({mine} and on (instance, {_ALIVE}) {living})"
-        yield f"(({self._kept(metric, matchers)}) unless on (instance) {named})"
+            yield f"({mine} and on ({INSTANCE}, {_ALIVE}) {living})"
+        yield f"(({self._kept(metric, matchers)}) unless on ({INSTANCE}) {named})"
 
 
 def _accepts(match: Match) -> str:
     return promql.label_in(match.label, match.patterns)
-
-
-def _served(vector: str) -> str:
-    return promql.label_replace(vector, c.SERVER, "$1", "instance", "(.*)")

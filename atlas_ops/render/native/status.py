@@ -11,21 +11,27 @@ from atlas_ops import promql
 from atlas_ops.catalog import conventions as c
 from atlas_ops.catalog import signals as s
 from atlas_ops.render.native.naming import once
-from atlas_ops.render.native.rule import KNOWN, TARGET, TARGET_LABELS, Rule
+from atlas_ops.render.native.rule import INSTANCE, KNOWN, TARGET, TARGET_LABELS, Rule
 from atlas_ops.render.native.source import Source
 
-_FROM_TARGET = {c.HOST_NAME: "node", c.K8S_NAMESPACE: "namespace", c.K8S_POD: "pod", c.K8S_CONTAINER: "container"}
+_FROM_TARGET = {
+    c.SERVER: INSTANCE,
+    c.HOST_NAME: "node",
+    c.K8S_NAMESPACE: "namespace",
+    c.K8S_POD: "pod",
+    c.K8S_CONTAINER: "container",
+}
 """{label of the contract: label that Prometheus's discovery puts on a target}."""
 _BY = ", ".join((c.SERVER, *TARGET_LABELS))
 
 
 def targets(source: Source, labels: dict[str, str]) -> Iterator[Rule]:
     """Yield who the targets are, each address once, and which of them speak the dialect."""
-    vector = source.up()
+    target = f"topk by ({INSTANCE}) (1, group by ({', '.join(_FROM_TARGET.values())}) ({source.there('up')}))"
     for label, native in _FROM_TARGET.items():
-        vector = promql.label_replace(vector, label, "$1", native, "(.+)")
-    yield Rule(record=TARGET, expr=f"topk by ({c.SERVER}) (1, group by ({_BY}) ({vector}))", labels=labels)
-    yield Rule(record=KNOWN, expr=f"group by ({c.SERVER}) ({_speaking(source)})", labels=labels)
+        target = promql.label_replace(target, label, "$1", native, "(.+)")
+    yield Rule(record=TARGET, expr=f"group by ({INSTANCE}, {_BY}) ({target})", labels=labels)
+    yield Rule(record=KNOWN, expr=f"group by ({INSTANCE}) ({_speaking(source)})", labels=labels)
 
 
 def _speaking(source: Source) -> str:
@@ -39,12 +45,12 @@ def _speaking(source: Source) -> str:
 def states(source: Source) -> Iterator[Rule]:
     """Yield the state of each server. Prometheus only tells that a scrape failed, so that is `unreachable` whatever it was."""
     runtime = {c.RUNTIME: source.dialect.runtime}
-    target, known = source.own(TARGET), source.own(KNOWN)
-    answers = f"{target} and on ({c.SERVER}) ({source.up()} == 1)"
+    target, known, up = source.own(TARGET), source.own(KNOWN), source.there("up")
+    answers = f"{target} and on ({INSTANCE}) ({up} == 1)"
     vectors = {
-        "ok": f"{answers} and on ({c.SERVER}) {known}",
-        "empty": f"{answers} unless on ({c.SERVER}) {known}",
-        "unreachable": f"{target} and on ({c.SERVER}) ({source.up()} == 0)",
+        "ok": f"{answers} and on ({INSTANCE}) {known}",
+        "empty": f"{answers} unless on ({INSTANCE}) {known}",
+        "unreachable": f"{target} and on ({INSTANCE}) ({up} == 0)",
     }
     yield Rule(record=s.SERVER_UP.name, expr=_one_or_zero(vectors["ok"], target), labels=runtime)
     for state in c.SCRAPE_STATES:

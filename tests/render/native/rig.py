@@ -116,7 +116,8 @@ def _await(client: Prometheus, targets: int) -> None:
     _until(lambda: len(client.query("up")) == targets, "not every target was scraped")
     _until(lambda: _evaluated(client, targets), "a scrape fails")
     rules = [rule for group in _groups(client) for rule in group["rules"]]
-    assert not [f"{rule['name']}: {rule['lastError']}" for rule in rules if rule.get("lastError")]
+    wrong = "\n".join(f"{rule['name']}: {rule['lastError']}" for rule in rules if rule.get("lastError"))
+    assert not wrong, wrong
 
 
 def _evaluated(client: Prometheus, targets: int) -> bool:

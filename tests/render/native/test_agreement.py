@@ -14,9 +14,10 @@ from atlas_ops.exporter.prepare import prepare
 from atlas_ops.settings import Native
 from tests.exporter.dialects import native
 from tests.exporter.dialects.test_native_names import RUNTIMES
-from tests.exporter.pages import CAPTURES, parsed, runtime_of, series, text_of, told
+from tests.exporter.pages import CAPTURES, parsed, runtime_of, text_of, told
 from tests.exporter.test_captures import has_series
 from tests.render.native import made
+from tests.render.native.odd_pages import ODD_PAGES
 from tests.render.native.rig import Target, prometheus
 
 DIALECTS = {dialect.runtime: dialect for dialect in shipped_dialects()}
@@ -27,17 +28,7 @@ PAGES |= {
     for runtime, dialect in DIALECTS.items()
     if runtime not in {known for known, _ in PAGES.values()}
 }
-PAGES["kserve/queue-proxy"] = ("kserve", made.page(DIALECTS["kserve"]) + text_of("kserve/load_after"))
-PAGES["trtllm_serve/ranks"] = ("trtllm_serve", "".join((
-    series("trtllm_kv_cache_reused_blocks_total", 10, model_name="m", rank="0"),
-    series("trtllm_kv_cache_reused_blocks_total", 20, model_name="m", rank="1"),
-    series("trtllm_kv_cache_missed_blocks_total", 30, model_name="m"),
-    series("trtllm_kv_cache_tokens_per_block", 32, model_name="m", rank="0"),
-    series("trtllm_kv_cache_tokens_per_block", 64, model_name="m", rank="1"),
-    series("trtllm_kv_cache_max_blocks", 100, model_name="n", rank="0"),
-    series("trtllm_kv_cache_tokens_per_block", 16, model_name="n"),
-)))  # fmt: skip
-PAGES["vllm/renamed"] = ("vllm", text_of("vllm/load-stream-1").replace("vllm:num_requests_", "vllm:num_of_requests_"))
+PAGES |= {page: (runtime_of(page), text) for page, text in ODD_PAGES.items()}
 """Of every runtime at least one: {name: (runtime, text)}."""
 
 NOT_IN_PROMQL = (Decoding.LABEL_PRODUCT, Decoding.LABEL_LISTS)
@@ -90,13 +81,15 @@ def _expected(page: str) -> Samples:
     counted = prepare(dialect, parsed(text), LeftOut(dialect))
     assert counted is not None
     used = {entry.signal.name: _used(entry, counted) for entry in dialect.entries}
+    speaks = told(text, runtime=runtime)
+    missing = {signal for signal, found in speaks.resolved().items() if not found}
     samples: Samples = {}
-    for sample in told(text, runtime=runtime).samples:
+    for sample in speaks.samples:
         labels = dict(sample.labels)
-        readings = used.get(labels.get("signal", sample.signal.name), ())
-        if sample.signal is s.SIGNAL_RESOLVED and not sample.value:
+        about = labels.get("signal", sample.signal.name)
+        if about in missing and sample.signal is s.SIGNAL_RESOLVED:
             samples[_key(sample.signal.name, {**labels, c.SERVER: page})] = 0
-        elif readings and not _odd_bound(readings[0], labels.get("le", "+Inf")):
+        elif about not in missing and used.get(about) and not _odd_bound(used[about][0], labels.get("le", "+Inf")):
             placed = {} if "signal" in labels else {c.K8S_POD: "p", c.K8S_NAMESPACE: "n", c.HOST_NAME: "h"}
             samples[_key(sample.signal.name + sample.part, {**labels, **placed, c.SERVER: page})] = sample.value
     return samples
@@ -105,11 +98,7 @@ def _expected(page: str) -> Samples:
 def _used(entry: Entry, page: Page) -> list[Reading]:
     """The readings of which Prometheus has a series; a family that is declared and has none is not kept."""
     expressible = [reading for reading in entry.readings if reading.decoding not in NOT_IN_PROMQL]
-    return [
-        r
-        for r in expressible
-        if any(has_series(page, name, r.where) for name in (r.metric, r.count, f"{r.metric}_count"))
-    ]
+    return [r for r in expressible if any(has_series(page, name, r.where) for name in (r.metric, f"{r.metric}_count"))]
 
 
 def _odd_bound(reading: Reading, bound: str) -> bool:

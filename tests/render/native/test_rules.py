@@ -89,8 +89,8 @@ def test_names_of_other_versions_are_left_out_when_the_version_is_told() -> None
 
 
 def test_a_page_that_names_no_model_is_of_the_one_that_the_settings_name() -> None:
-    assert '"model", "llama 3 $$"' in text("llamacpp", model="llama 3 $")
-    assert '"model", "unnamed"' in text("llamacpp")
+    assert '"atlas_model", "llama 3 $$"' in text("llamacpp", model="llama 3 $")
+    assert '"atlas_model", "unnamed"' in text("llamacpp")
 
 
 def test_what_promql_cannot_tell_stands_on_top_of_the_file_with_the_reason() -> None:
