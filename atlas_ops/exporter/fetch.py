@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 from atlas_ops import __version__
 from atlas_ops.exporter.deadline import Deadline
-from atlas_ops.exporter.http_client import PROBLEMS, HttpClient, TokenProblem
+from atlas_ops.exporter.http_client import PROBLEMS, BrokenChunk, HttpClient, TokenProblem
 from atlas_ops.exporter.scrape_state import ScrapeFailure, ScrapeState
 
 _CHUNK = 1 << 16
@@ -75,6 +75,7 @@ def _failure(error: Exception) -> ScrapeFailure:
     if isinstance(error, http.client.IncompleteRead):
         return ScrapeFailure(ScrapeState.UNPARSABLE, "the server closed the connection in the middle of the page")
     if isinstance(error, http.client.HTTPException):
-        return ScrapeFailure(ScrapeState.UNPARSABLE, f"the answer is not HTTP: {type(error).__name__}")
+        what = str(error) if isinstance(error, BrokenChunk) else type(error).__name__
+        return ScrapeFailure(ScrapeState.UNPARSABLE, f"the answer is not HTTP: {what}")
     refused = isinstance(error, ConnectionRefusedError)
     return ScrapeFailure(ScrapeState.UNREACHABLE, str(error) or type(error).__name__, loading=refused)

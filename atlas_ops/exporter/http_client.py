@@ -36,6 +36,23 @@ class TokenProblem(AtlasError):
     """The file of the bearer token cannot be used; nothing was sent."""
 
 
+class BrokenChunk(http.client.HTTPException):
+    """A piece of the answer says that its size is below 0."""
+
+    def __str__(self) -> str:
+        return "a piece of the answer has a size below 0"
+
+
+class _Response(http.client.HTTPResponse):
+    """An answer whose pieces have sizes: http.client takes one of -1 bytes for all that comes, and keeps it in memory."""
+
+    def _read_next_chunk_size(self) -> int:
+        size: int = super()._read_next_chunk_size()  # type: ignore[misc] # http.client's own; the tests tell if it goes
+        if size < 0:
+            raise BrokenChunk
+        return size
+
+
 class _Connection:
     """The socket of one request, which a watchdog may shut at any moment."""
 
@@ -139,6 +156,7 @@ def _exchange(
     secure = parts.scheme == "https"
     host, port = parts.hostname or "", parts.port or (443 if secure else 80)
     client = http.client.HTTPConnection(host, port)
+    client.response_class = _Response
     client.sock = _connect(host, port, deadline, connection)
     if secure:
         # The handshake waits until the watchdog knows the socket that does it.

@@ -60,6 +60,7 @@ class Server:
     pod: str = ""
     container: str = ""
     bearer_token_file: str = ""
+    """Holds the token that is sent to the addresses above, and to no other: redirects are not followed."""
     probes: tuple[Probe, ...] = ()
     started_at: float | None = None
     """Unix time at which its container started; known of servers that Kubernetes told us of."""

@@ -108,6 +108,23 @@ def test_an_answer_that_is_not_whole_has_its_state(behaviour: Behaviour, state: 
     assert state_of(behaviour) is state
 
 
+@pytest.mark.parametrize("size", [b"-1", b"-5"])
+def test_an_answer_with_a_piece_of_a_size_below_0_is_no_answer_and_not_kept_in_memory(size: bytes) -> None:
+    sent = []
+
+    def flood(connection: socket.socket) -> None:
+        connection.sendall(b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n" + size + b"\r\n")
+        for _ in range(50):
+            connection.sendall(b"a 1\n" * 250_000)
+            sent.append(1_000_000)
+
+    with serving(flood) as server:
+        problem = failure(server.url, max_bytes=1_000_000)
+    assert problem.state is ScrapeState.UNPARSABLE
+    assert problem.message == "the answer is not HTTP: a piece of the answer has a size below 0"
+    assert sum(sent) < 50_000_000
+
+
 def test_a_page_without_an_announced_length_is_whole_when_its_last_line_is() -> None:
     with serving(raw(b"HTTP/1.0 200 OK\r\n\r\na 1\n")) as server:
         assert get(server.url).body == b"a 1\n"
@@ -158,6 +175,18 @@ def test_a_redirect_is_not_followed() -> None:
     with serving(answer("", status=302, headers="Location: /elsewhere")) as server:
         assert get(server.url).status == 302
         assert len(server.requests) == 1
+
+
+def test_the_token_goes_nowhere_but_to_the_host_that_was_asked(tmp_path: Path) -> None:
+    file = tmp_path / "token"
+    file.write_text("s3cret")
+    with serving(answer("a 1\n")) as other:
+        for status in (301, 302, 303, 307, 308):
+            moved = answer("", status=status, headers=f"Location: {other.url}/\r\nRefresh: 0; url={other.url}/")
+            with serving(moved) as server:
+                assert get(server.url, token_file=str(file)).status == status
+                assert "Authorization: Bearer s3cret" in server.requests[0]
+        assert not other.requests
 
 
 def test_no_proxy_is_used_and_nothing_compressed_is_asked_for(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -8,6 +8,8 @@ read as the YAML that it is.
 from __future__ import annotations
 
 import dataclasses
+import os
+import stat
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -27,20 +29,32 @@ _LEFT_BY_PROMETHEUS = "__meta_"
 
 def read(path: Path, runtimes: Sequence[str]) -> tuple[Server, ...]:
     """Return the servers of a file; ConfigError with every mistake in it. `runtimes` are the ids of the dialects."""
-    try:
-        text = _text(path)
-    except (OSError, UnicodeDecodeError) as error:
-        problem = f"cannot be read: {error}"
-        raise ConfigError(str(path), [problem], next_step="check the path and its permissions") from error
-    return parse(text, str(path), runtimes)
+    return parse(_text(path), str(path), runtimes)
 
 
 def _text(path: Path) -> str:
-    if not path.is_file():
-        raise OSError("there is no such file")
-    if path.stat().st_size > MAX_BYTES:
-        raise OSError(f"it is larger than {MAX_BYTES} bytes")
-    return path.read_text(encoding="utf-8")
+    try:
+        found = path.stat()
+        problem, next_step = _unfit(path, found)
+        if not problem:
+            return path.read_text(encoding="utf-8")
+    except UnicodeDecodeError:
+        problem, next_step = "it is not UTF-8", "write it anew as UTF-8"
+    except OSError as error:
+        problem, next_step = error.strerror or str(error), "check the path and its permissions"
+    raise ConfigError(str(path), [f"cannot be read: {problem}"], next_step=next_step)
+
+
+def _unfit(path: Path, found: os.stat_result) -> tuple[str, str]:
+    """Say why something that is there is not read, and what to do about it; two empty texts where it is."""
+    if stat.S_ISDIR(found.st_mode):
+        return "it is a folder", f"name the files in it, such as {path}/*.json"
+    if not stat.S_ISREG(found.st_mode):
+        return "it is a pipe, a socket or a device", "write a file: others are read again and again, and may never end"
+    if found.st_size > MAX_BYTES:
+        told = f"it is larger than {MAX_BYTES} bytes"
+        return told, "leave out the targets that this exporter need not measure, or split it into several files"
+    return "", ""
 
 
 def parse(text: str, file: str, runtimes: Sequence[str]) -> tuple[Server, ...]:

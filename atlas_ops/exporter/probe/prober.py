@@ -14,7 +14,7 @@ from collections.abc import Iterator
 from atlas_ops import __version__
 from atlas_ops.catalog import conventions as c
 from atlas_ops.exporter.deadline import Deadline
-from atlas_ops.exporter.http_client import PROBLEMS, HttpClient, TokenProblem
+from atlas_ops.exporter.http_client import PROBLEMS, BrokenChunk, HttpClient, TokenProblem
 from atlas_ops.exporter.probe import words
 from atlas_ops.exporter.probe.answer import MAX_BYTES, Answer, answer_for
 from atlas_ops.exporter.probe.outcome import Outcome, ProbeFailure, Result
@@ -92,6 +92,8 @@ class Prober:
             return ProbeFailure(Result.NOT_SENT, error.message)
         if isinstance(error, TimeoutError):
             return ProbeFailure(Result.TIMEOUT, f"no whole answer within {self._probe.timeout_seconds:g} s")
+        if isinstance(error, BrokenChunk):
+            return ProbeFailure(Result.GARBAGE, f"the answer is not HTTP: {error}")
         if answering:
             return ProbeFailure(Result.TRUNCATED, "the answer broke off in the middle")
         if isinstance(error, ConnectionRefusedError):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import json
+import os
 from pathlib import Path
 
 import pytest
@@ -92,12 +93,23 @@ def test_a_password_in_an_address_is_refused_and_not_repeated() -> None:
     assert "hunter2" not in str(caught.value)
 
 
-def test_what_is_no_file_or_too_large_is_a_mistake(tmp_path: Path) -> None:
-    large = tmp_path / "large.yaml"
+def test_what_is_no_file_or_too_large_is_a_mistake_and_told_as_what_it_is(tmp_path: Path) -> None:
+    large, pipe, folder, odd = (tmp_path / name for name in ("large.yaml", "pipe.json", "folder.json", "odd.yaml"))
     large.write_text("#" * (file_form.MAX_BYTES + 1))
-    for path in (large, tmp_path, tmp_path / "none.yaml"):
-        with pytest.raises(ConfigError, match="cannot be read"):
+    odd.write_bytes(b"\xff\xff")
+    os.mkfifo(pipe)
+    folder.mkdir()
+    for path, problem, next_step in (
+        (large, f"it is larger than {file_form.MAX_BYTES} bytes", "split it into several files"),
+        (pipe, "it is a pipe, a socket or a device", "write a file"),
+        (folder, "it is a folder", f"name the files in it, such as {folder}/*.json"),
+        (odd, "it is not UTF-8", "write it anew as UTF-8"),
+        (tmp_path / "none.yaml", "No such file or directory", "check the path and its permissions"),
+    ):
+        with pytest.raises(ConfigError) as caught:
             file_form.read(path, RUNTIMES)
+        assert caught.value.mistakes == (f"cannot be read: {problem}",)
+        assert next_step in caught.value.next_step
 
 
 @given(

@@ -126,6 +126,7 @@ def test_a_server_that_does_not_stream_has_no_time_to_first_token() -> None:
         (Result.TRUNCATED, stream(token("Hi"), token(" there"))),
         (Result.TRUNCATED, raw(STREAM + chunks(token("Hi"), token("", "stop")))),
         (Result.TRUNCATED, raw(STREAM + b"500\r\ndata: ")),
+        (Result.GARBAGE, raw(STREAM + chunks(token("Hi")) + b"-5\r\ndata: ")),
         (Result.TRUNCATED, raw(STREAM + chunks(token("Hi")) + b"nonsense\r\n")),
         (Result.TRUNCATED, raw(b"HTTP/1.1 200 OK\r\nContent-Length: 900\r\n\r\n" + token("Hi") + token("", "stop"))),
         (Result.EMPTY, stream(b": ping\n\n", token(""), token("", "stop"), DONE)),
