@@ -43,6 +43,14 @@ class ConfigError(AtlasError):
         lines = "\n".join(f"  {mistake}" for mistake in self.mistakes)
         super().__init__(f"{file}: {count}\n{lines}", next_step=next_step)
 
+    @classmethod
+    def of_all(cls, folder: str, errors: Sequence[ConfigError]) -> ConfigError:
+        """Return the errors of one or more files of a folder as one."""
+        if len(errors) == 1:
+            return errors[0]
+        mistakes = [f"{error.file}: {mistake}" for error in errors for mistake in error.mistakes]
+        return cls(folder, mistakes, next_step="; ".join(dict.fromkeys(error.next_step for error in errors)))
+
 
 class EnvironmentProblem(AtlasError):
     """The machine lacks something: a free port, a program, a permission, a reachable service."""

@@ -28,6 +28,10 @@ from atlas_ops.catalog.model import Quality
 from atlas_ops.catalog.reading import Combine
 from atlas_ops.document import Document, Section
 
+_NEXT_STEP = (
+    "mend these lines; exporters/dialect.schema.json lists every key (`atlas-ops unpack` copies it, editors check by it), "
+    "atlas_ops/catalog/dialect.py and reading.py explain them"
+)
 _FACTS = ("model", "version")
 _SPOKEN = {signal.name: signal for signal in SPOKEN_SIGNALS}
 
@@ -72,7 +76,7 @@ def _dialect(document: Document, stem: str) -> Dialect:
     for section in (fingerprint, metrics, root):
         section.finish()
     _check(root, dialect)
-    document.close(next_step="mend these lines; atlas_ops/catalog/dialect.py and reading.py explain every key")
+    document.close(next_step=_NEXT_STEP)
     return dialect
 
 

@@ -16,7 +16,9 @@ from atlas_ops.catalog.dialect_file import parse, read
 from atlas_ops.catalog.model import Signal
 from atlas_ops.errors import ConfigError
 
-__all__ = ["bounds_of", "load", "parse", "read", "recognise", "runtime_ids", "shipped_dialects"]
+__all__ = ["bounds_of", "load", "own_files", "parse", "read", "recognise", "runtime_ids", "shipped_dialects"]
+
+_ENDINGS = (".yaml", ".yml")
 
 
 def recognise(dialects: Sequence[Dialect], names: Collection[str]) -> Dialect | None:
@@ -27,7 +29,7 @@ def recognise(dialects: Sequence[Dialect], names: Collection[str]) -> Dialect | 
 
 def runtime_ids(own: str = "") -> tuple[str, ...]:
     """Return the ids of the shipped dialects and of those in the user's own folder; a file's name is its runtime's id."""
-    return tuple(sorted(_shipped_files() | _own_files(own)))
+    return tuple(sorted(_shipped_files() | own_files(own)))
 
 
 @cache
@@ -37,12 +39,19 @@ def shipped_dialects() -> tuple[Dialect, ...]:
 
 
 def load(own: str = "") -> tuple[Dialect, ...]:
-    """Return every dialect, by runtime id; ConfigError with the mistakes of the first file that is wrong.
+    """Return every dialect, by runtime id; ConfigError with every mistake of every file.
 
     `own` is a folder of the user's dialects; one with the id of a shipped one takes its place.
     """
     known = {dialect.runtime: dialect for dialect in shipped_dialects()}
-    known |= {runtime: read(path) for runtime, path in _own_files(own).items()}
+    wrong: list[ConfigError] = []
+    for runtime, path in own_files(own).items():
+        try:
+            known[runtime] = read(path)
+        except ConfigError as error:
+            wrong.append(error)
+    if wrong:
+        raise ConfigError.of_all(own, wrong)
     return tuple(known[runtime] for runtime in sorted(known))
 
 
@@ -60,9 +69,21 @@ def _shipped_files() -> dict[str, Path]:
     return {path.stem: path for path in shipped.folder("exporters").glob("*.yaml")}
 
 
-def _own_files(folder: str) -> dict[str, Path]:
+def own_files(folder: str) -> dict[str, Path]:
+    """Return the files of the user's own folder by runtime id; none where none is named. ConfigError when it does not do."""
     if not folder:
         return {}
-    if not Path(folder).is_dir():
-        raise ConfigError(folder, ["is no folder"], next_step="name a folder of dialects, such as --dialects dialects/")
-    return {path.stem: path for path in Path(folder).glob("*.yaml")}
+    next_step = "name a folder of dialects, such as --dialects dialects/"
+    try:
+        paths = sorted(path for path in Path(folder).iterdir() if path.suffix in _ENDINGS)
+    except (FileNotFoundError, NotADirectoryError):
+        raise ConfigError(folder, ["is no folder"], next_step=next_step) from None
+    except OSError as error:
+        raise ConfigError(folder, [f"cannot be listed: {error.strerror}"], next_step=next_step) from None
+    files = {path.stem: path for path in paths}
+    doubled = [
+        f"{path.name} and {files[path.stem].name} are of one runtime" for path in paths if files[path.stem] != path
+    ]
+    if doubled:
+        raise ConfigError(folder, doubled, next_step="remove one of the two")
+    return files

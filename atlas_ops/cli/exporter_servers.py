@@ -27,8 +27,7 @@ def plan_servers(
 ) -> Iterator[Plan]:
     """Yield the plans of these servers and of their probes; `gpus` are the keys of the collectors of GPUs."""
     spoken = dialects.load(exporter.dialects)
-    own = sorted(Path(exporter.dialects).glob("*.yaml")) if exporter.dialects else ()
-    files = tuple((path, stamp(path)) for path in own)
+    files = tuple((path, stamp(path)) for path in dialects.own_files(exporter.dialects).values())
     for server, name in zip(servers, name_servers(servers), strict=True):
         identity = _identity(server, name, host_name)
         plan = _server(server, identity, exporter, spoken, (files, *gpus))

@@ -166,7 +166,7 @@ NONSENSE = (
     ("{fact: version, find: version}", "{fact: colour, find: version}", "expected one of model, version"),
     ("{fact: version, find: version}", "{signal: atlas_gpu_up, find: a}", "signal: expected one of"),
     ("{fact: version, find: version}", "{fact: version}", "find: is missing"),
-    ("every_seconds: 300", "every_seconds: 100000", "expected a number above -1 and below 86400"),
+    ("every_seconds: 300", "every_seconds: 100000", "expected a number above -0.001 and below 86400"),
     (", since: 0.8.5}", "}", "since: is missing; evidence is of a version"),
     ("gauges_move: step", "gauges_move: often", "expected one of live, step, finish, arrival, push"),
     ("  gauges_move: step\n", "", "gauges_move: is missing"),
@@ -215,3 +215,39 @@ def test_an_empty_file_is_told_what_it_lacks(tmp_path: Path) -> None:
     file.write_text("")
     with pytest.raises(ConfigError, match="name: is missing"):
         dialects.read(file)
+
+
+def test_the_mistakes_of_all_files_of_a_folder_are_told_together(tmp_path: Path) -> None:
+    good = text_of("vllm")
+    (tmp_path / "vllm.yaml").write_text(good)
+    (tmp_path / "first.yaml").write_text(good)
+    (tmp_path / "second.yml").write_text(good.replace("combine: max", "combine: mean"))
+    (tmp_path / "third.yaml").write_text("{")
+    with pytest.raises(ConfigError) as raised:
+        dialects.load(str(tmp_path))
+    told = "\n".join(raised.value.mistakes)
+    assert f"{tmp_path / 'first.yaml'}: line 3: runtime: expected one of first, found 'vllm'" in told
+    assert f"{tmp_path / 'second.yml'}: line 3: runtime: expected one of second, found 'vllm'" in told
+    assert "expected one of sum, max, min, found 'mean'" in told
+    assert f"{tmp_path / 'third.yaml'}: line 2: not YAML" in told
+    assert raised.value.file == str(tmp_path)
+    assert "exporters/dialect.schema.json" in raised.value.next_step
+    assert "mend the syntax" in raised.value.next_step
+
+
+def test_a_dialect_of_ones_own_may_end_in_either_way_but_not_in_both(tmp_path: Path) -> None:
+    text = text_of("vllm").replace("runtime: vllm", "runtime: mine", 1)
+    (tmp_path / "mine.yml").write_text(text)
+    (tmp_path / "notes.txt").write_text("{")
+    assert "mine" in {dialect.runtime for dialect in dialects.load(str(tmp_path))}
+    assert "mine" in dialects.runtime_ids(str(tmp_path))
+    (tmp_path / "mine.yaml").write_text(text)
+    with pytest.raises(ConfigError, match=r"mine\.yaml and mine\.yml are of one runtime"):
+        dialects.runtime_ids(str(tmp_path))
+
+
+@pytest.mark.parametrize("name", ["nowhere", "file"])
+def test_a_folder_of_dialects_that_is_none_is_told(tmp_path: Path, name: str) -> None:
+    (tmp_path / "file").write_text("")
+    with pytest.raises(ConfigError, match="is no folder"):
+        dialects.load(str(tmp_path / name))
