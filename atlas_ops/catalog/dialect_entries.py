@@ -163,6 +163,8 @@ def _check(section: Section, reading: Reading) -> None:
     """Note what does not go together."""
     if reading.decoding is Decoding.OUTCOME and not (reading.outcomes if reading.label else reading.otherwise):
         section.mistake("label", "expected a label with outcomes, or otherwise for a counter of one outcome")
+    elif reading.outcomes and not reading.label:
+        section.mistake("label", "is missing; outcomes are those of the values of a label")
     if reading.decoding in _OPERAND_NEEDED and reading.by is None:
         section.mistake("by", f"is missing; a {reading.decoding.value} has a second metric")
     if reading.decoding is Decoding.STATE and (not reading.equals) == (reading.at_least is None):

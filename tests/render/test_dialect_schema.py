@@ -59,6 +59,42 @@ def test_the_schema_is_one() -> None:
     jsonschema.Draft202012Validator.check_schema(schema())
 
 
+NONSENSE = (
+    ('{note: "", quality: none}', "signals", "atlas_request_prompt_tokens"),
+    ("{quality: none}", "signals", "atlas_request_prompt_tokens"),
+    ("{quality: direct, first_of: [{metric: a}], sum_of: [{metric: b}]}", "signals", "atlas_requests_running"),
+    ("{quality: direct, sum_of: [{metric: a, outcomes: {b: ok}, otherwise: error}]}", "signals", "atlas_requests_total"),
+    ("{quality: direct, sum_of: [{metric: a, outcomes: {b: ok}}]}", "signals", "atlas_requests_total"),
+    ("{quality: direct, sum_of: [{metric: a, label: b, otherwise: error}]}", "signals", "atlas_requests_total"),
+    ("{quality: direct, sum_of: [{metric: a, label: b, outcomes: {}}]}", "signals", "atlas_requests_total"),
+    ("{quality: direct, first_of: [{metric: a, model: {whole: false}}]}", "signals", "atlas_requests_running"),
+    ("{quality: direct, first_of: [{metric: a, decode: ratio}]}", "signals", "atlas_requests_running"),
+    ("{quality: direct, first_of: [{metric: a, decode: mean}]}", "signals", "atlas_queue_time_seconds"),
+    ("{quality: direct, first_of: [{metric: a, decode: label_product}]}", "signals", "atlas_kv_cache_capacity_tokens"),
+    ("{quality: direct, first_of: [{metric: a, decode: state}]}", "signals", "atlas_server_ready"),
+    ("{quality: direct, first_of: [{metric: a, decode: state, equals: 1, at_least: 1}]}", "signals", "atlas_server_ready"),
+    ("[{path: /a, tells: readiness, find: b}]", "health"),
+    ("[{path: /a, answers: [{find: b}]}]", "ask"),
+    ("[{path: /a, answers: [{find: b, fact: model, signal: atlas_server_ready}]}]", "ask"),
+    ("{names: []}", "fingerprint"),
+    ("{names: ['a', '']}", "fingerprint"),
+    ("{}", "models"),
+    ("{alone: false}", "models"),
+    ("{labels: []}", "models"),
+    ("{gauges_move: live, alive: {metric: a, labels: []}}", "semantics"),
+)  # fmt: skip
+
+
+@pytest.mark.parametrize("case", NONSENSE, ids=lambda case: case[0])
+def test_what_does_not_go_together_is_refused_by_both(case: tuple[str, ...]) -> None:
+    wrong, *path, last = case
+    document = yaml.safe_load(text_of("vllm"))
+    assert last in at(document, tuple(path))
+    at(document, tuple(path))[last] = yaml.safe_load(wrong)
+    assert not CHECKER.is_valid(document)
+    assert refused_by_loader(document, "vllm")
+
+
 def one_path_of_each_shape() -> list[tuple[str, Path]]:
     """A place of every kind, such as the first reading of the first signal that has one."""
     found: dict[Path, tuple[str, Path]] = {}
