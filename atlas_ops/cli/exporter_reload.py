@@ -12,6 +12,7 @@ from enum import Enum
 from pathlib import Path
 from types import TracebackType
 
+from atlas_ops.catalog.dialects import load
 from atlas_ops.cli.exporter_parts import Machine, compat_printers, plan_collectors
 from atlas_ops.errors import AtlasError
 from atlas_ops.exporter.discovery.merge import merged
@@ -134,7 +135,7 @@ class Reloader:
         self._settings = settings
 
     def _use(self, settings: Settings, found: tuple[tuple[Server, ...], ...], first_round_seconds: float) -> None:
-        servers = merged(settings.servers, *found)
+        servers = merged(settings.servers, *found, dialects=load(settings.exporter.dialects))
         self._service.use(
             plan_collectors(settings, self._machine, servers),
             compat_printers(settings.exporter),

@@ -11,16 +11,18 @@ import dataclasses
 from collections.abc import Sequence
 
 from atlas_ops import settings as settings_module
-from atlas_ops.catalog.dialects import runtime_ids
+from atlas_ops.catalog.dialect import Dialect
+from atlas_ops.catalog.dialects import load
 from atlas_ops.cli import place
 from atlas_ops.errors import UsageError
+from atlas_ops.exporter.places import page_of
 from atlas_ops.settings import Server, Settings, url_problem
 from atlas_ops.settings.addresses import shown
 
 
 def servers_from_flags(flags: Sequence[str]) -> tuple[Server, ...]:
     """Read `URL[=RUNTIME]` texts; UsageError with every mistake in them."""
-    servers, mistakes = _servers(flags, runtime_ids())
+    servers, mistakes = _servers(flags, load())
     _refuse(mistakes)
     return servers
 
@@ -28,14 +30,15 @@ def servers_from_flags(flags: Sequence[str]) -> tuple[Server, ...]:
 def read(args: argparse.Namespace) -> Settings:
     """Return the settings of the file with the flags over them; AtlasError with every mistake of either."""
     settings = place.read_config(args)
-    servers, mistakes = _servers(args.server, runtime_ids(settings.exporter.dialects))
+    spoken = load(settings.exporter.dialects)
+    servers, mistakes = _servers(args.server, spoken)
     if args.listen is not None:
         try:
             settings_module.address(args.listen)
         except UsageError as error:
             mistakes.insert(0, f"--listen: {error.message}")
     _refuse(mistakes)
-    _refuse([f"the settings file: {problem}" for problem in _doubled(settings.servers)] if not servers else [])
+    _refuse([f"the settings file: {problem}" for problem in _doubled(settings.servers, spoken)] if not servers else [])
     exporter = dataclasses.replace(
         settings.exporter,
         listen=settings.exporter.listen if args.listen is None else args.listen,
@@ -45,7 +48,8 @@ def read(args: argparse.Namespace) -> Settings:
     return dataclasses.replace(settings, exporter=exporter, servers=servers or settings.servers)
 
 
-def _servers(flags: Sequence[str], runtimes: Sequence[str]) -> tuple[tuple[Server, ...], list[str]]:
+def _servers(flags: Sequence[str], spoken: Sequence[Dialect]) -> tuple[tuple[Server, ...], list[str]]:
+    runtimes = [dialect.runtime for dialect in spoken]
     servers: list[Server] = []
     mistakes: list[str] = []
     for flag in flags:
@@ -58,7 +62,7 @@ def _servers(flags: Sequence[str], runtimes: Sequence[str]) -> tuple[tuple[Serve
             mistakes.append(f"--server: {problem}")
         else:
             servers.append(Server(url=url, runtime=runtime))
-    mistakes += [f"--server: {problem}" for problem in _doubled(servers)]
+    mistakes += [f"--server: {problem}" for problem in _doubled(servers, spoken)]
     return tuple(servers), mistakes
 
 
@@ -68,9 +72,18 @@ def _split(flag: str, runtimes: Sequence[str]) -> tuple[str, str]:
     return (url, runtime) if url and runtime in runtimes else (flag, "")
 
 
-def _doubled(servers: Sequence[Server]) -> list[str]:
-    urls = [server.url for server in servers]
-    return [f"{shown(url)} is given twice" for url in dict.fromkeys(urls) if urls.count(url) > 1]
+def _doubled(servers: Sequence[Server], spoken: Sequence[Dialect]) -> list[str]:
+    """Say which pages are named twice: all of them would be counted twice."""
+    pages: dict[str, list[str]] = {}
+    for server in servers:
+        pages.setdefault(page_of(server, spoken), []).append(shown(server.url))
+    return [
+        f"{' and '.join(names)} are the same page"
+        if len(names := dict.fromkeys(urls)) > 1
+        else f"{urls[0]} is given twice"
+        for urls in pages.values()
+        if len(urls) > 1
+    ]
 
 
 def _refuse(mistakes: Sequence[str]) -> None:

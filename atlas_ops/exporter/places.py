@@ -1,13 +1,16 @@
 """Where a server can be asked: its metrics page, its API, its management API.
 
-Used by `server_collector` and `asking`, and by the probes for the address that requests go to.
+Used by `watched_server` and `asking`, by the probes for the address that requests go to, and by whoever compares pages.
 """
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from urllib.parse import urlsplit, urlunsplit
 
 from atlas_ops.catalog.dialect import Dialect, Place
+from atlas_ops.exporter.identity import address_of
+from atlas_ops.exporter.page_path import DEFAULT_PATH
 from atlas_ops.settings import Server
 
 
@@ -52,3 +55,13 @@ def metrics_url(server: Server, default_path: str) -> str:
     parts = urlsplit(server.url)
     path = parts.path if has_path(server) else default_path
     return urlunsplit((parts.scheme, parts.netloc, path, parts.query, ""))
+
+
+def page_of(server: Server, dialects: Sequence[Dialect]) -> str:
+    """Return the address of a server's page in one way of writing, so that equal ones are one page.
+
+    Without a path it is at that of the runtime that was told, or at the usual one.
+    """
+    told = next((dialect.metrics_path for dialect in dialects if dialect.runtime == server.runtime), DEFAULT_PATH)
+    parts = urlsplit(metrics_url(server, told))
+    return urlunsplit((parts.scheme, address_of(server), parts.path, parts.query, ""))

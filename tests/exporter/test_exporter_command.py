@@ -123,6 +123,20 @@ def test_every_mistake_of_the_flags_is_told_at_once(capsys: pytest.CaptureFixtur
     assert "http://a:1 is given twice" in said
 
 
+def test_a_page_that_is_named_in_two_ways_is_refused(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    flags = ["http://a:1", "http://a:1/metrics", "http://b:1=trtllm_serve", "http://b:1/prometheus/metrics",
+             "http://b:1/metrics"]  # fmt: skip
+    assert cli.main(["exporter", *(word for flag in flags for word in ("--server", flag))]) == 2
+    said = capsys.readouterr().err
+    assert "2 mistakes" in said
+    assert "--server: http://a:1 and http://a:1/metrics are the same page" in said
+    assert "--server: http://b:1 and http://b:1/prometheus/metrics are the same page" in said
+    file = tmp_path / "mine.yaml"
+    file.write_text("servers:\n  - {url: 'http://a:1/'}\n  - {url: 'http://a:1', runtime: vllm}\n")
+    assert cli.main(["exporter", "--config", str(file)]) == 2
+    assert "the settings file: http://a:1/ and http://a:1 are the same page" in capsys.readouterr().err
+
+
 def test_mistakes_show_no_secret_of_an_address(capsys: pytest.CaptureFixture[str]) -> None:
     twice = ("--server", "http://a:1/m?token=s3cret&model=b")
     assert cli.main(["exporter", *twice, *twice, "--server", "ftp://x?api_key=s3cret"]) == 2
