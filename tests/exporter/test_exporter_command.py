@@ -221,7 +221,7 @@ def test_the_help_teaches(capsys: pytest.CaptureFixture[str]) -> None:
         "unparsable",
         "exit codes",
         "bentoml",
-        "vllm. An address without",
+        " vllm.\nAn address without a path",
     ):
         assert word in said
 
