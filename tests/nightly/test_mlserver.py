@@ -30,14 +30,16 @@ def mlserver(work: Path) -> Iterator[ModelServer]:
     """An MLServer with one model, `slow`, in a worker process as by default."""
     shutil.copy(Path(__file__).parent / "served" / "mlserver_model.py", work / "slow_model.py")
     ports = {"http_port": HTTP, "grpc_port": free_port(), "metrics_port": METRICS}
-    (work / "settings.json").write_text(json.dumps({"host": "127.0.0.1", "parallel_workers": 1, **ports}))
+    # A killed server leaves its counters there, and one with the same process ids would go on counting from them.
+    settings = {"host": "127.0.0.1", "parallel_workers": 1, "metrics_dir": str(work / "metrics"), **ports}
+    (work / "settings.json").write_text(json.dumps(settings))
     (work / "model-settings.json").write_text(json.dumps({"name": "slow", "implementation": "slow_model.Slow"}))
     with ModelServer(
         "mlserver",
         [str(folder("mlserver") / "bin" / "mlserver"), "start", str(work)],
         folder=work,
         ready_url=f"http://127.0.0.1:{HTTP}/v2/models/slow/ready",
-        environment={"PROMETHEUS_MULTIPROC_DIR": str(work / "metrics")},
+        environment={},
     ) as server:
         yield server
 
