@@ -5,6 +5,8 @@ from __future__ import annotations
 from atlas_ops import promql
 from atlas_ops.catalog import conventions as c
 from atlas_ops.catalog import signals as s
+from atlas_ops.catalog.dialect import Dialect, Moves
+from atlas_ops.catalog.dialects import shipped_dialects
 from atlas_ops.catalog.model import Family, Fault, Inhibition, Panel, Recording, Rule, Severity
 from atlas_ops.catalog.parameters import OUTLAST_SECONDS, Parameters
 
@@ -25,6 +27,9 @@ def _engine_stalled(parameters: Parameters) -> Fault:
     tokens = promql.sum_by(by_server, promql.rate(s.GENERATION_TOKENS, window))
     # Neither a rejection nor a client that gives up is progress.
     finished = promql.sum_by(by_server, promql.rate(s.REQUESTS, window, 'outcome=~"ok|error"'))
+    # Where even tokens are counted when a request ends, one long answer looks like a hung engine.
+    silent = "|".join(d.runtime for d in shipped_dialects() if d.semantics.tokens_move is Moves.FINISH and _speaks(d))
+    present = promql.select(PRESENT, f'runtime!~"{silent}"')
     return Fault(
         name="EngineStalled",
         family=Family.AVAILABILITY,
@@ -39,7 +44,7 @@ def _engine_stalled(parameters: Parameters) -> Fault:
         rules=(
             Rule(
                 # Present for the whole window: progress is 0 on an idle server, and the first request may be a long one.
-                expr=f"min_over_time({PRESENT}[{window}]) > 0 and {PROGRESS} == 0",
+                expr=f"min_over_time({present}[{window}]) > 0 and {PROGRESS} == 0",
                 labels=by_server,
                 severity=Severity.PAGE,
                 summary=(
@@ -61,7 +66,8 @@ def _engine_stalled(parameters: Parameters) -> Fault:
         ),
         why=(
             "Latency histograms are filled when a request finishes, so a hung engine is silent in every percentile. "
-            "Requests present without any progress is the signature that remains."
+            "Requests present without any progress is the signature that remains. Runtimes that count tokens only when a "
+            f"request ends ({silent.replace('|', ', ')}) are left out: one long answer would look the same. A probe sees theirs."
         ),
         look_alike="An idle server, its first request after that, and one long request that keeps producing tokens.",
         inhibits=(
@@ -70,6 +76,12 @@ def _engine_stalled(parameters: Parameters) -> Fault:
         ),
         scenario="engine_stalled",
     )
+
+
+def _speaks(dialect: Dialect) -> bool:
+    """Say whether the runtime counts the tokens that it produces."""
+    entry = dialect.entry(s.GENERATION_TOKENS)
+    return entry is not None and bool(entry.readings)
 
 
 def _model_server_down(parameters: Parameters) -> Fault:
