@@ -15,6 +15,8 @@ INSTALL_MISSING := if [ -n "$$missing" ]; then \
 	  if [ "$$(id -u)" != 0 ]; then echo "this needs root: sudo apt-get install $$missing"; exit 1; fi; \
 	  apt-get update -qq && $(APT_INSTALL) $$missing >/dev/null; \
 	fi
+# Two files of tests at a time: most of the time they wait for clocks and processes.
+PARALLEL := --numprocesses=2 --dist=loadfile
 PIP_INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check
 
 .PHONY: help setup setup-dev system system-dev demo test test-wheel test-servers check build wheel bench bench-translate fuzz clean
@@ -27,7 +29,7 @@ demo: setup ## Show a fault become a page on this machine (ARGS="--scenario NAME
 	$(BIN)/atlas-ops demo $(ARGS)
 
 test: setup-dev ## Run every test: unit, promtool, and end to end on real servers (ARGS goes to pytest)
-	$(BIN)/python -m pytest $(ARGS)
+	$(BIN)/python -m pytest $(PARALLEL) $(ARGS)
 
 # The tree has no atlas_ops/ of its own, so whatever the wheel forgot to pack is missed. Real servers are not started again.
 test-wheel: wheel ## Run the suite against the installed wheel instead of the checkout
@@ -37,7 +39,7 @@ test-wheel: wheel ## Run the suite against the installed wheel instead of the ch
 	site=$$(build/wheel/venv/bin/python -c 'import sysconfig; print(sysconfig.get_path("purelib"))'); \
 	$(BIN)/python -c 'import sysconfig; print(sysconfig.get_path("purelib"))' > "$$site/tools.pth"; \
 	$(PIP_INSTALL) --no-deps --target "$$site" dist/*.whl
-	cd build/wheel/tree && ../venv/bin/python -m pytest --ignore=tests/stage --ignore=tests/servers --ignore=tests/test_wheel.py
+	cd build/wheel/tree && ../venv/bin/python -m pytest $(PARALLEL) --ignore=tests/stage --ignore=tests/servers --ignore=tests/test_wheel.py
 
 # Each server lives in build/servers/NAME. They need 5 to 10 GB, an hour the first time, and 8 GB of memory.
 test-servers: setup-dev ## Run real vLLM, llama.cpp, Ray Serve, KServe, MLServer, TorchServe into failures (ARGS="vllm" for one)
