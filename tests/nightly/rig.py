@@ -43,7 +43,8 @@ class ModelServer:
     def __init__(
         self, name: str, command: Sequence[str], *, folder: Path, ready_url: str, environment: Mapping[str, str]
     ) -> None:
-        self._name, self._command, self._ready_url = name, command, ready_url
+        # A server that takes every core must not take them from who watches it, as it would not on a machine with GPUs.
+        self._name, self._command, self._ready_url = name, ("nice", "-n", "15", *command), ready_url
         self._log, self._environment = folder / f"{name}.log", environment
         self._process: Process | None = None
 
