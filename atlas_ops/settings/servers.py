@@ -5,6 +5,7 @@ Read by `settings`; `Server` is also what `exporter.discovery` makes of the serv
 
 from __future__ import annotations
 
+import dataclasses
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -93,8 +94,19 @@ class Discovery:
 
 def read_server(section: Section, runtimes: Sequence[str]) -> Server:
     """Read one server; `runtimes` are the ids of the dialects that there are."""
-    server = Server(
+    server = dataclasses.replace(
+        read_description(section, runtimes),
         url=read_url(section, "url", required=True),
+        probes=_probes(section),
+    )
+    section.finish()
+    return server
+
+
+def read_description(section: Section, runtimes: Sequence[str]) -> Server:
+    """Read all of a server but its own address and its probes; a file of discovery names many servers alike."""
+    return Server(
+        url="",
         runtime=section.string("runtime", choices=runtimes),
         version=section.string("version"),
         model=section.string("model"),
@@ -104,10 +116,7 @@ def read_server(section: Section, runtimes: Sequence[str]) -> Server:
         pod=section.string("pod"),
         container=section.string("container"),
         bearer_token_file=section.string("bearer_token_file"),
-        probes=_probes(section),
     )
-    section.finish()
-    return server
 
 
 def read_discovery(section: Section) -> Discovery:

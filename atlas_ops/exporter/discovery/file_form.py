@@ -16,7 +16,7 @@ from pathlib import Path
 from atlas_ops.document import Document, Section
 from atlas_ops.errors import ConfigError
 from atlas_ops.settings import Server, url_problem
-from atlas_ops.settings.addresses import read_base_url
+from atlas_ops.settings.servers import read_description
 
 MAX_BYTES = 4 * 1024 * 1024
 """Of one file, some 40,000 targets: one exporter is for the servers of one machine, or of a few."""
@@ -70,7 +70,7 @@ def _group(group: Section, runtimes: Sequence[str]) -> list[Server]:
     targets, labels = group.strings("targets"), group.section("labels")
     if not group.has("targets"):
         group.mistake("targets", "is missing; expected a list of host:port")
-    described = _labels(labels, runtimes)
+    described = read_description(labels, runtimes)
     scheme = labels.string(_SCHEME, "http", choices=("http", "https"))
     path = labels.string(_PATH)
     if path and not path.startswith("/"):
@@ -85,22 +85,6 @@ def _group(group: Section, runtimes: Sequence[str]) -> list[Server]:
             group.mistake("targets", problem)
         servers.append(dataclasses.replace(described, url=url))
     return servers
-
-
-def _labels(section: Section, runtimes: Sequence[str]) -> Server:
-    """Return a server that has everything but its own address."""
-    return Server(
-        url="",
-        runtime=section.string("runtime", choices=runtimes),
-        version=section.string("version"),
-        model=section.string("model"),
-        api_url=read_base_url(section, "api_url"),
-        management_url=read_base_url(section, "management_url"),
-        namespace=section.string("namespace"),
-        pod=section.string("pod"),
-        container=section.string("container"),
-        bearer_token_file=section.string("bearer_token_file"),
-    )
 
 
 def _refuse_unknown(labels: Section) -> None:
