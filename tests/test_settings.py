@@ -11,7 +11,8 @@ from hypothesis import strategies as st
 
 from atlas_ops import cli, settings
 from atlas_ops.catalog import build_catalog
-from atlas_ops.catalog.parameters import Limits, Objective
+from atlas_ops.catalog.limits import Limits
+from atlas_ops.catalog.parameters import Objective
 from atlas_ops.errors import ConfigError, UsageError
 from atlas_ops.settings import Settings
 

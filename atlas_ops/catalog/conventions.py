@@ -47,6 +47,26 @@ ALERT_LABELS = {
     "mig": MIG,
     "job": "job",
     "instance": "instance",
+    **{
+        word: word
+        for word in (
+            "api",
+            "collector",
+            "detector",
+            "feature",
+            "location",
+            "owner",
+            "reason",
+            "release",
+            "signal",
+            "source",
+            "state",
+            "track",
+            "type",
+            "version",
+            "xid",
+        )
+    },
 }
 
 SEVERITY = "severity"

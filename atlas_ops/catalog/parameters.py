@@ -1,4 +1,4 @@
-"""What the catalog's rules can be tuned with: objectives, limits and timing, each with unit, default and reason.
+"""What the catalog's rules can be tuned with: objectives, limits (`catalog.limits`) and timing, with units and reasons.
 
 Read from the user's file by `atlas_ops.settings`; used by `catalog/faults/` to build the rules.
 """
@@ -8,56 +8,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 from atlas_ops import promql
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class LimitInfo:
-    """What a user has to know about a limit before changing it."""
-
-    unit: str
-    above: float
-    below: float
-    reason: str
-
-
-def _limit(default: float, unit: str, above: float, below: float, reason: str) -> float:
-    # dataclasses.field is typed as its default, which is what a reader of Limits sees.
-    info = LimitInfo(unit=unit, above=above, below=below, reason=reason)
-    value: float = field(default=default, metadata={"limit": info})
-    return value
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Limits:
-    """Thresholds that are the same for every model. Each is a setting under `limits:`."""
-
-    kv_cache_usage_ratio: float = _limit(
-        0.9, "ratio", 0, 1,
-        "a busy vLLM runs at 0.9 and above in good health, so usage alone never pages: it counts only together with "
-        "preemptions and waiting requests, which show that the cache, not the traffic, sets the pace",
-    )  # fmt: skip
-    preempted_requests_ratio: float = _limit(
-        0.05, "preemptions for each finished request", 0, 100,
-        "the odd preemption is how a full cache is meant to work; one request in twenty computed again is time that the "
-        "waiting ones feel (a guess: public rule sets page on the first preemption, and are silenced for it)",
-    )  # fmt: skip
-    throttled_time_ratio: float = _limit(
-        0.1, "ratio of time", 0, 1,
-        "a tenth of the time held down by heat costs tokens that users notice; single short events do not",
-    )  # fmt: skip
-    clock_loss_ratio: float = _limit(
-        0.1, "ratio of the maximum SM clock", 0, 1,
-        "heat that costs less than a tenth of the clock is how parts are meant to run at their limit",
-    )  # fmt: skip
-    stall_seconds: float = _limit(
-        120, "seconds", 0, 86_400,
-        "must be longer than the longest healthy pause between two tokens, or two finished requests where a runtime "
-        "counts no tokens; a prefill of 100k tokens takes tens of seconds",
-    )  # fmt: skip
-    slo_minimum_slow_requests: float = _limit(
-        10, "slow requests in the long window", 0, 1e9,
-        "on a quiet model a few slow answers are a burn rate of their own, and the first ones after a cold start are slow",
-    )  # fmt: skip
+from atlas_ops.catalog.limits import Limits
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

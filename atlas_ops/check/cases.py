@@ -27,7 +27,7 @@ def check(tree: Tree) -> Iterator[Finding]:
     """Find faults without a firing or a silent case, and cases of alerts that do not exist."""
     if not tree.has("tests"):
         return  # the shipped files come without tests
-    found = [case for path in tree.files("tests/alerts/*_test.yaml") for case in cases(tree, path)]
+    found = [case for path in tree.files("tests/alerts/*/*_test.yaml") for case in cases(tree, path)]
     names = [fault.name for fault in tree.catalog.faults]
     for case in found:
         if case.alert not in names:
@@ -38,7 +38,7 @@ def check(tree: Tree) -> Iterator[Finding]:
                 next_step="mend the name: a silent case of a misspelled alert always passes",
             )
     for fault in tree.catalog.faults:
-        path = f"tests/alerts/{fault.family.value}_test.yaml"
+        path = f"tests/alerts/{fault.family.value}/{fault.name}_test.yaml"
         kinds = {case.fires for case in found if case.alert == fault.name and case.file == path}
         for fires in (True, False):
             # The heartbeat always fires: there is nothing in which it stays silent.

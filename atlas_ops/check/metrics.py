@@ -10,7 +10,7 @@ from atlas_ops.check import expressions
 from atlas_ops.check.finding import Finding, did_you_mean
 from atlas_ops.check.tree import Leaf, Tree
 
-_FILES = ("alerts/*.yaml", "alerts/*.yml", "dashboards/*.json", "tests/alerts/*_test.yaml")
+_FILES = ("alerts/*.yaml", "alerts/*.yml", "dashboards/*.json", "tests/alerts/*/*_test.yaml")
 _BY_PROMETHEUS = ("up", "ALERTS", "ALERTS_FOR_STATE")
 # In a command or a sentence, not in a path; a name that goes on as a pattern, such as `atlas_pager_.*`, is none yet.
 _IN_PROSE = re.compile(r"(?<![\w:/.-])(?:[a-z]+:)?atlas_[\w:]*[^\W_](?![\w:*(/]|\.\w)")

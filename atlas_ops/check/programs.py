@@ -63,7 +63,7 @@ def _runs(tree: Tree) -> Iterator[Run]:
         yield Run(program="promtool", arguments=("check", "rules"), file=path)
     for path in tree.files("alerts/prometheus.yml"):
         yield Run(program="promtool", arguments=("check", "config", "--syntax-only"), file=path)
-    for path in tree.files("tests/alerts/*_test.yaml"):
+    for path in tree.files("tests/alerts/*/*_test.yaml"):
         yield Run(program="promtool", arguments=("test", "rules"), file=path)
     for path in tree.files("alerts/alertmanager.yml"):
         yield Run(program="amtool", arguments=("check-config",), file=path)

@@ -16,7 +16,7 @@ _LINE = re.compile(r"line (\d+): (.*)", re.DOTALL)
 def check(tree: Tree) -> Iterator[Finding]:
     """Find files that are neither YAML nor JSON."""
     for path in tree.files(
-        "alerts/*.yaml", "alerts/*.yml", "alerts/native/*.yaml", "dashboards/*.json", "tests/alerts/*.yaml"
+        "alerts/*.yaml", "alerts/*.yml", "alerts/native/*.yaml", "dashboards/*.json", "tests/alerts/*/*.yaml"
     ):
         try:
             Document(tree.text(path), path)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from atlas_ops.catalog import conventions
-from atlas_ops.catalog.model import Catalog, Fault
+from atlas_ops.catalog.model import Catalog, Family, Fault
 from atlas_ops.settings import Settings
 
 OVERVIEW = f"{conventions.DASHBOARD_UID_PREFIX}overview"
@@ -18,8 +18,9 @@ def runbook(fault: Fault, settings: Settings) -> str:
 
 
 def panel_id(fault: Fault, catalog: Catalog) -> int:
-    """Return the id of the panel of a fault on the overview dashboard: stable while the catalog's order is."""
-    return FIRST_FAULT_PANEL + [known.name for known in catalog.faults].index(fault.name)
+    """Return the id of the panel of a fault on the overview dashboard: a hundred for each family, in the catalog's order."""
+    place = [known.name for known in catalog.of_family(fault.family)].index(fault.name)
+    return FIRST_FAULT_PANEL * (1 + list(Family).index(fault.family)) + place
 
 
 def dashboard(fault: Fault, catalog: Catalog, settings: Settings) -> str:

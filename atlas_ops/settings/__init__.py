@@ -12,7 +12,8 @@ from pathlib import Path
 
 from atlas_ops.catalog import signals
 from atlas_ops.catalog.dialects import bounds_of, runtime_ids
-from atlas_ops.catalog.parameters import LimitInfo, Limits, Objective, Parameters, Timing
+from atlas_ops.catalog.limits import LimitInfo, Limits
+from atlas_ops.catalog.parameters import Objective, Parameters, Timing
 from atlas_ops.document import Document, Section
 from atlas_ops.settings.addresses import (
     DEFAULT_EXPORTER,

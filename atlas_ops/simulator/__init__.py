@@ -11,7 +11,8 @@ from atlas_ops.simulator.fleet import Fleet
 from atlas_ops.simulator.node import SimulatedNode
 from atlas_ops.simulator.nvml import NvmlLibrary
 from atlas_ops.simulator.remote import remote_gpus
-from atlas_ops.simulator.scenarios import SCENARIOS, Scenario, scenario_by_name
+from atlas_ops.simulator.scenario import Scenario
+from atlas_ops.simulator.scenarios import SCENARIOS, scenario_by_name
 from atlas_ops.simulator.server import SimulatorServer
 
 __all__ = [

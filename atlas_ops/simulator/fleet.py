@@ -9,7 +9,8 @@ from atlas_ops.simulator.drivers import DEFAULT_DRIVER, driver_by_name
 from atlas_ops.simulator.engine import EngineConfig
 from atlas_ops.simulator.profiles import DEFAULT_PROFILE, profile_by_name
 from atlas_ops.simulator.replica import Replica
-from atlas_ops.simulator.scenarios import SCENARIOS, Scenario
+from atlas_ops.simulator.scenario import Scenario
+from atlas_ops.simulator.scenarios import SCENARIOS
 from atlas_ops.simulator.state import GpuState
 from atlas_ops.simulator.vllm_page import vllm_page
 
@@ -71,11 +72,11 @@ class Fleet:
     def advance(self, seconds: float) -> None:
         """Let simulated time pass; less than a tick is kept for the next call."""
         self._unspent += seconds
-        effect = self.scenario.effect(active=self.fault_since is not None)
         # A millionth of a tick of tolerance: ten times 0.01 must be one tick in floating point, too.
         while self._unspent >= TICK_SECONDS * (1 - 1e-6):
             self._unspent -= TICK_SECONDS
             start = self.now
+            effect = self.scenario.effect(None if self.fault_since is None else start - self.fault_since)
             self._ticks += 1
             for replica in self.replicas:
                 replica.advance(start, self.now, effect)

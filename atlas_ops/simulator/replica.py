@@ -8,10 +8,10 @@ from __future__ import annotations
 import uuid
 
 from atlas_ops.simulator.arrivals import Arrivals
+from atlas_ops.simulator.effects import Effect
 from atlas_ops.simulator.engine import Engine, EngineConfig
 from atlas_ops.simulator.gpu import Gpu
 from atlas_ops.simulator.profile import Profile
-from atlas_ops.simulator.scenarios import Effect
 
 
 class Replica:
@@ -32,8 +32,8 @@ class Replica:
 
     def advance(self, start: float, end: float, effect: Effect) -> None:
         """Live from `start` to `end` (simulated seconds) under what the scenario does to it."""
-        self.engine.stalled = self._index in effect.stalled
-        self.gpu.cooled = self._index not in effect.uncooled
+        self.engine.stalled = effect.server(self._index).stalled
+        self.gpu.cooled = effect.gpu(self._index).cooled
         self.engine.submit(self._arrivals.between(start, end, effect.traffic))
         work = self.engine.advance(end, clock_ratio=self.gpu.clock_ratio)
         # A step that ends after `end` is work of this span and of the next: what does not fit is carried over.

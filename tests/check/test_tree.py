@@ -81,7 +81,7 @@ def test_an_unknown_metric_in_the_variable_of_a_dashboard_is_found(tree: Path, c
 
 
 def test_an_unknown_metric_in_a_test_of_a_rule_is_found(tree: Path, check: Check) -> None:
-    path = "tests/alerts/capacity_test.yaml"
+    path = "tests/alerts/capacity/QueueBacklog_test.yaml"
     line = edit(tree / path, "atlas_requests_waiting{", "atlas_requests_wating{")
     report = check()
     assert report.code == 1
@@ -248,15 +248,15 @@ def test_a_runbook_without_facts_is_found(tree: Path, check: Check) -> None:
 def test_a_fault_that_is_not_tested_both_ways_is_found(
     tree: Path, check: Check, old: str, new: str, finding: str
 ) -> None:
-    path = tree / "tests/alerts/availability_test.yaml"
+    path = tree / "tests/alerts/availability/ModelServerDown_test.yaml"
     path.write_text(path.read_text().replace(old, new))
     report = check()
     assert report.code == 1
-    assert finding in report.at("tests/alerts/availability_test.yaml")[1]
+    assert finding in report.at("tests/alerts/availability/ModelServerDown_test.yaml")[1]
 
 
 def test_a_test_of_an_alert_that_does_not_exist_is_found(tree: Path, check: Check) -> None:
-    path = "tests/alerts/hardware_test.yaml"
+    path = "tests/alerts/hardware/GpuThermalThrottling_test.yaml"
     line = edit(tree / path, "alertname: GpuThermalThrottling", "alertname: GpuThermalThrotling")
     assert "did you mean GpuThermalThrottling?" in check().at(path)[line]
 

@@ -26,7 +26,7 @@ def test_the_same_seed_and_the_same_faults_give_the_same_pages(scenario: Scenari
 
 @pytest.mark.parametrize("pieces", [0.05, 0.3, 5.0])
 def test_it_does_not_matter_how_time_is_cut_into_calls(pieces: float) -> None:
-    assert story(SCENARIOS[1], pieces=pieces) == story(SCENARIOS[1])
+    assert story(scenario_by_name("kv_pressure"), pieces=pieces) == story(scenario_by_name("kv_pressure"))
 
 
 def test_another_seed_gives_another_course_and_servers_are_not_copies_of_each_other() -> None:

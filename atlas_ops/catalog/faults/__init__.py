@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from atlas_ops.catalog.faults import availability, blindness, capacity, hardware, latency
+from atlas_ops.catalog.faults import availability, blindness, capacity, cost, drift, hardware, latency
 from atlas_ops.catalog.model import Fault
 from atlas_ops.catalog.parameters import Parameters
 
-FAMILIES = (latency, capacity, availability, hardware, blindness)
+FAMILIES = (latency, capacity, availability, hardware, drift, cost, blindness)
 
 
 def all_faults(parameters: Parameters) -> tuple[Fault, ...]:

@@ -78,8 +78,8 @@ def _target(series: str) -> str:
 def test_cases_of_vllm_that_take_some_minutes_hold_for_its_own_metrics(
     family: str, minutes: int, fire: set[str], tmp_path: Path
 ) -> None:
-    document = yaml.safe_load((CASES / f"{family}_test.yaml").read_text())
-    told = [case for one in document["tests"] if (case := told_by_vllm(one, minutes))]
+    documents = [yaml.safe_load((CASES / family / f"{fault}_test.yaml").read_text()) for fault in fire]
+    told = [case for document in documents for one in document["tests"] if (case := told_by_vllm(one, minutes))]
     firing = {test["alertname"] for case in told for test in case["alert_rule_test"] if test["exp_alerts"]}
     assert firing == fire
     settings = Settings(native=(Native(runtime="vllm", job="vllm"),))
@@ -88,7 +88,7 @@ def test_cases_of_vllm_that_take_some_minutes_hold_for_its_own_metrics(
         (tmp_path / Path(path).name).write_text(files[path])
     tests = {
         "rule_files": [f"{family}.yaml", "vllm.yaml"],
-        "evaluation_interval": document["evaluation_interval"],
+        "evaluation_interval": documents[0]["evaluation_interval"],
         "group_eval_order": ["atlas-native-vllm", f"atlas-{family}"],
         "tests": told,
     }

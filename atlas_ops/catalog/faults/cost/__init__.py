@@ -1,0 +1,11 @@
+"""Faults of cost: money is spent and nobody gets anything for it."""
+
+from __future__ import annotations
+
+from atlas_ops.catalog.model import Fault
+from atlas_ops.catalog.parameters import Parameters
+
+
+def faults(parameters: Parameters) -> tuple[Fault, ...]:  # noqa: ARG001
+    """Return the faults of this family."""
+    return ()

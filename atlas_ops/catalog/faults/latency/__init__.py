@@ -1,0 +1,12 @@
+"""Faults of latency: users wait longer than they were promised."""
+
+from __future__ import annotations
+
+from atlas_ops.catalog.faults.latency import burn
+from atlas_ops.catalog.model import Fault
+from atlas_ops.catalog.parameters import Parameters
+
+
+def faults(parameters: Parameters) -> tuple[Fault, ...]:
+    """Return the faults of this family, in the order in which dashboards show them."""
+    return burn.faults(parameters)

@@ -1,0 +1,7 @@
+"""Scenarios of the faults of blindness."""
+
+from __future__ import annotations
+
+from atlas_ops.simulator.scenario import Scenario
+
+SCENARIOS: tuple[Scenario, ...] = ()
