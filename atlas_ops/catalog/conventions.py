@@ -47,27 +47,13 @@ ALERT_LABELS = {
     "mig": MIG,
     "job": "job",
     "instance": "instance",
-    **{
-        word: word
-        for word in (
-            "api",
-            "collector",
-            "detector",
-            "feature",
-            "location",
-            "owner",
-            "reason",
-            "release",
-            "signal",
-            "source",
-            "state",
-            "track",
-            "type",
-            "version",
-            "xid",
-        )
-    },
 }
+
+DETAIL_LABELS = (
+    "api", "collector", "detector", "feature", "location", "owner", "reason", "release", "signal", "source", "state",
+    "track", "type", "version", "xid",
+)  # fmt: skip
+"""Further labels that an alert may keep under their own names: they say what exactly is wrong, not where."""
 
 SEVERITY = "severity"
 FAMILY = "family"

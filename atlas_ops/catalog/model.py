@@ -134,9 +134,9 @@ class Rule:
         """Refuse a `for` that a restart of Prometheus would turn into a false resolve."""
         if not 0 <= self.for_seconds < 240:
             raise ValueError(f"for_seconds {self.for_seconds}: must be below 240 (Alertmanager's resolve horizon)")
-        unknown = set(self.labels) - set(conventions.ALERT_LABELS.values())
+        unknown = set(self.labels) - {*conventions.ALERT_LABELS.values(), *conventions.DETAIL_LABELS}
         if unknown:
-            raise ValueError(f"rule labels {sorted(unknown)} have no word in ALERT_LABELS")
+            raise ValueError(f"rule labels {sorted(unknown)} are neither in ALERT_LABELS nor in DETAIL_LABELS")
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -207,7 +207,8 @@ class Fault:
     def alert_labels(self) -> tuple[str, ...]:
         """The labels, in people's words, that an alert of this fault may carry."""
         carried = {label for rule in self.rules for label in rule.labels}
-        return tuple(word for word, label in conventions.ALERT_LABELS.items() if label in carried)
+        words = (*conventions.ALERT_LABELS.items(), *((label, label) for label in conventions.DETAIL_LABELS))
+        return tuple(word for word, label in words if label in carried)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

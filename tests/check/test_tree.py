@@ -176,7 +176,7 @@ def test_a_link_of_a_rule_to_a_wrong_fault_is_found(tree: Path, check: Check) ->
 
 
 def test_a_link_of_a_rule_to_a_panel_that_is_not_there_is_found(tree: Path, check: Check) -> None:
-    line = edit(tree / CAPACITY, "viewPanel=101", "viewPanel=999")
+    line = edit(tree / CAPACITY, "viewPanel=201", "viewPanel=999")
     assert "links to panel 999 of the dashboard atlas-overview" in check().at(CAPACITY)[line]
 
 
