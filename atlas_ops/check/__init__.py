@@ -11,7 +11,19 @@ from pathlib import Path
 
 from atlas_ops import render
 from atlas_ops.catalog.model import Catalog
-from atlas_ops.check import cases, counting, dialects, generated, links, metrics, programs, runbooks, syntax, templates
+from atlas_ops.check import (
+    cases,
+    counting,
+    dialects,
+    generated,
+    links,
+    metrics,
+    programs,
+    rules,
+    runbooks,
+    syntax,
+    templates,
+)
 from atlas_ops.check.finding import Finding
 from atlas_ops.check.tree import Tree, Which
 from atlas_ops.settings import Settings
@@ -24,6 +36,7 @@ CHECKS: tuple[Check, ...] = (
     runbooks.check,
     links.check,
     metrics.check,
+    rules.check,
     templates.check,
     cases.check,
     dialects.check,

@@ -9,14 +9,13 @@ import pytest
 
 from atlas_ops import settings
 from atlas_ops.catalog import build_catalog, conventions
-from atlas_ops.catalog.model import Catalog, Fault, Severity
+from atlas_ops.catalog.model import Fault, Severity
 from atlas_ops.catalog.parameters import Parameters
+from atlas_ops.check.rules import judge
 
 MANY_OBJECTIVES = settings.parse("objectives: [{model: 'a*', queue_wait_seconds: 3}, {model: 'b*'}]").parameters
 CATALOG = build_catalog()
 NAMES = [fault.name for fault in CATALOG.faults]
-ATTACHED = frozenset({"job", "instance"})
-"""Labels that Prometheus attaches to everything it scrapes."""
 
 
 def fault_of(name: str) -> Fault:
@@ -25,51 +24,13 @@ def fault_of(name: str) -> Fault:
     return fault
 
 
-def labels_left(expr: object, catalog: Catalog) -> frozenset[str]:
-    """The labels that an expression may leave on its result, by PromQL's rules."""
-    if isinstance(expr, str):
-        return labels_left(promql_parser.parse(expr), catalog)
-    if isinstance(expr, promql_parser.VectorSelector):
-        return _published(str(expr.name), catalog)
-    if isinstance(expr, promql_parser.MatrixSelector):
-        return labels_left(expr.vector_selector, catalog)
-    if isinstance(expr, promql_parser.ParenExpr | promql_parser.UnaryExpr):
-        return labels_left(expr.expr, catalog)
-    if isinstance(expr, promql_parser.AggregateExpr):
-        assert expr.modifier is not None
-        assert expr.modifier.type is promql_parser.AggModifierType.By
-        return frozenset(expr.modifier.labels)
-    if isinstance(expr, promql_parser.Call):
-        if expr.func.name == "absent":
-            selector = expr.args[0]
-            assert isinstance(selector, promql_parser.VectorSelector)
-            return frozenset(matcher.name for matcher in selector.matchers.matchers)
-        return frozenset[str]().union(*(labels_left(part, catalog) for part in expr.args))
-    if isinstance(expr, promql_parser.BinaryExpr):
-        left, right = labels_left(expr.lhs, catalog), labels_left(expr.rhs, catalog)
-        return left | right if str(expr.op) == "or" or not left else left
-    assert isinstance(expr, promql_parser.NumberLiteral), expr
-    return frozenset()
-
-
-def _published(metric: str, catalog: Catalog) -> frozenset[str]:
-    recorded = [
-        recording.expr for fault in catalog.faults for recording in fault.recordings if recording.name == metric
-    ]
-    if recorded:
-        return frozenset[str]().union(*(labels_left(expr, catalog) for expr in recorded))
-    if metric == "up":
-        return ATTACHED
-    (signal,) = [signal for signal in catalog.signals if metric in signal.series]
-    return frozenset(signal.labels) | ATTACHED
-
-
 @pytest.mark.parametrize("parameters", [Parameters(), MANY_OBJECTIVES, settings.demo().parameters])
 def test_every_rule_leaves_exactly_the_labels_that_it_promises(parameters: Parameters) -> None:
     catalog = build_catalog(parameters)
+    labels = judge(catalog).labels
     for fault in catalog.faults:
         for rule in fault.rules:
-            assert labels_left(rule.expr, catalog) == set(rule.labels), fault.name
+            assert labels.left(promql_parser.parse(rule.expr)) == set(rule.labels), fault.name
 
 
 @pytest.mark.parametrize("name", NAMES)

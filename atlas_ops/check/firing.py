@@ -1,0 +1,112 @@
+"""Whether an expression can give a result at all on the servers of a runtime, and why not. Called by `check.rules` and `explain`.
+
+An expression may give a result when every part that it needs may: both sides of arithmetic, comparisons and `and`, one
+side of `or`, the left one of `unless`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+
+import promql_parser as parser
+
+from atlas_ops.catalog import conventions as c
+from atlas_ops.catalog.model import Signal
+from atlas_ops.check.supply import Supply, accepts
+
+_ALWAYS = ("absent", "absent_over_time", "time", "vector")
+"""Functions that give a result where their argument has none."""
+BY_PROMETHEUS = ("up", "ALERTS", "ALERTS_FOR_STATE")
+"""Series that Prometheus makes by itself."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Firing:
+    """Judges expressions. `series` maps names of series to their signals, `recorded` recordings to their expressions."""
+
+    series: Mapping[str, Signal]
+    recorded: Mapping[str, parser.Expr]
+
+    def lacking(self, expr: parser.Expr, supply: Supply) -> tuple[str, ...]:
+        """Return why `expr` never gives a result on a runtime, each reason once; none when it may give one."""
+        return tuple(dict.fromkeys(self._lacking(expr, supply)))
+
+    def dead(self, expr: parser.Expr, supplies: Sequence[Supply]) -> Iterator[tuple[parser.Expr, tuple[str, ...]]]:
+        """Yield the alternatives of `expr` that give a result on no runtime, with the reasons of the nearest one."""
+        for part in _alternatives(expr):
+            reasons = [self.lacking(part, supply) for supply in supplies]
+            if all(reasons):
+                yield part, min(reasons, key=len)
+
+    def _lacking(self, expr: parser.Expr, supply: Supply) -> tuple[str, ...]:
+        match expr:
+            case parser.VectorSelector():
+                return self._of_selector(expr, supply)
+            case parser.MatrixSelector():
+                return self._lacking(expr.vector_selector, supply)
+            case parser.ParenExpr() | parser.UnaryExpr() | parser.SubqueryExpr() | parser.AggregateExpr():
+                return self._lacking(expr.expr, supply)
+            case parser.Call():
+                parts = () if expr.func.name in _ALWAYS else expr.args
+                return tuple(reason for part in parts for reason in self._lacking(part, supply))
+            case parser.BinaryExpr():
+                return self._of_pair(expr, supply)
+        return ()
+
+    def _of_selector(self, expr: parser.VectorSelector, supply: Supply) -> tuple[str, ...]:
+        name, matchers = str(expr.name), expr.matchers.matchers
+        if name in BY_PROMETHEUS:
+            return ()
+        if name in self.recorded:
+            inner = self._lacking(self.recorded[name], supply)
+            return (
+                inner
+                if accepts(matchers, c.RUNTIME, (supply.dialect.runtime,))
+                else (f"not for {supply.dialect.runtime}",)
+            )
+        if name not in self.series:
+            return (f"nothing publishes {name}",)
+        return tuple(supply.lacking(self.series[name], name, matchers))
+
+    def _of_pair(self, expr: parser.BinaryExpr, supply: Supply) -> tuple[str, ...]:
+        left = self._lacking(expr.lhs, supply)
+        if str(expr.op) == "unless":
+            return left
+        right = self._lacking(expr.rhs, supply)
+        if str(expr.op) == "or":
+            return (*left, *right) if left and right else ()
+        return (*left, *right)
+
+
+def _alternatives(expr: parser.Expr) -> Iterator[parser.Expr]:
+    """Yield the sides of every `or` in an expression, innermost first; the expression itself when it has none."""
+    found = False
+    for node in nodes(expr):
+        if isinstance(node, parser.BinaryExpr) and str(node.op) == "or":
+            found = True
+            yield from (side for side in (node.lhs, node.rhs) if not _is_or(side))
+    if not found:
+        yield expr
+
+
+def _is_or(expr: parser.Expr) -> bool:
+    return isinstance(expr, parser.BinaryExpr) and str(expr.op) == "or"
+
+
+def nodes(expr: parser.Expr) -> Iterator[parser.Expr]:
+    """Yield every part of an expression, innermost first, itself last."""
+    match expr:
+        case parser.MatrixSelector():
+            inner: Sequence[parser.Expr] = (expr.vector_selector,)
+        case parser.ParenExpr() | parser.UnaryExpr() | parser.SubqueryExpr() | parser.AggregateExpr():
+            inner = (expr.expr,)
+        case parser.Call():
+            inner = expr.args
+        case parser.BinaryExpr():
+            inner = (expr.lhs, expr.rhs)
+        case _:
+            inner = ()
+    for part in inner:
+        yield from nodes(part)
+    yield expr

@@ -1,0 +1,107 @@
+"""Check: every rule can fire. Its metrics and labels exist on a runtime, its sides can match, and Prometheus 2.42 and 3 know it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+
+import promql_parser as parser
+
+from atlas_ops.catalog import conventions
+from atlas_ops.catalog.dialects import load
+from atlas_ops.catalog.model import Catalog
+from atlas_ops.check import common_promql
+from atlas_ops.check.finding import Finding
+from atlas_ops.check.firing import Firing, nodes
+from atlas_ops.check.labels import ATTACHED, Labels, is_scalar, matched
+from atlas_ops.check.rule_files import WrittenRule, recorded, rules
+from atlas_ops.check.supply import Supply
+from atlas_ops.check.tree import Tree
+
+_OF_ALERTS = (
+    "alertname",
+    "alertstate",
+    conventions.SEVERITY,
+    conventions.FAMILY,
+    conventions.VARIANT,
+    conventions.OBJECTIVE,
+)
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Judge:
+    """What the rules of a tree are judged by."""
+
+    firing: Firing
+    labels: Labels
+    supplies: tuple[Supply, ...]
+
+
+def judge(catalog: Catalog, written: Mapping[str, parser.Expr] | None = None, dialects: str = "") -> Judge:
+    """Return the judge for a catalog; `written` are the recordings in force, else the catalog's own are."""
+    own = [(recording.name, parser.parse(recording.expr)) for fault in catalog.faults for recording in fault.recordings]
+    known = recorded(own) if written is None else written
+    series = {name: signal for signal in catalog.signals for name in signal.series}
+    published = {
+        name: frozenset(signal.labels) | ({"le"} if name.endswith("_bucket") else frozenset())
+        for name, signal in series.items()
+    }
+    published["up"] = ATTACHED
+    # What an alert may carry: every label of every signal, and its own.
+    carried = frozenset[str]().union(*published.values(), conventions.ALERT_LABELS, _OF_ALERTS)
+    published |= dict.fromkeys(("ALERTS", "ALERTS_FOR_STATE"), carried)
+    return Judge(
+        firing=Firing(series=series, recorded=known),
+        labels=Labels(published, known),
+        supplies=tuple(Supply(dialect=dialect) for dialect in load(dialects)),
+    )
+
+
+def judge_of(tree: Tree) -> tuple[tuple[WrittenRule, ...], Judge]:
+    """Return the rules of a tree, and the judge that knows their recordings."""
+    written = rules(tree)
+    known = recorded((rule.name, rule.expr) for rule in written if not rule.alert)
+    return written, judge(tree.catalog, known, tree.settings.exporter.dialects)
+
+
+def check(tree: Tree) -> Iterator[Finding]:
+    """Find rules that can never fire, or that an older or newer Prometheus does not know."""
+    written, judged = judge_of(tree)
+    for rule in written:
+        for message, next_step in _wrong(rule, judged):
+            yield Finding(file=rule.file, line=rule.leaf.line, message=f"{rule.name}: {message}", next_step=next_step)
+
+
+def _wrong(rule: WrittenRule, judged: Judge) -> Iterator[tuple[str, str]]:
+    for node in nodes(rule.expr):
+        yield from common_promql.foreign(node)
+        if isinstance(node, parser.BinaryExpr):
+            yield from _unmatched(node, judged.labels)
+    for part, reasons in judged.firing.dead(rule.expr, judged.supplies):
+        yield (
+            f"`{_short(part)}` never gives a result: {'; '.join(reasons)}",
+            "mend it, or leave it out: exporters/README.md says which runtime tells what, and how well",
+        )
+
+
+def _unmatched(node: parser.BinaryExpr, labels: Labels) -> Iterator[tuple[str, str]]:
+    if str(node.op) == "or" or is_scalar(node.lhs) or is_scalar(node.rhs):
+        return
+    try:
+        left, right = labels.left(node.lhs), labels.left(node.rhs)
+    except KeyError:
+        return  # a metric that nobody publishes is what `check.metrics` finds
+    matching = node.modifier.matching if node.modifier else None
+    if matching is not None:
+        left, right = matched(left, matching), matched(right, matching)
+    if left != right:
+        alone = ", ".join(sorted(left ^ right))
+        yield (
+            f"the sides of `{_short(node)}` never match: only one of them has {alone}",
+            "aggregate both by the same labels, or say on() which of them have to agree",
+        )
+
+
+def _short(expr: parser.Expr) -> str:
+    text = " ".join(expr.prettify().split())
+    return text if len(text) <= 120 else f"{text[:117]}..."
