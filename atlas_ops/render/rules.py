@@ -5,7 +5,7 @@ from __future__ import annotations
 from atlas_ops import promql
 from atlas_ops.catalog import conventions
 from atlas_ops.catalog.model import Catalog, Family, Fault, Recording, Rule
-from atlas_ops.render import links, yamltext
+from atlas_ops.render import links, unseen, yamltext
 from atlas_ops.settings import Settings
 
 
@@ -31,14 +31,15 @@ def _recording(recording: Recording) -> yamltext.Value:
 
 
 def _alert(rule: Rule, fault: Fault, catalog: Catalog, settings: Settings) -> yamltext.Value:
-    alert: dict[str, yamltext.Value] = {"alert": fault.name, "expr": rule.expr}
+    alert: dict[str, yamltext.Value] = {"alert": fault.name, "expr": unseen.expression(rule, fault)}
     if rule.for_seconds:
         alert["for"] = promql.duration(rule.for_seconds)
-    if rule.keep_firing_seconds:
-        alert["keep_firing_for"] = promql.duration(rule.keep_firing_seconds)
+    keep = unseen.keep_firing_seconds(rule, settings.parameters.timing)
+    if keep:
+        alert["keep_firing_for"] = promql.duration(keep)
     alert["labels"] = _labels(rule, fault)
     alert["annotations"] = {
-        "summary": rule.summary,
+        "summary": unseen.summary(rule),
         "description": fault.meaning,
         "impact": fault.impact,
         "runbook_url": links.runbook(fault, settings),

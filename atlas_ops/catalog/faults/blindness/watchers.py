@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from atlas_ops.catalog import conventions as c
 from atlas_ops.catalog import signals as s
+from atlas_ops.catalog.faults.blindness import unseen
 from atlas_ops.catalog.model import Family, Fault, Panel, Rule, Severity
 from atlas_ops.catalog.parameters import Parameters
 
@@ -22,6 +23,7 @@ def _exporter_down(parameters: Parameters) -> Fault:
         family=Family.BLINDNESS,
         meaning="Prometheus cannot scrape an atlas-ops exporter, so nothing is known of its node.",
         impact="Users may be fine, but no fault of the GPUs and model servers on this node can be seen or paged.",
+        recordings=unseen.recordings(parameters),
         rules=(
             Rule(
                 expr=f"max by (job, instance) (up{{{_JOB}}}) == 0",

@@ -1,0 +1,53 @@
+"""What fired and cannot be seen any more: the pages behind an exporter that does not answer.
+
+When a target dies, Prometheus ends all its series at once, and every alert about it resolves: the worst all-clear there
+is. So it is recorded which pages fire about what a dead exporter watched, and each rule of a page goes on with that
+(`render.unseen`). The recordings belong to `ExporterDown`, whose state they tell.
+"""
+
+from __future__ import annotations
+
+from atlas_ops import promql
+from atlas_ops.catalog import conventions as c
+from atlas_ops.catalog import signals as s
+from atlas_ops.catalog.model import Recording, Severity
+from atlas_ops.catalog.parameters import Parameters
+
+WATCHED = "exporter:atlas_watched:group"
+"""Which hosts and models an exporter watches; while it does not answer, those that it watched before."""
+UNSEEN = "exporter:atlas_unseen:group"
+"""Those of them that nobody sees at the moment."""
+PAGES_UNSEEN = "alert:atlas_page_unseen:firing"
+"""The pages that fire about these. Whatever changes there, they may not resolve."""
+SIGHT_SECONDS = 120.0
+"""How long an exporter has to answer again before what it says counts: the usual window of the rates, which would be
+empty or too low before."""
+
+_JOB = f'job="{c.EXPORTER_JOB}"'
+_SOURCES = (s.SERVER_UP, s.GPU_UP, s.HOST_OOM_KILLS, s.REQUESTS_RUNNING, s.REQUESTS_WAITING)
+"""Between them, every host that an exporter tells of and every model of a server that has requests."""
+
+
+def recordings(parameters: Parameters) -> tuple[Recording, ...]:
+    """Return the recordings, in the order in which they read each other."""
+    exporter = "on (job, instance)"
+    blind = f"min_over_time(up{{{_JOB}}}[{parameters.timing.window(SIGHT_SECONDS)}]) == 0"
+    told = " or ".join(promql.select(source, _JOB) for source in _SOURCES)
+    of_hosts = _firing(f'{c.HOST_NAME}!=""')
+    of_models = _firing(f'{c.HOST_NAME}=""', f'{c.MODEL}!=""')
+    return (
+        Recording(
+            name=WATCHED,
+            # It goes on from its own last value, however long the exporter is away: no lookback has to be long enough.
+            expr=f"group by (job, instance, {c.HOST_NAME}, {c.MODEL}) ({told})\nor\n{WATCHED} and {exporter} ({blind})",
+        ),
+        Recording(name=UNSEEN, expr=f"{WATCHED} and {exporter} ({blind})"),
+        Recording(
+            name=PAGES_UNSEEN,
+            expr=f"{of_hosts} and on ({c.HOST_NAME}) {UNSEEN}\nor\n{of_models} and on ({c.MODEL}) {UNSEEN}",
+        ),
+    )
+
+
+def _firing(*matchers: str) -> str:
+    return promql.select("ALERTS", 'alertstate="firing"', f'{c.SEVERITY}="{Severity.PAGE.value}"', *matchers)
