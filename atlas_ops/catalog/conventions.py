@@ -29,6 +29,8 @@ CONTAINER_ID = "container_id"
 
 SERVER_IDENTITY = (RUNTIME, SERVER, HOST_NAME, K8S_NAMESPACE, K8S_POD, K8S_CONTAINER)
 SERVER_LABELS = (RUNTIME, SERVER, MODEL, HOST_NAME, K8S_NAMESPACE, K8S_POD, K8S_CONTAINER)
+MODEL_LABELS = (RUNTIME, MODEL, K8S_NAMESPACE)
+"""What is left when the servers of a model are added up."""
 GPU_LABELS = (GPU, UUID, HOST_NAME, MIG)
 WORKLOAD_LABELS = (K8S_NAMESPACE, K8S_POD, K8S_CONTAINER, SYSTEMD_UNIT, CONTAINER_ID)
 """Whose a process or a device is: the first three in Kubernetes, one of the others elsewhere."""
