@@ -1,14 +1,18 @@
-"""Continuous batching, step by step: the scheduler of a vLLM server over a KV cache of blocks.
+"""Continuous batching: the scheduler of a vLLM server over a KV cache of blocks.
 
 Called by `simulator.replica`. The rules are those of vLLM's V1 scheduler: running sequences first (one token each, or
 the next chunk of their prompt), then the queue in order while slots, the token budget and blocks last; when a running
 sequence finds no block, the newest one loses its blocks, goes back to the head of the queue and is computed again. Two
 simplifications: a sequence gets the blocks of all its known tokens when it is admitted, and blocks of a shared prefix are
 charged to everyone who uses them.
+
+Steps in which nothing happens but decoding are taken many at a time (`simulator.decoders`), with the same result: the tests
+hold it against an engine that takes each by itself.
 """
 
 from __future__ import annotations
 
+from bisect import bisect_right
 from collections import deque
 from collections.abc import Iterable
 from dataclasses import dataclass, field
@@ -16,6 +20,7 @@ from dataclasses import dataclass, field
 from atlas_ops.errors import AtlasError
 from atlas_ops.simulator.arrivals import Request
 from atlas_ops.simulator.counters import Counters
+from atlas_ops.simulator.decoders import Decoders
 from atlas_ops.simulator.sequence import Sequence
 from atlas_ops.simulator.speed import Speed
 
@@ -62,15 +67,20 @@ class Work:
 class Engine:
     """One engine. Times are seconds of simulated time; nothing moves but in `advance`."""
 
-    def __init__(self, config: EngineConfig) -> None:
+    def __init__(self, config: EngineConfig, *, now: float = 0.0) -> None:
         self.config = config
         self.counters = Counters(config.max_model_len)
         self.stalled = False
         """True: the engine hangs in its next step. Everything stays as it is, and requests pile up in front of it."""
-        self._now = 0.0
+        self.queue_limit = config.max_num_queued_reqs
+        """Requests that may wait; whoever comes after them is rejected."""
+        self._now = now
         self._inbox: deque[Sequence] = deque()
         self._waiting: deque[Sequence] = deque()
         self._running: list[Sequence] = []
+        """In the order of admission. All are decoders, but for the newest while its prompt is computed in parts."""
+        self._prefilling: Sequence | None = None
+        self._decoders = Decoders(config.block_size)
         self._free_blocks = config.usable_blocks
 
     @property
@@ -94,12 +104,8 @@ class Engine:
         return self.config.usable_blocks - self._free_blocks
 
     def submit(self, requests: Iterable[Request]) -> None:
-        """Hand over requests in the order of their arrival; those that the queue has no room for are refused."""
-        for request in requests:
-            if len(self._inbox) + len(self._waiting) >= self.config.max_num_queued_reqs:
-                self.counters.reject()
-            else:
-                self._inbox.append(Sequence(request))
+        """Hand over requests in the order of their arrival; each is taken, or refused by a full queue, when it arrives."""
+        self._inbox.extend(map(Sequence, requests))
 
     def advance(self, until: float, *, clock_ratio: float = 1.0) -> Work:
         """Run steps until `until`. The last one may end a little later; it is counted whole.
@@ -112,117 +118,183 @@ class Engine:
         self._inbox = self._without_impatient(self._inbox)
         if self.stalled and self._running:
             self._now = max(self._now, until)
+            self._refuse_surplus()
             return Work()
         self._waiting = self._without_impatient(self._waiting)
         prefill = decode = 0.0
         while self._now < until:
-            self._accept()
-            if self._waiting or self._running:
-                work = self._step(clock_ratio)
+            self._accept(self._now)
+            if self._running or self._waiting:
+                work = self._work(until, clock_ratio)
                 prefill, decode = prefill + work.prefill_seconds, decode + work.decode_seconds
             else:
                 self._now = min(until, self._inbox[0].request.arrived) if self._inbox else until
         return Work(prefill_seconds=prefill, decode_seconds=decode)
 
     def _without_impatient(self, queue: deque[Sequence]) -> deque[Sequence]:
-        for sequence in queue:
-            if sequence.gave_up(self._now):
-                self.counters.abandon(sequence, self._now)
-        return deque(sequence for sequence in queue if not sequence.gave_up(self._now))
+        now = self._now
+        patient = deque(sequence for sequence in queue if not sequence.gave_up(now))
+        if len(patient) < len(queue):
+            for sequence in queue:
+                if sequence.gave_up(now):
+                    self.counters.abandon(sequence, now)
+        return patient
 
-    def _accept(self) -> None:
-        while self._inbox and self._inbox[0].request.arrived <= self._now:
-            self._waiting.append(self._inbox.popleft())
+    def _accept(self, moment: float) -> None:
+        while self._inbox and self._inbox[0].request.arrived <= moment:
+            sequence = self._inbox.popleft()
+            if len(self._waiting) < self.queue_limit:
+                self._waiting.append(sequence)
+            else:
+                self.counters.reject()
+
+    def _refuse_surplus(self) -> None:
+        """Refuse those that have come to an engine that hangs, and find its queue full."""
+        while self._inbox and len(self._inbox) + len(self._waiting) > self.queue_limit:
+            self._inbox.pop()
+            self.counters.reject()
+
+    def _work(self, until: float, clock_ratio: float) -> Work:
+        """Take one step, or many at once where they are all alike."""
+        steps = self._steps_alike(until, clock_ratio)
+        return self._decode(steps, clock_ratio) if steps else self._step(clock_ratio)
+
+    def _steps_alike(self, until: float, clock_ratio: float) -> int:
+        """Return how many steps nothing but decoding happens in: until time is up, one finishes, comes, or finds no block.
+
+        While somebody waits for room, who comes then waits behind; the steps need not end for that.
+        """
+        decoders = self._decoders
+        busy_with_prompts = self._prefilling is not None or self._admissible(self._budget())
+        if busy_with_prompts or decoders.last_token_at != self._now:
+            return 0
+        if self._inbox and not self._waiting:
+            until = min(until, self._inbox[0].request.arrived)
+        in_time = self.config.speed.steps_until((until - self._now) * clock_ratio, len(decoders), decoders.context)
+        steps = min(in_time, decoders.steps_to_finish)
+        if decoders.blocks_needed(steps) > self._free_blocks:
+            return bisect_right(range(1, steps), self._free_blocks, key=decoders.blocks_needed)
+        return steps
+
+    def _budget(self) -> int:
+        """Return how many tokens of prompts a step can compute beside what it decodes."""
+        return self.config.max_num_batched_tokens - len(self._decoders)
+
+    def _admissible(self, budget: int) -> bool:
+        """Say whether the first that waits can be taken into the batch: slots, tokens and blocks last."""
+        return (
+            bool(self._waiting)
+            and budget > 0
+            and len(self._running) < self.config.max_num_seqs
+            and self._blocks(self._waiting[0].tokens) <= self._free_blocks
+        )
+
+    def _blocks(self, tokens: int) -> int:
+        return -(-tokens // self.config.block_size)
+
+    def _decode(self, steps: int, clock_ratio: float) -> Work:
+        """Take steps in which every running sequence gets a token and nothing else happens."""
+        size, context, speed = len(self._decoders), self._decoders.context, self.config.speed
+        seconds = speed.decode_seconds(size, context, steps=steps) / clock_ratio
+        first = speed.decode_seconds(size, context) / clock_ratio
+        growth = speed.growth_seconds(size) / clock_ratio
+        last_step = self._now + speed.decode_seconds(size, context, steps=steps - 1) / clock_ratio
+        self._free_blocks -= self._decoders.blocks_needed(steps)
+        self._now += seconds
+        self.counters.inter_token.observe_series(first, growth, steps, each=size)
+        self.counters.iteration_tokens.observe(size, steps)
+        self._hand_out(steps)
+        self._accept(last_step)
+        return Work(decode_seconds=seconds)
+
+    def _hand_out(self, steps: int) -> None:
+        """Give every decoder a token for each step, and let go of those that have them all."""
+        self.counters.generation_tokens += steps * len(self._decoders)
+        self._decoders.last_token_at = self._now
+        for sequence in self._decoders.advance(steps):
+            self._end(sequence)
 
     def _step(self, clock_ratio: float) -> Work:
-        began = self._now
-        self._admit(self._schedule_running(self.config.max_num_batched_tokens))
-        work = self._cost(clock_ratio)
-        self._now = began + work.prefill_seconds + work.decode_seconds
-        self._compute(began)
+        """Take one step of any kind."""
+        self._make_room()
+        decoding, speed = len(self._decoders), self.config.speed
+        prompts = self._schedule_prompts(self._budget())
+        tokens = sum(sequence.scheduled for sequence in prompts)
+        work = Work(
+            prefill_seconds=speed.prefill_seconds(tokens) / clock_ratio,
+            decode_seconds=speed.decode_seconds(decoding, self._decoders.context) / clock_ratio,
+        )
+        self._now += work.prefill_seconds + work.decode_seconds
+        before = self.counters.generation_tokens + self.counters.prompt_tokens
+        if decoding:
+            self.counters.inter_token.observe(self._now - self._decoders.last_token_at, decoding)
+        self._hand_out(1)
+        self._compute(prompts)
+        self.counters.iteration_tokens.observe(self.counters.generation_tokens + self.counters.prompt_tokens - before)
         return work
 
-    def _schedule_running(self, budget: int) -> int:
-        """Give every running sequence its tokens for this step, oldest first, and return what is left of the budget."""
-        position = 0
-        while position < len(self._running):
-            sequence = self._running[position]
-            sequence.scheduled = min(sequence.tokens - sequence.computed, budget)
-            if sequence.scheduled and not self._allocate(sequence, sequence.computed + sequence.scheduled):
-                self._preempt_newest()
+    def _make_room(self) -> None:
+        """Give every decoder the block that it needs for its next token; the newest sequences pay for it."""
+        while self._decoders.blocks_needed(1) > self._free_blocks:
+            victim = self._running.pop()
+            if victim is self._prefilling:
+                self._prefilling = None
             else:
-                budget -= sequence.scheduled
-                position += 1
-        return budget
+                self._decoders.remove(victim)
+            self._free_blocks += victim.blocks
+            victim.forget()
+            self._waiting.appendleft(victim)
+            self.counters.preemptions += 1
+        self._free_blocks -= self._decoders.blocks_needed(1)
 
-    def _preempt_newest(self) -> None:
-        victim = self._running.pop()
-        self._free_blocks += victim.blocks
-        victim.forget()
-        self._waiting.appendleft(victim)
-        self.counters.preemptions += 1
-
-    def _admit(self, budget: int) -> None:
-        while self._waiting and budget and len(self._running) < self.config.max_num_seqs:
-            sequence = self._waiting[0]
-            if not self._allocate(sequence, sequence.tokens):
-                return
-            self._running.append(self._waiting.popleft())
+    def _schedule_prompts(self, budget: int) -> list[Sequence]:
+        """Return whose prompts this step computes: the one that was begun, and those that can be admitted."""
+        prompts = []
+        if self._prefilling:
+            prompts.append(self._prefilling)
+            budget -= _schedule(self._prefilling, budget)
+        while self._admissible(budget):
+            sequence = self._waiting.popleft()
+            self._running.append(sequence)
+            sequence.blocks = self._blocks(sequence.tokens)
+            self._free_blocks -= sequence.blocks
             if sequence.started_at is None:
                 sequence.started_at = self._now
                 sequence.computed = sequence.request.cached_tokens
                 self.counters.looked_up(sequence)
-            sequence.scheduled = min(sequence.tokens - sequence.computed, budget)
-            budget -= sequence.scheduled
+            prompts.append(sequence)
+            budget -= _schedule(sequence, budget)
+        return prompts
 
-    def _allocate(self, sequence: Sequence, tokens: int) -> bool:
-        missing = -(-tokens // self.config.block_size) - sequence.blocks
-        if missing > self._free_blocks:
-            return False
-        if missing > 0:
-            self._free_blocks -= missing
-            sequence.blocks += missing
-        return True
-
-    def _cost(self, clock_ratio: float) -> Work:
-        prompts = sum(sequence.scheduled for sequence in self._running if sequence.scheduled > 1)
-        decoding = [sequence.computed for sequence in self._running if sequence.scheduled == 1]
-        speed = self.config.speed
-        return Work(
-            prefill_seconds=speed.prefill_seconds(prompts) / clock_ratio,
-            decode_seconds=speed.decode_seconds(len(decoding), sum(decoding)) / clock_ratio,
-        )
-
-    def _compute(self, began: float) -> None:
-        """Do what was scheduled: whoever has all its known tokens computed gets the next one."""
-        now, steady, prompt_tokens = self._now, 0, self.counters.prompt_tokens
-        finished = False
-        generated_before = self.counters.generation_tokens
-        for sequence in self._running:
+    def _compute(self, prompts: list[Sequence]) -> None:
+        """Compute what was scheduled of prompts: whoever has all its known tokens computed gets the next one."""
+        self._prefilling = None
+        for sequence in prompts:
             sequence.computed += sequence.scheduled
             if sequence.computed < sequence.tokens:
-                continue
-            if not sequence.generated:
-                sequence.first_token_at = now
-                self.counters.first_token(sequence, now)
-            elif sequence.last_token_at == began:
-                steady += 1
+                self._prefilling = sequence
             else:
-                self.counters.inter_token.observe(now - sequence.last_token_at)
-            sequence.last_token_at = now
-            sequence.tokens += 1
-            sequence.generated += 1
-            self.counters.generation_tokens += 1
-            finished = finished or sequence.generated >= sequence.request.output_tokens
-        self.counters.inter_token.observe(now - began, steady)
-        generated = self.counters.generation_tokens - generated_before
-        self.counters.iteration_tokens.observe(generated + self.counters.prompt_tokens - prompt_tokens)
-        if finished:
-            self._retire()
+                self._start_decoding(sequence)
 
-    def _retire(self) -> None:
-        for sequence in self._running:
-            if sequence.generated >= sequence.request.output_tokens:
-                self._free_blocks += sequence.blocks
-                self.counters.end(sequence, self._now)
-        self._running = [s for s in self._running if s.generated < s.request.output_tokens]
+    def _start_decoding(self, sequence: Sequence) -> None:
+        if sequence.generated:
+            self.counters.inter_token.observe(self._now - sequence.last_token_at)
+        else:
+            sequence.first_token_at = self._now
+            self.counters.first_token(sequence, self._now)
+        self.counters.generation_tokens += 1
+        sequence.tokens += 1
+        if sequence.missing > 0:
+            self._decoders.add(sequence)
+        else:
+            self._end(sequence)
+
+    def _end(self, sequence: Sequence) -> None:
+        self._running.remove(sequence)
+        self._free_blocks += sequence.blocks
+        self.counters.end(sequence, self._now)
+
+
+def _schedule(sequence: Sequence, budget: int) -> int:
+    sequence.scheduled = min(sequence.tokens - sequence.computed, budget)
+    return sequence.scheduled

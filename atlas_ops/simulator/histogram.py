@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from bisect import bisect_left
+from bisect import bisect_left, bisect_right
 from itertools import accumulate
 
 
@@ -20,6 +20,20 @@ class Histogram:
         """Count `value`, `times` times. A value equal to a bound belongs to that bound."""
         self._counts[bisect_left(self.bounds, value)] += times
         self.total += value * times
+
+    def observe_series(self, first: float, growth: float, count: int, *, each: int) -> None:
+        """Count `first`, `first + growth`, ... `each` times each: `count` values that do not fall (`growth` is no less than 0)."""
+        self.total += each * (count * first + growth * (count * (count - 1) / 2))
+        last = first + growth * (count - 1)
+        begun = 0
+        for place in range(bisect_left(self.bounds, first), len(self.bounds)):
+            if last <= self.bounds[place]:
+                break
+            # The values up to the bound: found by halving, for dividing might round a value over it.
+            ended = bisect_right(range(count), self.bounds[place], key=lambda number: first + growth * number)
+            self._counts[place] += each * (ended - begun)
+            begun = ended
+        self._counts[bisect_left(self.bounds, last)] += each * (count - begun)
 
     @property
     def count(self) -> int:

@@ -14,6 +14,7 @@ Shares of the peaks (half of the FLOP/s, three quarters of the bandwidth) are wh
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
 
@@ -30,7 +31,28 @@ class Speed:
         """Return the time in seconds to compute `tokens` of prompts."""
         return tokens / self.prefill_tokens_per_second
 
-    def decode_seconds(self, sequences: int, context_tokens: int) -> float:
-        """Return the time in seconds of a step that decodes one token for each sequence over all their context."""
+    def decode_seconds(self, sequences: int, context_tokens: int, *, steps: int = 1) -> float:
+        """Return the time in seconds of steps that each decode one token for each sequence over all their context.
+
+        `context_tokens` is the context before the first of them; it grows by a token for each sequence in every step.
+        """
         reading = context_tokens / self.context_tokens_per_second
-        return self.step_seconds + sequences * self.sequence_seconds + reading
+        one = self.step_seconds + sequences * self.sequence_seconds + reading
+        return steps * one + self.growth_seconds(sequences) * (steps * (steps - 1) / 2)
+
+    def growth_seconds(self, sequences: int) -> float:
+        """Return by how many seconds a step of decoding is longer than the one before it."""
+        return sequences / self.context_tokens_per_second
+
+    def steps_until(self, seconds: float, sequences: int, context_tokens: int) -> int:
+        """Return the least number of steps of decoding that take `seconds` (more than 0) or longer."""
+        growth = self.growth_seconds(sequences)
+        linear = self.decode_seconds(sequences, context_tokens) - growth / 2
+        # The solution of growth / 2 * steps ^ 2 + linear * steps = seconds, in the form that loses no digits.
+        steps = math.ceil(2 * seconds / (linear + math.sqrt(linear * linear + 2 * growth * seconds)))
+        # Rounding may be off by one at a boundary.
+        while self.decode_seconds(sequences, context_tokens, steps=steps) < seconds:
+            steps += 1
+        while steps > 1 and self.decode_seconds(sequences, context_tokens, steps=steps - 1) >= seconds:
+            steps -= 1
+        return steps
