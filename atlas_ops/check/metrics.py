@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterator
 
 from atlas_ops.catalog.model import Catalog
-from atlas_ops.check import expressions
+from atlas_ops.check import metric_names
 from atlas_ops.check.finding import Finding, did_you_mean
 from atlas_ops.check.tree import Leaf, Tree
 
@@ -22,7 +22,7 @@ def check(tree: Tree) -> Iterator[Finding]:
     known = _known(tree.catalog)
     for path in tree.files(*_FILES):
         for leaf in tree.leaves(path):
-            for metric in expressions.metrics(_expression(leaf)):
+            for metric in metric_names.metrics(_expression(leaf)):
                 if metric not in known:
                     yield _unknown(path, tree.line_of(path, leaf, metric), metric, known)
     known |= {signal.name for signal in tree.catalog.signals}  # people speak of a histogram, not of its three series

@@ -6,12 +6,13 @@ A rule that does not parse is left out; promtool says what is wrong with it.
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
 import promql_parser as parser
 
 from atlas_ops.check.tree import Leaf, Tree
+from atlas_ops.expressions import parsed
 
 FILES = "alerts/*.yaml"
 
@@ -54,19 +55,3 @@ def _file(path: str, leaves: Iterable[Leaf]) -> Iterator[WrittenRule]:
                 leaf=told["expr"],
                 texts=tuple(leaf for leaf in parts if len(leaf.path) == 6),
             )
-
-
-def parsed(text: str) -> parser.Expr | None:
-    """Return an expression as a tree; None when it does not parse."""
-    try:
-        return parser.parse(text)
-    except ValueError:
-        return None
-
-
-def recorded(found: Iterable[tuple[str, parser.Expr]]) -> Mapping[str, parser.Expr]:
-    """Return recordings by name; one that several rules record is either of theirs."""
-    known: dict[str, parser.Expr] = {}
-    for name, expr in found:
-        known[name] = parser.parse(f"({known[name].prettify()}) or ({expr.prettify()})") if name in known else expr
-    return known

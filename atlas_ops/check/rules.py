@@ -2,59 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from collections.abc import Iterator
 
 import promql_parser as parser
 
-from atlas_ops.catalog import conventions
-from atlas_ops.catalog.dialects import load
-from atlas_ops.catalog.model import Catalog
-from atlas_ops.check import common_promql
 from atlas_ops.check.finding import Finding
-from atlas_ops.check.firing import Firing, nodes
-from atlas_ops.check.labels import ATTACHED, Labels, is_scalar, matched
-from atlas_ops.check.rule_files import WrittenRule, recorded, rules
-from atlas_ops.check.supply import Supply
+from atlas_ops.check.rule_files import WrittenRule, rules
 from atlas_ops.check.tree import Tree
-
-_OF_ALERTS = (
-    "alertname",
-    "alertstate",
-    conventions.SEVERITY,
-    conventions.FAMILY,
-    conventions.VARIANT,
-    conventions.OBJECTIVE,
-)
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Judge:
-    """What the rules of a tree are judged by."""
-
-    firing: Firing
-    labels: Labels
-    supplies: tuple[Supply, ...]
-
-
-def judge(catalog: Catalog, written: Mapping[str, parser.Expr] | None = None, dialects: str = "") -> Judge:
-    """Return the judge for a catalog; `written` are the recordings in force, else the catalog's own are."""
-    own = [(recording.name, parser.parse(recording.expr)) for fault in catalog.faults for recording in fault.recordings]
-    known = recorded(own) if written is None else written
-    series = {name: signal for signal in catalog.signals for name in signal.series}
-    published = {
-        name: frozenset(signal.labels) | ({"le"} if name.endswith("_bucket") else frozenset())
-        for name, signal in series.items()
-    }
-    published["up"] = ATTACHED
-    # What an alert may carry: every label of every signal, and its own.
-    carried = frozenset[str]().union(*published.values(), conventions.ALERT_LABELS, _OF_ALERTS)
-    published |= dict.fromkeys(("ALERTS", "ALERTS_FOR_STATE"), carried)
-    return Judge(
-        firing=Firing(series=series, recorded=known),
-        labels=Labels(published, known),
-        supplies=tuple(Supply(dialect=dialect) for dialect in load(dialects)),
-    )
+from atlas_ops.expressions import subset
+from atlas_ops.expressions.firing import nodes
+from atlas_ops.expressions.judge import Judge, judge, recorded
+from atlas_ops.expressions.labels import Labels, is_scalar, matched
 
 
 def judge_of(tree: Tree) -> tuple[tuple[WrittenRule, ...], Judge]:
@@ -74,7 +32,7 @@ def check(tree: Tree) -> Iterator[Finding]:
 
 def _wrong(rule: WrittenRule, judged: Judge) -> Iterator[tuple[str, str]]:
     for node in nodes(rule.expr):
-        yield from common_promql.foreign(node)
+        yield from subset.foreign(node)
         if isinstance(node, parser.BinaryExpr):
             yield from _unmatched(node, judged.labels)
     for part, reasons in judged.firing.dead(rule.expr, judged.supplies):

@@ -22,6 +22,7 @@ COMMANDS = (
     ("gpu", "record what the GPUs of this machine answer, to replay it elsewhere"),
     ("build", "write rules, dashboards, Alertmanager configuration and runbook facts"),
     ("check", "prove that rules, dashboards, runbooks and links belong together"),
+    ("explain", "say what an alert watches, why, for which runtimes, and what to do"),
     ("pager", "turn Alertmanager's webhooks into Slack pages with a filled-in runbook"),
     ("demo", "run the whole way from a fault to a page on this machine"),
     ("simulate", "run a fleet of model servers and GPUs that does not exist"),

@@ -10,6 +10,7 @@ from collections.abc import Callable, Mapping
 from atlas_ops.catalog.model import Catalog
 from atlas_ops.render import (
     alertmanager,
+    coverage,
     dashboards,
     dialect_schema,
     kubernetes,
@@ -25,6 +26,7 @@ Renderer = Callable[[Catalog, Settings], Mapping[str, str]]
 
 RENDERERS: tuple[Renderer, ...] = (
     rules.render,
+    coverage.render,
     native.render,
     alertmanager.render,
     prometheus.render,

@@ -11,7 +11,7 @@ from atlas_ops import settings
 from atlas_ops.catalog import build_catalog, conventions
 from atlas_ops.catalog.model import Fault, Severity
 from atlas_ops.catalog.parameters import Parameters
-from atlas_ops.check.rules import judge
+from atlas_ops.expressions.judge import judge
 
 MANY_OBJECTIVES = settings.parse("objectives: [{model: 'a*', queue_wait_seconds: 3}, {model: 'b*'}]").parameters
 CATALOG = build_catalog()

@@ -1,6 +1,6 @@
 """What one runtime tells, as far as its dialect promises: whether a selector can ever find anything on it.
 
-Called by `check.firing`. Everything here is known offline; what a server really tells is in `atlas_signal_quality`.
+Called by `expressions.firing`. Everything here is known offline; what a server really tells is in `atlas_signal_quality`.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from atlas_ops.catalog.dialect import Dialect
 from atlas_ops.catalog.dialect_entries import SPOKEN_SIGNALS
 from atlas_ops.catalog.model import Quality, Signal
 from atlas_ops.catalog.reading import NO_EVENT, Decoding, Entry
-from atlas_ops.check.labels import ATTACHED
+from atlas_ops.expressions.labels import ATTACHED
 
 _TOLD = (Quality.DIRECT, Quality.DERIVED, Quality.APPROXIMATE, Quality.MEAN_ONLY, Quality.SUMMARY, Quality.PROBE)
 _READY = {"readiness": s.SERVER_READY, "model": s.MODEL_READY}

@@ -1,4 +1,4 @@
-"""Whether an expression can give a result at all on the servers of a runtime, and why not. Called by `check.rules` and `explain`.
+"""Whether an expression can give a result at all on the servers of a runtime, and why not. Called by `check.rules`, `check.explanation` and `render.coverage`.
 
 An expression may give a result when every part that it needs may: both sides of arithmetic, comparisons and `and`, one
 side of `or`, the left one of `unless`.
@@ -13,7 +13,7 @@ import promql_parser as parser
 
 from atlas_ops.catalog import conventions as c
 from atlas_ops.catalog.model import Signal
-from atlas_ops.check.supply import Supply, accepts
+from atlas_ops.expressions.supply import Supply, accepts
 
 _ALWAYS = ("absent", "absent_over_time", "time", "vector")
 """Functions that give a result where their argument has none."""
@@ -38,6 +38,18 @@ class Firing:
             reasons = [self.lacking(part, supply) for supply in supplies]
             if all(reasons):
                 yield part, min(reasons, key=len)
+
+    def signals(self, expr: parser.Expr) -> tuple[Signal, ...]:
+        """Return the signals that `expr` reads, by itself or through recordings, each once."""
+        return tuple(dict.fromkeys(self._signals(expr)))
+
+    def _signals(self, expr: parser.Expr) -> Iterator[Signal]:
+        for node in nodes(expr):
+            name = str(node.name) if isinstance(node, parser.VectorSelector) else ""
+            if name in self.series:
+                yield self.series[name]
+            elif name in self.recorded:
+                yield from self._signals(self.recorded[name])
 
     def _lacking(self, expr: parser.Expr, supply: Supply) -> tuple[str, ...]:
         match expr:

@@ -6,7 +6,7 @@ import promql_parser
 import pytest
 
 from atlas_ops.catalog import build_catalog
-from atlas_ops.check import expressions
+from atlas_ops.check import metric_names
 
 
 @pytest.mark.parametrize(
@@ -33,13 +33,13 @@ from atlas_ops.check import expressions
     ],
 )
 def test_metrics_and_nothing_else_are_found(expr: str, metrics: tuple[str, ...]) -> None:
-    assert expressions.metrics(expr) == metrics
+    assert metric_names.metrics(expr) == metrics
 
 
 def test_a_parser_finds_the_same_metrics_in_every_expression_of_the_catalog() -> None:
     for fault in build_catalog().faults:
         for expr in (*(rule.expr for rule in fault.rules), *(recording.expr for recording in fault.recordings)):
-            assert set(expressions.metrics(expr)) == set(_parsed(promql_parser.parse(expr))), expr
+            assert set(metric_names.metrics(expr)) == set(_parsed(promql_parser.parse(expr))), expr
 
 
 def _parsed(node: object) -> list[str]:
