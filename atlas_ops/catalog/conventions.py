@@ -52,8 +52,8 @@ ALERT_LABELS = {
 }
 
 DETAIL_LABELS = (
-    "api", "collector", "detector", "feature", "location", "owner", "reason", "release", "signal", "source", "state",
-    "track", "type", "version", "xid",
+    "api", "collector", "detector", "feature", "location", "owner", "page", "reason", "release", "signal", "source",
+    "state", "track", "type", "version", "xid",
 )  # fmt: skip
 """Further labels that an alert may keep under their own names: they say what exactly is wrong, not where."""
 
@@ -63,6 +63,11 @@ VARIANT = "variant"
 OBJECTIVE = "objective"
 HEARTBEAT = "Watchdog"
 """The alert that always fires; its absence tells that the way to the pager is broken."""
+PAGER_FAULT = "PagerDeliveryFailing"
+UNDELIVERED = "undelivered"
+"""The variant of that fault which tells, one by one, the pages that the pager does not."""
+PAGE = "page"
+"""Its label: family and name of such a page, which is where its runbook lies."""
 
 OUTCOMES = ("ok", "error", "rejected", "cancelled", "timeout")
 SCRAPE_STATES = (

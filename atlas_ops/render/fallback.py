@@ -1,0 +1,58 @@
+"""The way around a pager that does not deliver: Alertmanager posts to Slack by itself. Called by `render.alertmanager`.
+
+Alertmanager cannot route one alert by the state of another. So the fault of the pager tells each page that fires
+meanwhile once more, under its own name (`catalog.faults.blindness.pager`), and that name is routed here.
+"""
+
+from __future__ import annotations
+
+from atlas_ops.catalog import conventions as c
+from atlas_ops.render import yamltext
+from atlas_ops.settings import Alertmanager
+
+_FALLBACK = "slack-without-pager"
+_MOST_ALERTS = 10
+"""Of one message: Slack refuses longer ones, and what it refuses is lost."""
+# Prometheus's labels come from model servers, so none may become a mention or a link.
+_PLAIN = '| reReplaceAll "&" "&amp;" | reReplaceAll "<" "&lt;" | reReplaceAll ">" "&gt;"'
+_TITLE = (
+    f"[{{{{ .Status | toUpper }}}}] {{{{ or .CommonLabels.{c.PAGE} .CommonLabels.alertname {_PLAIN} }}}}: "
+    "told by Alertmanager itself, for the pager does not deliver"
+)
+_TEXT = (
+    f"{{{{ range $number, $alert := .Alerts }}}}{{{{ if lt $number {_MOST_ALERTS} }}}}"
+    f"{{{{ $alert.Annotations.summary {_PLAIN} }}}}\n"
+    f"{{{{ range $alert.Labels.SortedPairs }}}}{{{{ .Name }}}}={{{{ .Value {_PLAIN} }}}} {{{{ end }}}}\n"
+    "{{ $alert.Annotations.runbook_url }}\n"
+    f"{{{{ end }}}}{{{{ end }}}}{{{{ if gt (len .Alerts) {_MOST_ALERTS} }}}}"
+    "There are more: {{ len .Alerts }} in all.{{ end }}"
+)
+
+
+def receivers(alertmanager: Alertmanager) -> list[yamltext.Value]:
+    """Return the receiver that posts to Slack; none where no webhook is set."""
+    if not alertmanager.slack_api_url_file:
+        return []
+    slack: dict[str, yamltext.Value] = {
+        "api_url_file": alertmanager.slack_api_url_file,
+        "send_resolved": True,
+        "title": _TITLE,
+        "text": _TEXT,
+    }
+    if alertmanager.slack_channel:
+        slack["channel"] = alertmanager.slack_channel
+    return [{"name": _FALLBACK, "slack_configs": [slack]}]
+
+
+def routes(alertmanager: Alertmanager, *, otherwise: str) -> list[yamltext.Value]:
+    """Return the routes of what the pager does not deliver. Without a webhook, the receiver `otherwise` gets the copies."""
+    pager = f'alertname="{c.PAGER_FAULT}"'
+    copies: dict[str, yamltext.Value] = {
+        "matchers": [pager, f'{c.VARIANT}="{c.UNDELIVERED}"'],
+        "group_by": [c.PAGE, "namespace", "model", "node"],
+        "receiver": _FALLBACK if alertmanager.slack_api_url_file else otherwise,
+    }
+    if not alertmanager.slack_api_url_file:
+        return [copies]
+    # Its own page goes both ways: a pager that is only slow has the incident, too.
+    return [copies, {"matchers": [pager], "receiver": _FALLBACK, "continue": True}]

@@ -1,0 +1,33 @@
+"""How Alertmanager reaches people by itself while the pager does not deliver. Read by `settings`; printed by `render.alertmanager`."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from atlas_ops.document import Section
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Alertmanager:
+    """Without a file there is no way around the pager."""
+
+    slack_api_url_file: str = ""
+    """File, on the machine of Alertmanager, that holds the address of one of Slack's incoming webhooks: a secret."""
+    slack_channel: str = ""
+    """Channel to post to; empty: the one that the webhook was made for."""
+
+
+def read_alertmanager(section: Section) -> Alertmanager:
+    """Read the section `alertmanager`."""
+    default = Alertmanager()
+    alertmanager = Alertmanager(
+        slack_api_url_file=section.string("slack_api_url_file", default.slack_api_url_file),
+        slack_channel=section.string("slack_channel", default.slack_channel),
+    )
+    if alertmanager.slack_channel and not alertmanager.slack_api_url_file:
+        section.mistake("slack_channel", "expected slack_api_url_file beside it: without one nothing is posted")
+    if "://" in alertmanager.slack_api_url_file:
+        told = "expected the path of a file that holds the webhook's address, found an address: it is a secret"
+        section.mistake("slack_api_url_file", told)
+    section.finish()
+    return alertmanager
