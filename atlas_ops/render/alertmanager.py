@@ -1,66 +1,92 @@
-"""Prints `alerts/alertmanager.yml`: who is told, what is grouped, and which cause hides which symptom."""
+"""Prints `alerts/alertmanager.yml`: who is told, what is grouped, and which cause hides which symptom.
+
+Pages go to the pager at once, tickets after a while, and of `info` nobody is told. While the pager does not deliver,
+pages go straight to Slack, when `alertmanager.slack_api_url_file` says how (`render.fallback`).
+"""
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 from atlas_ops import promql
-from atlas_ops.catalog import conventions
-from atlas_ops.catalog.model import Catalog, Family, Fault, Inhibition
-from atlas_ops.render import yamltext
+from atlas_ops.catalog import conventions as c
+from atlas_ops.catalog.model import Catalog, Family, Fault, Inhibition, Severity
+from atlas_ops.render import fallback, yamltext
 from atlas_ops.settings import Settings
 
 _PAGER = "atlas-pager"
+_NOBODY = "nobody"
+_OF_HARDWARE = {"matchers": [f'{c.FAMILY}="{Family.HARDWARE.value}"'], "group_by": ["alertname", c.SEVERITY, "node"]}
+"""Hardware has no model; there the node stands in."""
 
 
 def render(catalog: Catalog, settings: Settings) -> dict[str, str]:
     """Return Alertmanager's configuration (0.25 and later)."""
+    pager: yamltext.Value = [{"url": f"{settings.links.pager}/webhook", "send_resolved": True}]
     document: dict[str, yamltext.Value] = {
         "route": _route(settings),
         "inhibit_rules": [_inhibition(fault, inhibition) for fault in catalog.faults for inhibition in fault.inhibits],
         "receivers": [
-            {
-                "name": _PAGER,
-                "webhook_configs": [{"url": f"{settings.links.pager}/webhook", "send_resolved": True}],
-            }
+            {"name": _PAGER, "webhook_configs": pager},
+            {"name": _NOBODY},
+            *fallback.receivers(settings.alertmanager),
         ],
     }
     return {"alerts/alertmanager.yml": yamltext.dump(document)}
 
 
 def _route(settings: Settings) -> yamltext.Value:
-    timing = settings.parameters.timing
-
     def scaled(seconds: float) -> str:
-        return promql.duration(max(1.0, timing.hold(seconds)))
+        return promql.duration(max(1.0, settings.parameters.timing.hold(seconds)))
 
     return {
         "receiver": _PAGER,
-        # One incident for each model and cause; hardware has no model, there the node stands in.
-        "group_by": ["alertname", "severity", "namespace", "model"],
+        # One incident for each model and cause.
+        "group_by": ["alertname", c.SEVERITY, "namespace", "model"],
         "group_wait": scaled(10),
         "group_interval": scaled(60),
         "repeat_interval": "4h",
+        # The first that matches counts.
         "routes": [
-            {
-                "matchers": [f'alertname="{conventions.HEARTBEAT}"'],
-                "group_wait": "0s",
-                "group_interval": scaled(60),
-                "repeat_interval": scaled(60),
-                "receiver": _PAGER,
-            },
-            {
-                "matchers": [f'{conventions.FAMILY}="{Family.HARDWARE.value}"'],
-                "group_by": ["alertname", "severity", "node"],
-                "receiver": _PAGER,
-            },
+            _heartbeat(scaled),
+            *fallback.routes(settings.alertmanager, otherwise=_NOBODY),
+            {"matchers": [_of(Severity.INFO)], "receiver": _NOBODY},
+            _tickets(scaled),
+            _OF_HARDWARE,
         ],
     }
 
 
+def _heartbeat(scaled: Callable[[float], str]) -> yamltext.Value:
+    return {
+        "matchers": [f'alertname="{c.HEARTBEAT}"'],
+        "group_wait": "0s",
+        "group_interval": scaled(60),
+        "repeat_interval": scaled(60),
+    }
+
+
+def _tickets(scaled: Callable[[float], str]) -> yamltext.Value:
+    """Return the route of what can wait for the morning: collected for longer, and told again once a day."""
+    return {
+        "matchers": [_of(Severity.TICKET)],
+        "group_wait": scaled(120),
+        "group_interval": scaled(900),
+        "repeat_interval": "24h",
+        "routes": [_OF_HARDWARE],
+    }
+
+
+def _of(severity: Severity) -> str:
+    return f'{c.SEVERITY}="{severity.value}"'
+
+
 def _inhibition(fault: Fault, inhibition: Inhibition) -> yamltext.Value:
     source = [f'alertname="{fault.name}"']
+    source += [f'{label}!=""' for label in inhibition.named]
     target = [f'alertname=~"{"|".join(inhibition.targets)}"']
     if inhibition.source_variant:
-        source.append(f'{conventions.VARIANT}="{inhibition.source_variant}"')
+        source.append(f'{c.VARIANT}="{inhibition.source_variant}"')
     if inhibition.target_variant:
-        target.append(f'{conventions.VARIANT}="{inhibition.target_variant}"')
+        target.append(f'{c.VARIANT}="{inhibition.target_variant}"')
     return {"source_matchers": source, "target_matchers": target, "equal": list(inhibition.equal)}

@@ -23,6 +23,7 @@ from atlas_ops.settings.addresses import (
     read_base_url,
     url_problem,
 )
+from atlas_ops.settings.alertmanager import Alertmanager, read_alertmanager
 from atlas_ops.settings.native import Native, read_native
 from atlas_ops.settings.servers import (
     Discovery,
@@ -36,6 +37,7 @@ from atlas_ops.settings.servers import (
 __all__ = [
     "DEFAULT_EXPORTER",
     "DEFAULT_PAGER",
+    "Alertmanager",
     "Discovery",
     "Exporter",
     "KubernetesDiscovery",
@@ -117,6 +119,7 @@ class Settings:
     native: tuple[Native, ...] = ()
     parameters: Parameters = field(default_factory=Parameters)
     links: Links = field(default_factory=Links)
+    alertmanager: Alertmanager = field(default_factory=Alertmanager)
 
 
 def read(path: Path, dialects: str = "") -> Settings:
@@ -139,17 +142,21 @@ def _settings(document: Document, dialects: str) -> Settings:
     profile = root.string("profile", "standard", choices=tuple(PROFILES))
     exporter = _exporter(root.section("exporter"), dialects)
     runtimes = runtime_ids(exporter.dialects)
+    servers = tuple(read_server(section, runtimes) for section in root.sections("servers"))
+    discovery, native = read_discovery(root.section("discovery")), read_native(root, runtimes)
     settings = Settings(
         exporter=exporter,
-        servers=tuple(read_server(section, runtimes) for section in root.sections("servers")),
-        discovery=read_discovery(root.section("discovery")),
-        native=read_native(root, runtimes),
+        servers=servers,
+        discovery=discovery,
+        native=native,
         parameters=Parameters(
+            exporters=bool(not native or exporter.gpus or servers or discovery.files or discovery.kubernetes),
             limits=_limits(root.section("limits")),
             objectives=_objectives(root),
             timing=_timing(root.section("timing"), PROFILES[profile]),
         ),
         links=_links(root.section("links")),
+        alertmanager=read_alertmanager(root.section("alertmanager")),
     )
     root.finish()
     document.close(next_step="mend these lines; README.md, section Settings, lists every key")
