@@ -162,6 +162,9 @@ class Inhibition:
     """Labels of alerts (people's words) that must agree."""
     source_variant: str = ""
     target_variant: str = ""
+    named: tuple[str, ...] = ()
+    """Labels that the source must have for it to hide anything: Alertmanager takes two alerts that both lack a label as
+    equal in it, so without Kubernetes one GPU would hide what happens on all the others."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
