@@ -1,20 +1,29 @@
 """The one client for Prometheus's HTTP API, and the only importer of prometheus-api-client.
 
 Covers what that library lacks: a time limit on every call, no silent retries that turn a refused connection into six
-seconds of waiting, errors as `EnvironmentProblem`, and the alerts call. Used by `atlas_ops.stage`.
+seconds of waiting, errors as `EnvironmentProblem`, the alerts call, ranges beyond 11,000 points, and remote write. Used by
+`atlas_ops.stage` and `atlas_ops.rehearsal`.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from typing import Any
 
 import requests
 from prometheus_api_client import PrometheusConnect
 from prometheus_api_client.exceptions import PrometheusApiClientException
 from urllib3.util.retry import Retry
 
-from atlas_ops.errors import EnvironmentProblem
+from atlas_ops.errors import AtlasError, EnvironmentProblem
+
+MOST_POINTS = 11_000
+"""Of each series in the answer to one range query; Prometheus refuses more."""
+
+
+class QueryRefused(AtlasError):
+    """Prometheus does not understand a query, or cannot answer it."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -23,6 +32,15 @@ class Point:
 
     labels: Mapping[str, str]
     value: float
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Course:
+    """One series of a range query: `values[i]` at `times[i]`, in Unix seconds. Times without a value are left out."""
+
+    labels: Mapping[str, str]
+    times: tuple[float, ...]
+    values: tuple[float, ...]
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -54,6 +72,48 @@ class Prometheus:
             raise self._problem(f"the query {expr!r} failed: {error}") from error
         return tuple(Point(labels=entry["metric"], value=float(entry["value"][1])) for entry in series)
 
+    def query_range(self, expr: str, start: float, end: float, step: float) -> tuple[Course, ...]:
+        """Return what a query says at `start`, `start + step`, ... up to `end` (Unix seconds).
+
+        QueryRefused when Prometheus does not take the query, EnvironmentProblem when it cannot be asked.
+        """
+        found: dict[tuple[tuple[str, str], ...], list[tuple[float, str]]] = {}
+        for first, last in _parts(start, end, step):
+            form = {"query": expr, "start": f"{first:.3f}", "end": f"{last:.3f}", "step": f"{step:.3f}"}
+            for entry in self._asked("query_range", form):
+                found.setdefault(tuple(sorted(entry["metric"].items())), []).extend(entry["values"])
+        return tuple(
+            Course(labels=dict(labels), times=times, values=tuple(map(float, values)))
+            for labels, points in found.items()
+            for times, values in [tuple(zip(*points, strict=True))]
+        )
+
+    def check_query(self, expr: str) -> None:
+        """Raise QueryRefused with Prometheus's own words when it does not understand a query."""
+        self._asked("query", {"query": expr, "time": "0"})
+
+    def write(self, body: bytes) -> None:
+        """Hand a remote-write request, framed by snappy, to the receiver; EnvironmentProblem when it is not taken."""
+        headers = {"Content-Encoding": "snappy", "Content-Type": "application/x-protobuf"}
+        try:
+            answer = self._session.post(f"{self.url}/api/v1/write", data=body, headers=headers, timeout=self._timeout)
+        except requests.RequestException as error:
+            raise self._problem(f"samples cannot be written: {error}") from error
+        if answer.status_code >= 300:
+            raise self._problem(f"samples are refused: HTTP {answer.status_code}: {answer.text.strip()}")
+
+    def _asked(self, call: str, form: Mapping[str, str]) -> list[dict[str, Any]]:
+        try:
+            answer = self._session.post(f"{self.url}/api/v1/{call}", data=form, timeout=self._timeout)
+            document = answer.json()
+        except (requests.RequestException, ValueError) as error:
+            raise self._problem(f"the query {form['query']!r} failed: {error}") from error
+        if document.get("status") != "success":
+            raise QueryRefused(str(document.get("error", f"HTTP {answer.status_code}")))
+        result = document["data"]["result"]
+        # A query of a bare number or text has no series.
+        return result if document["data"]["resultType"] in ("vector", "matrix") else []
+
     def alerts(self) -> tuple[Alert, ...]:
         """Return the pending and firing alerts; EnvironmentProblem when they cannot be had."""
         try:
@@ -74,3 +134,12 @@ class Prometheus:
         return EnvironmentProblem(
             f"Prometheus at {self.url}: {text}", next_step="check that it runs and answers /-/ready"
         )
+
+
+def _parts(start: float, end: float, step: float) -> Iterator[tuple[float, float]]:
+    """Cut a range into pieces that Prometheus answers; no instant is in two of them."""
+    left = int((end - start) / step + 1e-6) + 1
+    while left > 0:
+        points = min(left, MOST_POINTS)
+        yield start, start + (points - 1) * step
+        start, left = start + points * step, left - points
