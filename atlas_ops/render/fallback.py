@@ -15,14 +15,20 @@ _MOST_ALERTS = 10
 """Of one message: Slack refuses longer ones, and what it refuses is lost."""
 # Prometheus's labels come from model servers, so none may become a mention or a link.
 _PLAIN = '| reReplaceAll "&" "&amp;" | reReplaceAll "<" "&lt;" | reReplaceAll ">" "&gt;"'
+_NAME = f"{{{{ or .CommonLabels.{c.PAGE} .CommonLabels.alertname {_PLAIN} }}}}"
+# A copy also ends when the pager delivers again, which is no all-clear.
 _TITLE = (
-    f"[{{{{ .Status | toUpper }}}}] {{{{ or .CommonLabels.{c.PAGE} .CommonLabels.alertname {_PLAIN} }}}}: "
-    "told by Alertmanager itself, for the pager does not deliver"
+    f'{{{{ if eq .Status "firing" }}}}FIRING: {_NAME} (told by Alertmanager itself, for the pager does not deliver)'
+    f"{{{{ else if .CommonLabels.{c.PAGE} }}}}No longer told here: {_NAME} (it is over, or the pager delivers again)"
+    f"{{{{ else }}}}RESOLVED: {_NAME}{{{{ end }}}}"
 )
+_COLOR = '{{ if eq .Status "firing" }}danger{{ else }}#888888{{ end }}'
+_SAID_ALREADY = f'stringSlice "alertname" "{c.FAMILY}" "{c.PAGE}" "{c.SEVERITY}" "{c.VARIANT}"'
 _TEXT = (
     f"{{{{ range $number, $alert := .Alerts }}}}{{{{ if lt $number {_MOST_ALERTS} }}}}"
     f"{{{{ $alert.Annotations.summary {_PLAIN} }}}}\n"
-    f"{{{{ range $alert.Labels.SortedPairs }}}}{{{{ .Name }}}}={{{{ .Value {_PLAIN} }}}} {{{{ end }}}}\n"
+    f"{{{{ range ($alert.Labels.Remove ({_SAID_ALREADY})).SortedPairs }}}}"
+    f"{{{{ .Name }}}}={{{{ .Value {_PLAIN} }}}} {{{{ end }}}}\n"
     "{{ $alert.Annotations.runbook_url }}\n"
     f"{{{{ end }}}}{{{{ end }}}}{{{{ if gt (len .Alerts) {_MOST_ALERTS} }}}}"
     "There are more: {{ len .Alerts }} in all.{{ end }}"
@@ -38,6 +44,7 @@ def receivers(alertmanager: Alertmanager) -> list[yamltext.Value]:
         "send_resolved": True,
         "title": _TITLE,
         "text": _TEXT,
+        "color": _COLOR,
     }
     if alertmanager.slack_channel:
         slack["channel"] = alertmanager.slack_channel

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from urllib.parse import urlsplit
 
 from atlas_ops import promql
@@ -9,6 +10,15 @@ from atlas_ops.catalog import conventions
 from atlas_ops.catalog.model import Catalog
 from atlas_ops.render import yamltext
 from atlas_ops.settings import Settings
+
+_ABOUT = """\
+Start Prometheus with --storage.tsdb.retention.time=35d or more: rules that compare with earlier weeks look back four of
+them, and do with less what a day of history allows.
+Leave --rules.alert.for-grace-period and --rules.alert.resend-delay alone. After a restart, Prometheus takes up no alert
+whose `for` is shorter than the grace period (10 minutes): it waits for its `for` anew, while Alertmanager holds the
+alert for four times the resend delay (4 minutes). So every `for` here is below 4 minutes, and a restart neither resolves
+an alert nor tells it twice. For rules of your own with a longer `for`, set a grace period below it.
+"""
 
 
 def render(catalog: Catalog, settings: Settings) -> dict[str, str]:
@@ -23,12 +33,15 @@ def render(catalog: Catalog, settings: Settings) -> dict[str, str]:
         },
         "rule_files": ["*.yaml", *(["native/*.yaml"] if settings.native else [])],
         "alerting": {"alertmanagers": [_targets(settings.links.alertmanager)]},
-        "scrape_configs": [
-            {"job_name": conventions.EXPORTER_JOB, **_targets(f"http://{settings.exporter.listen}")},
-            {"job_name": conventions.PAGER_JOB, **_targets(settings.links.pager)},
-        ],
+        "scrape_configs": list(_jobs(settings)),
     }
-    return {"alerts/prometheus.yml": yamltext.dump(document)}
+    return {"alerts/prometheus.yml": yamltext.dump_all([(_ABOUT, document)])}
+
+
+def _jobs(settings: Settings) -> Iterator[yamltext.Value]:
+    if settings.parameters.exporters:
+        yield {"job_name": conventions.EXPORTER_JOB, **_targets(f"http://{settings.exporter.listen}")}
+    yield {"job_name": conventions.PAGER_JOB, **_targets(settings.links.pager)}
 
 
 def _targets(address: str) -> dict[str, yamltext.Value]:

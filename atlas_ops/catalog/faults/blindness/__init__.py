@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from atlas_ops.catalog.faults.blindness import watchers
+from atlas_ops.catalog.faults.blindness import pager, servers, stale, watchers
 from atlas_ops.catalog.model import Fault
 from atlas_ops.catalog.parameters import Parameters
 
 
 def faults(parameters: Parameters) -> tuple[Fault, ...]:
     """Return the faults of this family, in the order in which dashboards show them."""
-    return watchers.faults(parameters)
+    topics = (watchers, servers, stale, pager)
+    return tuple(fault for topic in topics for fault in topic.faults(parameters))

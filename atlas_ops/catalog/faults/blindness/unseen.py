@@ -24,6 +24,8 @@ SIGHT_SECONDS = 120.0
 empty or too low before."""
 
 _JOB = f'job="{c.EXPORTER_JOB}"'
+PAGE_MADE = promql.select(s.EXPORTER_COLLECTOR_SUCCESS, _JOB, 'collector="page"')
+"""0 while an exporter answers and hangs inside: then its page tells of itself alone."""
 _SOURCES = (s.SERVER_UP, s.GPU_UP, s.HOST_OOM_KILLS, s.REQUESTS_RUNNING, s.REQUESTS_WAITING)
 """Between them, every host that an exporter tells of and every model of a server that has requests."""
 
@@ -31,7 +33,8 @@ _SOURCES = (s.SERVER_UP, s.GPU_UP, s.HOST_OOM_KILLS, s.REQUESTS_RUNNING, s.REQUE
 def recordings(parameters: Parameters) -> tuple[Recording, ...]:
     """Return the recordings, in the order in which they read each other."""
     exporter = "on (job, instance)"
-    blind = f"min_over_time(up{{{_JOB}}}[{parameters.timing.window(SIGHT_SECONDS)}]) == 0"
+    window = parameters.timing.window(SIGHT_SECONDS)
+    blind = f"min_over_time(up{{{_JOB}}}[{window}]) == 0 or min_over_time({PAGE_MADE}[{window}]) == 0"
     told = " or ".join(promql.select(source, _JOB) for source in _SOURCES)
     of_hosts = _firing(f'{c.HOST_NAME}!=""')
     of_models = _firing(f'{c.HOST_NAME}=""', f'{c.MODEL}!=""')

@@ -17,39 +17,60 @@ def faults(parameters: Parameters) -> tuple[Fault, ...]:
 
 
 def _exporter_down(parameters: Parameters) -> Fault:
-    hold = parameters.timing.hold(120)
+    # Where nothing is to be measured by an exporter, none is missed.
+    rules = (_down(parameters), _hollow(parameters), *([_absent(parameters)] if parameters.exporters else []))
     return Fault(
         name="ExporterDown",
         family=Family.BLINDNESS,
-        meaning="Prometheus cannot scrape an atlas-ops exporter, so nothing is known of its node.",
+        meaning="Prometheus gets nothing from an atlas-ops exporter, so nothing is known of its node.",
         impact="Users may be fine, but no fault of the GPUs and model servers on this node can be seen or paged.",
         recordings=unseen.recordings(parameters),
-        rules=(
-            Rule(
-                expr=f"max by (job, instance) (up{{{_JOB}}}) == 0",
-                labels=("job", "instance"),
-                severity=Severity.PAGE,
-                summary="The exporter {{ $labels.instance }} does not answer Prometheus.",
-                for_seconds=hold,
-                variant="down",
-            ),
-            Rule(
-                expr=f"absent(up{{{_JOB}}})",
-                labels=("job",),
-                severity=Severity.PAGE,
-                summary="Prometheus knows no atlas-ops exporter: the scrape job {{ $labels.job }} has no target.",
-                for_seconds=hold,
-                variant="absent",
-            ),
-        ),
+        rules=rules,
         panel=Panel(
             title="Exporters that answer",
             description="1: Prometheus's last scrape of the exporter worked.",
             queries=((f"up{{{_JOB}}}", "{{instance}}"), (str(s.EXPORTER_SNAPSHOT_AGE), "age of {{collector}}")),
             unit="short",
         ),
-        why="A node that cannot be seen is as bad as its worst fault; two minutes outlast a restart of the exporter.",
+        why=(
+            "A node that cannot be seen is as bad as its worst fault; two minutes outlast a restart of the exporter. Pages "
+            "about the node that were firing go on meanwhile."
+        ),
         look_alike="One lost scrape, and a rolling update of the exporter.",
+        scenario="exporter_down",
+    )
+
+
+def _down(parameters: Parameters) -> Rule:
+    return Rule(
+        expr=f"max by (job, instance) (up{{{_JOB}}}) == 0",
+        labels=("job", "instance"),
+        severity=Severity.PAGE,
+        summary="The exporter {{ $labels.instance }} does not answer Prometheus.",
+        for_seconds=parameters.timing.hold(120),
+        variant="down",
+    )
+
+
+def _hollow(parameters: Parameters) -> Rule:
+    return Rule(
+        expr=f"max by (job, instance) ({unseen.PAGE_MADE}) == 0",
+        labels=("job", "instance"),
+        severity=Severity.PAGE,
+        summary="The exporter {{ $labels.instance }} answers, but it hangs: its page holds no measurement any more.",
+        for_seconds=parameters.timing.hold(120),
+        variant="hollow",
+    )
+
+
+def _absent(parameters: Parameters) -> Rule:
+    return Rule(
+        expr=f"absent(up{{{_JOB}}})",
+        labels=("job",),
+        severity=Severity.PAGE,
+        summary="Prometheus knows no atlas-ops exporter: the scrape job {{ $labels.job }} has no target.",
+        for_seconds=parameters.timing.hold(120),
+        variant="absent",
     )
 
 
