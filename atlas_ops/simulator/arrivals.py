@@ -47,10 +47,13 @@ class Request:
     output_tokens: int
     max_tokens: int
     cached_tokens: int
+    fails: bool = False
 
     @property
     def finished_reason(self) -> str:
-        """How the server will end it: at the client's limit (`length`) or by itself (`stop`)."""
+        """How the server will end it: at the client's limit (`length`), by itself (`stop`) or with an error (`error`)."""
+        if self.fails:
+            return "error"
         return "length" if self.output_tokens >= self.max_tokens else "stop"
 
 

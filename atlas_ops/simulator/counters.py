@@ -26,6 +26,8 @@ PREEMPTIONS = (1.0, 2.0, 3.0, 4.0, 5.0, 10.0, 20.0)
 HTTP_SECONDS = (0.1, 0.5, 1.0)
 FINISHED_REASONS = ("stop", "length", "abort", "error", "repetition")
 HTTP_STATUSES = ("2xx", "5xx")
+DRAFTED_TOKENS = 3
+"""Tokens that speculation drafts in a step (num_speculative_tokens)."""
 REFUSAL_SECONDS = 0.005
 """How long the API server takes to say no."""
 
@@ -41,6 +43,8 @@ class Counters:
         self.cached_prompt_tokens = 0
         self.prefix_cache_queries = 0
         self.prefix_cache_hits = 0
+        self.drafts = 0.0
+        self.accepted_tokens = 0.0
         self.rejected = 0
         self.abandoned = 0
         self.finished = dict.fromkeys(FINISHED_REASONS, 0)
@@ -67,6 +71,12 @@ class Counters:
         """Count a prompt that was looked up in the prefix cache."""
         self.prefix_cache_queries += sequence.request.prompt_tokens
         self.prefix_cache_hits += sequence.request.cached_tokens
+
+    def speculated(self, tokens: int, accepted_share: float) -> None:
+        """Count the drafts of steps that made so many tokens: each makes one, and those drafted ones that are accepted."""
+        drafts = tokens / (1 + accepted_share * DRAFTED_TOKENS)
+        self.drafts += drafts
+        self.accepted_tokens += drafts * accepted_share * DRAFTED_TOKENS
 
     def first_token(self, sequence: Sequence, now: float) -> None:
         """Count a prompt that is computed: its first token goes out now."""

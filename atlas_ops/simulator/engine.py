@@ -72,6 +72,8 @@ class Engine:
         self.counters = Counters(config.max_model_len)
         self.stalled = False
         """True: the engine hangs in its next step. Everything stays as it is, and requests pile up in front of it."""
+        self.accepted_share: float | None = None
+        """Share of the drafted tokens that are accepted; None: it does not speculate."""
         self.queue_limit = config.max_num_queued_reqs
         """Requests that may wait; whoever comes after them is rejected."""
         self._now = now

@@ -27,6 +27,12 @@ class Page:
         self._family(name, "gauge", text)
         self._samples(name, labels, value, by)
 
+    def sample_of_gauge(self, name: str, text: str, labels: Labels, value: float, *, first: bool) -> None:
+        """Add one of a gauge's series; they have to follow each other, from the `first` on."""
+        if first:
+            self._family(name, "gauge", text)
+        self._samples(name, labels, value, "")
+
     def counter(self, name: str, text: str, labels: Labels, value: float | Mapping[str, float], by: str = "") -> None:
         """Add a counter; `name` without `_total`. A counter without any series is left out."""
         if isinstance(value, Mapping) and not value:

@@ -1,21 +1,26 @@
 """A fleet that does not exist: model servers, their GPUs, and the fault that a scenario brings.
 
-Called by `simulator.server`, and by tests and benchmarks that want simulated time without HTTP.
+Called by `simulator.server`, and by rehearsals, tests and benchmarks that want simulated time without HTTP.
 """
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from atlas_ops.simulator.drivers import DEFAULT_DRIVER, driver_by_name
+from atlas_ops.simulator.effects import Answer, Effect
 from atlas_ops.simulator.engine import EngineConfig
+from atlas_ops.simulator.outside import Outside, OutsideSample
 from atlas_ops.simulator.profiles import DEFAULT_PROFILE, profile_by_name
 from atlas_ops.simulator.replica import Replica
 from atlas_ops.simulator.scenario import Scenario
 from atlas_ops.simulator.scenarios import SCENARIOS
 from atlas_ops.simulator.state import GpuState
-from atlas_ops.simulator.vllm_page import vllm_page
 
 TICK_SECONDS = 0.1
-"""The fleet moves in whole ticks, so that its course does not depend on how a span is cut into calls of `advance`."""
+"""The fleet moves in whole ticks, so that its course does not depend on how a span is cut into calls of `advance`. Effects
+begin and end, clients hang up, and clocks follow the temperature from tick to tick. Rehearsals take longer ones: a second is
+short against patience and heat, and costs a tenth."""
 DEFAULT_START = 1_767_225_600.0
 """2026-01-01 00:00 UTC: a start time for runs that have to be the same every time."""
 
@@ -24,8 +29,9 @@ class Fleet:
     """`replicas` servers of one model, each with its GPU. The same seed and the same calls give the same pages.
 
     `started_at` is when the servers say that their processes started, in Unix seconds. `gpu_profile` and `driver` are names
-    of `simulator.profiles` and `simulator.drivers`; UsageError when there are no such ones. Not safe for threads: whoever
-    shares it holds a lock.
+    of `simulator.profiles` and `simulator.drivers`; UsageError when there are no such ones. `scale` shortens the minutes of
+    scenarios and effects, as the demo profile shortens the windows of the rules. Not safe for threads: whoever shares it
+    holds a lock.
     """
 
     def __init__(
@@ -38,6 +44,8 @@ class Fleet:
         started_at: float = DEFAULT_START,
         gpu_profile: str = DEFAULT_PROFILE,
         driver: str = DEFAULT_DRIVER,
+        scale: float = 1.0,
+        tick: float = TICK_SECONDS,
     ) -> None:
         part = profile_by_name(gpu_profile)
         driver_by_name(driver)
@@ -46,16 +54,24 @@ class Fleet:
         self.fault_since: float | None = None
         """Simulated second at which the fault was switched on; None while it is off."""
         self.replicas = tuple(
-            Replica(index, config=self.config, seed=seed, profile=part, driver=driver) for index in range(replicas)
+            Replica(index, config=self.config, seed=seed, profile=part, driver=driver, epoch=started_at)
+            for index in range(replicas)
         )
-        self._started_at = started_at
+        self._outside = Outside(self.replicas, model=self.config.model_name, epoch=started_at, scale=scale)
+        self._scale, self._tick = scale, tick
         self._ticks = 0
         self._unspent = 0.0
 
     @property
     def now(self) -> float:
         """Simulated seconds since the start."""
-        return self._ticks * TICK_SECONDS
+        return self._ticks * self._tick
+
+    @property
+    def effect(self) -> Effect:
+        """What is done to it now."""
+        active = None if self.fault_since is None else self.now - self.fault_since
+        return self.scenario.effect(active, scale=self._scale)
 
     def set_fault(self, *, active: bool) -> None:
         """Switch the scenario's fault on or off."""
@@ -73,18 +89,27 @@ class Fleet:
         """Let simulated time pass; less than a tick is kept for the next call."""
         self._unspent += seconds
         # A millionth of a tick of tolerance: ten times 0.01 must be one tick in floating point, too.
-        while self._unspent >= TICK_SECONDS * (1 - 1e-6):
-            self._unspent -= TICK_SECONDS
-            start = self.now
-            effect = self.scenario.effect(None if self.fault_since is None else start - self.fault_since)
+        while self._unspent >= self._tick * (1 - 1e-6):
+            self._unspent -= self._tick
+            start, effect = self.now, self.effect
             self._ticks += 1
             for replica in self.replicas:
-                replica.advance(start, self.now, effect)
+                replica.advance(start, self.now, effect, scale=self._scale)
+            self._outside.advance(start, self.now, effect)
+
+    def answer(self, index: int) -> Answer | None:
+        """Return what the metrics address of server `index` answers now; None when it is scaled away."""
+        return self.replicas[index].answer
 
     def page(self, index: int) -> str:
-        """Return what `/metrics` of server `index` says now."""
-        return vllm_page(self.replicas[index].engine, started_at=self._started_at)
+        """Return what `/metrics` of server `index` says now, or would say if it could be asked."""
+        return self.replicas[index].page()
 
     def gpus(self) -> tuple[GpuState, ...]:
-        """Return what the driver says of every GPU now."""
-        return tuple(replica.gpu.state() for replica in self.replicas)
+        """Return what the driver says of every GPU now. As after a restart of it, they are numbered without gaps."""
+        there = (replica.gpu.state() for replica in self.replicas if not replica.gpu.effect.missing)
+        return tuple(replace(state, index=index) for index, state in enumerate(there))
+
+    def outside(self) -> tuple[OutsideSample, ...]:
+        """Return the canonical samples of what is neither a server nor a GPU, as they are now."""
+        return self._outside.samples(self.effect)

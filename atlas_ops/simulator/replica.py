@@ -5,20 +5,32 @@ Called by `simulator.fleet`.
 
 from __future__ import annotations
 
+import random
 import uuid
 
+from atlas_ops.simulator import clients
+from atlas_ops.simulator.adapters import Adapters
 from atlas_ops.simulator.arrivals import Arrivals
-from atlas_ops.simulator.effects import Effect
+from atlas_ops.simulator.counters import DRAFTED_TOKENS
+from atlas_ops.simulator.effects import Answer, Effect, ServerEffect
 from atlas_ops.simulator.engine import Engine, EngineConfig
 from atlas_ops.simulator.gpu import Gpu
+from atlas_ops.simulator.life import Life
 from atlas_ops.simulator.profile import Profile
+from atlas_ops.simulator.vllm_page import vllm_page
+
+USUAL_ACCEPTED_SHARE = 0.7
+"""Of drafted tokens, where speculation pays: with it a step takes as long as one without speculation; assumed."""
 
 
 class Replica:
-    """Server number `index`, which has the GPU of the same number."""
+    """Server number `index`, which has the GPU of the same number. `epoch` is the Unix time of simulated second 0."""
 
-    def __init__(self, index: int, *, config: EngineConfig, seed: int, profile: Profile, driver: str) -> None:
+    def __init__(
+        self, index: int, *, config: EngineConfig, seed: int, profile: Profile, driver: str, epoch: float
+    ) -> None:
         self.engine = Engine(config)
+        self.life = Life()
         self.gpu = Gpu(
             index=index,
             uuid=f"GPU-{uuid.uuid5(uuid.NAMESPACE_OID, f'atlas-ops {seed} {index}')}",
@@ -27,21 +39,87 @@ class Replica:
             driver=driver,
         )
         self._index = index
+        self._epoch = epoch
         self._arrivals = Arrivals(f"{seed}/{index}")
+        self._chance = random.Random(f"{seed}/{index}/clients")  # noqa: S311 - repeatability, not secrecy
+        self._adapters = Adapters()
+        self._effect = ServerEffect()
+        self._frozen: str | None = None
         self._owed_prefill = self._owed_decode = 0.0
 
-    def advance(self, start: float, end: float, effect: Effect) -> None:
-        """Live from `start` to `end` (simulated seconds) under what the scenario does to it."""
-        self.engine.stalled = effect.server(self._index).stalled
-        self.gpu.cooled = effect.gpu(self._index).cooled
-        self.engine.submit(self._arrivals.between(start, end, effect.traffic))
-        work = self.engine.advance(end, clock_ratio=self.gpu.clock_ratio)
-        # A step that ends after `end` is work of this span and of the next: what does not fit is carried over.
+    @property
+    def answer(self) -> Answer | None:
+        """What the metrics address answers now; None when the server is scaled away."""
+        return self.life.answer
+
+    @property
+    def ready(self) -> bool:
+        """What the readiness endpoint says; False where nobody listens."""
+        return self.life.serves and self._effect.ready
+
+    def advance(self, start: float, end: float, effect: Effect, *, scale: float) -> None:
+        """Live from `start` to `end` (simulated seconds) under what the scenario does to it; `scale` shortens its times."""
+        self._effect = effect.server(self._index)
+        present = effect.present is None or self._index < effect.present
+        if self.life.advance(start, self._effect if present else None, scale=scale):
+            self._begin_anew(start)
+        self.gpu.effect = effect.gpu(self._index)
+        self.gpu.served = present and self.answer is not Answer.REFUSED
+        requests = self._arrivals.between(start, end, effect.traffic)
+        if self.life.serves:
+            limit = self.engine.config.max_model_len
+            self.engine.submit(clients.under(self._effect, requests, self._chance, max_model_len=limit))
+            self._serve(end)
+        self._spend(end - start, scale)
+        self._freeze()
+
+    def page(self) -> str:
+        """Return what the metrics page says now, whether it can be asked or not."""
+        return self._frozen or self._page()
+
+    def _begin_anew(self, now: float) -> None:
+        self.engine = Engine(self.engine.config, now=now)
+        self._adapters = Adapters()
+        self._owed_prefill = self._owed_decode = 0.0
+        self.gpu.restart_server()
+
+    def _serve(self, end: float) -> None:
+        effect, engine = self._effect, self.engine
+        engine.stalled = effect.stalled
+        engine.queue_limit = engine.config.max_num_queued_reqs if effect.queue_limit is None else effect.queue_limit
+        engine.accepted_share = effect.accepted_share
+        before = engine.counters.generation_tokens
+        work = engine.advance(end, clock_ratio=self.gpu.pace * self._speculation() / effect.slowness)
+        if effect.accepted_share is not None:
+            engine.counters.speculated(engine.counters.generation_tokens - before, effect.accepted_share)
         self._owed_prefill += work.prefill_seconds
         self._owed_decode += work.decode_seconds
+        self._adapters.update(self._epoch + end, running=effect.adapters_running, waiting=effect.adapters_waiting)
+
+    def _speculation(self) -> float:
+        """Return how fast speculation makes the tokens, as a share of its usual speed."""
+        share = self._effect.accepted_share
+        return 1.0 if share is None else (1 + share * DRAFTED_TOKENS) / (1 + USUAL_ACCEPTED_SHARE * DRAFTED_TOKENS)
+
+    def _spend(self, seconds: float, scale: float) -> None:
+        """Let the GPU do its work. A step that ends after this span is work of the next, too: the rest is carried over."""
         owed = self._owed_prefill + self._owed_decode
-        share = min(1.0, (end - start) / owed) if owed else 0.0
+        share = min(1.0, seconds / owed) if owed else 0.0
         prefill, decode = self._owed_prefill * share, self._owed_decode * share
         self._owed_prefill -= prefill
         self._owed_decode -= decode
-        self.gpu.advance(end - start, prefill=prefill / (end - start), decode=decode / (end - start))
+        self.gpu.advance(seconds, prefill=prefill / seconds, decode=decode / seconds, scale=scale)
+
+    def _freeze(self) -> None:
+        if self.answer is not Answer.FROZEN:
+            self._frozen = None
+        elif self._frozen is None:
+            self._frozen = self._page()
+
+    def _page(self) -> str:
+        return vllm_page(
+            self.engine,
+            started_at=self._epoch + self.life.started_at,
+            adapters=self._adapters,
+            without=self._effect.lost_metrics,
+        )

@@ -132,6 +132,8 @@ class GpuState:
     memory_used_bytes: int = 0
     temperature_celsius: float = 35.0
     power_watts: float = 75.0
+    power_limit_watts: float | None = None
+    """None: that of the part."""
     energy_joules: float = 0.0
     sm_clock_mhz: int = 0
     reasons: int = 0

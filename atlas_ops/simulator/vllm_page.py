@@ -9,7 +9,8 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from atlas_ops.simulator.counters import Counters
+from atlas_ops.simulator.adapters import MAX_LORAS, Adapters
+from atlas_ops.simulator.counters import DRAFTED_TOKENS, Counters
 from atlas_ops.simulator.engine import Engine, EngineConfig
 from atlas_ops.simulator.exposition import Labels, Page
 from atlas_ops.simulator.histogram import Histogram
@@ -113,8 +114,13 @@ _CACHE_CONFIG = {
 }  # fmt: skip
 
 
-def vllm_page(engine: Engine, *, started_at: float) -> str:
-    """Return the page of an engine whose process started at `started_at` (Unix seconds)."""
+def vllm_page(
+    engine: Engine, *, started_at: float, adapters: Adapters | None = None, without: tuple[str, ...] = ()
+) -> str:
+    """Return the page of an engine whose process started at `started_at` (Unix seconds).
+
+    Metrics whose names begin like one of `without` are left out.
+    """
     page = Page(started_at)
     labels = {"engine": "0", "model_name": engine.config.model_name}
     page.gauge("process_start_time_seconds", "Start time of the process since unix epoch in seconds.", {}, started_at)
@@ -122,9 +128,11 @@ def vllm_page(engine: Engine, *, started_at: float) -> str:
     _counters(page, labels, engine.counters)
     for name, text, read in _HISTOGRAMS:
         page.histogram(f"vllm:{name}", text, labels, read(engine.counters))
+    _speculation(page, labels, engine)
+    _adapters(page, adapters or Adapters())
     page.gauge("vllm:cache_config_info", "Information of the LLMEngine CacheConfig", _cache_config(engine.config), 1)
     _http(page, engine.counters)
-    return page.text()
+    return _left(page.text(), without)
 
 
 def _gauges(page: Page, labels: Labels, engine: Engine) -> None:
@@ -164,6 +172,40 @@ def _counters(page: Page, labels: Labels, counters: Counters) -> None:
         {"max_num_queued_reqs": counters.rejected, "max_num_queued_tokens": 0},
         "reason",
     )
+
+
+def _speculation(page: Page, labels: Labels, engine: Engine) -> None:
+    """Add what a server with --speculative-config tells. Left out is how many were accepted at each place of a draft."""
+    if engine.accepted_share is None:
+        return
+    counters = engine.counters
+    drafted = int(counters.drafts) * DRAFTED_TOKENS
+    page.counter("vllm:spec_decode_num_drafts", "Number of spec decoding drafts.", labels, int(counters.drafts))
+    page.counter("vllm:spec_decode_num_draft_tokens", "Number of draft tokens.", labels, drafted)
+    page.counter(
+        "vllm:spec_decode_num_accepted_tokens", "Number of accepted tokens.", labels, int(counters.accepted_tokens)
+    )
+
+
+def _adapters(page: Page, adapters: Adapters) -> None:
+    """Add what a server with --enable-lora tells: a series for each combination, with the time at which it was seen last."""
+    for place, ((running, waiting), seen_at) in enumerate(adapters.seen.items()):
+        labels = {"max_lora": str(MAX_LORAS), "running_lora_adapters": running, "waiting_lora_adapters": waiting}
+        page.sample_of_gauge(
+            "vllm:lora_requests_info", "Running stats on lora requests.", labels, seen_at, first=not place
+        )
+
+
+def _left(page: str, without: tuple[str, ...]) -> str:
+    if not without:
+        return page
+    lines = (line for line in page.splitlines(keepends=True))
+    return "".join(line for line in lines if not _name(line).startswith(without))
+
+
+def _name(line: str) -> str:
+    """Return the metric that a line is about."""
+    return line.split(" ", 3)[2] if line.startswith("#") else line
 
 
 def _cache_config(config: EngineConfig) -> Labels:

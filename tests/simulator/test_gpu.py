@@ -6,6 +6,7 @@ import pytest
 
 from atlas_ops.errors import UsageError
 from atlas_ops.simulator import reasons as nvml
+from atlas_ops.simulator.effects import GpuEffect
 from atlas_ops.simulator.gpu import Gpu
 from atlas_ops.simulator.profile import Profile
 from atlas_ops.simulator.profiles import PROFILES, profile_by_name
@@ -38,7 +39,7 @@ def test_a_cooled_gpu_works_at_full_clock_far_from_its_limits(gpu: Gpu) -> None:
 
 def test_without_cooling_it_gets_too_hot_within_ten_seconds_and_halves_its_clock(gpu: Gpu) -> None:
     work(gpu, 60)
-    gpu.cooled = False
+    gpu.effect = GpuEffect(cooled=False)
     reasons = work(gpu, 10)
     assert reasons[0] & THERMAL == 0
     assert reasons[-1] & THERMAL == THERMAL
@@ -49,16 +50,16 @@ def test_without_cooling_it_gets_too_hot_within_ten_seconds_and_halves_its_clock
 
 @pytest.mark.parametrize("decode", [0.7, 1.0])
 def test_a_slowdown_does_not_flap_under_any_usual_load(gpu: Gpu, decode: float) -> None:
-    gpu.cooled = False
+    gpu.effect = GpuEffect(cooled=False)
     work(gpu, 30, prefill=0.3, decode=0.7)
     assert all(reason & nvml.HW_THERMAL for reason in work(gpu, 60, prefill=0.0, decode=decode))
     assert gpu.state().temperature_celsius < H100.shutdown_celsius
 
 
 def test_it_recovers_within_seconds_when_the_cooling_is_back(gpu: Gpu) -> None:
-    gpu.cooled = False
+    gpu.effect = GpuEffect(cooled=False)
     work(gpu, 60)
-    gpu.cooled = True
+    gpu.effect = GpuEffect(cooled=True)
     work(gpu, 5)
     assert not any(work(gpu, 60))
     assert gpu.clock_ratio == 1.0
@@ -88,7 +89,7 @@ def test_energy_is_power_over_time(gpu: Gpu) -> None:
 def test_every_part_keeps_cool_under_load_and_throttles_without_cooling(profile: Profile) -> None:
     gpu = Gpu(index=0, uuid="GPU-0", memory_used_bytes=0, profile=profile)
     assert not any(reason & THERMAL for reason in work(gpu, 60))
-    gpu.cooled = False
+    gpu.effect = GpuEffect(cooled=False)
     work(gpu, 30)
     assert all(reason & nvml.HW_THERMAL for reason in work(gpu, 60))
     assert gpu.state().temperature_celsius < profile.shutdown_celsius
@@ -98,7 +99,7 @@ def test_every_part_keeps_cool_under_load_and_throttles_without_cooling(profile:
 def test_the_counters_count_exactly_what_the_bits_show(gpu: Gpu) -> None:
     seen: list[int] = []
     for cooled in (True, False, True):
-        gpu.cooled = cooled
+        gpu.effect = GpuEffect(cooled=cooled)
         seen += work(gpu, 20, prefill=0.5, decode=0.5)
     seen += work(gpu, 2, prefill=0, decode=0)
     for bit in range(nvml.COUNT):

@@ -10,9 +10,8 @@ import time
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
-from atlas_ops.simulator.nvml import c, faults, links, work
+from atlas_ops.simulator.nvml import c, faults, heat, links, work
 from atlas_ops.simulator.nvml.codes import INVALID_ARGUMENT, NOT_SUPPORTED, SUCCESS, Refused
-from atlas_ops.simulator.nvml.heat import MEMORY_ABOVE_CORE_KELVIN
 from atlas_ops.simulator.nvml.target import DeviceFunctions, Target
 from atlas_ops.simulator.profile import HOPPER, TLimits
 
@@ -96,7 +95,7 @@ def _policy(policy: int) -> _Field:
 
 def _memory_temperature(target: Target, _scope: int) -> float:
     c.need(target.profile.memory_sensor)
-    return target.state.temperature_celsius + MEMORY_ABOVE_CORE_KELVIN
+    return target.state.temperature_celsius + heat.MEMORY_ABOVE_CORE_KELVIN
 
 
 def _t_limit(read: Callable[[TLimits], int | None]) -> _Field:
@@ -225,7 +224,7 @@ _FIELDS: dict[int, _Field] = {
     187: _Field(_UINT, lambda target, _scope: 1000 * target.profile.power_limits_watts[0]),
     188: _Field(_UINT, lambda target, _scope: 1000 * target.profile.power_limits_watts[1]),
     189: _Field(_UINT, lambda target, _scope: 1000 * target.profile.power_limit_watts),
-    190: _Field(_UINT, lambda target, _scope: 1000 * target.profile.power_limit_watts),
+    190: _Field(_UINT, lambda target, _scope: 1000 * heat.power_limit_watts(target)),
     193: _t_limit(lambda limits: limits.shutdown),
     194: _t_limit(lambda limits: limits.slowdown),
     195: _t_limit(lambda limits: limits.memory_max),

@@ -50,7 +50,17 @@ def _margin(target: Target, info: Any) -> None:
     c.fill(info, marginTemperature=margin(target))
 
 
+def power_limit_watts(target: Target) -> float:
+    """Return the power limit in force."""
+    limit = target.state.power_limit_watts
+    return target.profile.power_limit_watts if limit is None else limit
+
+
 def _power_limit(target: Target, milliwatts: Any) -> None:
+    c.put(milliwatts, 1000 * power_limit_watts(target))
+
+
+def _default_power_limit(target: Target, milliwatts: Any) -> None:
     c.put(milliwatts, 1000 * target.profile.power_limit_watts)
 
 
@@ -92,7 +102,7 @@ FUNCTIONS: DeviceFunctions = (
     ("nvmlDeviceGetPowerUsage", lambda target, out: c.put(out, 1000 * target.state.power_watts)),
     ("nvmlDeviceGetEnforcedPowerLimit", _power_limit),
     ("nvmlDeviceGetPowerManagementLimit", _power_limit),
-    ("nvmlDeviceGetPowerManagementDefaultLimit", _power_limit),
+    ("nvmlDeviceGetPowerManagementDefaultLimit", _default_power_limit),
     ("nvmlDeviceGetPowerManagementLimitConstraints", _power_limits),
     ("nvmlDeviceGetTotalEnergyConsumption", lambda target, out: c.put(out, 1000 * target.state.energy_joules)),
     ("nvmlDeviceGetNumFans", _num_fans),
