@@ -19,7 +19,7 @@ INSTALL_MISSING := if [ -n "$$missing" ]; then \
 PARALLEL := --numprocesses=2 --dist=loadfile
 PIP_INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check
 
-.PHONY: help setup setup-dev system system-dev demo test test-wheel test-servers check build wheel bench bench-translate fuzz clean
+.PHONY: help setup setup-dev system system-dev demo test test-wheel test-servers check build wheel bench bench-translate mutants fuzz clean
 
 help: ## Show this help
 	@echo "usage: make TARGET"; echo
@@ -67,6 +67,9 @@ bench: setup ## Measure the exporter against Debian's node_exporter: six minutes
 
 bench-translate: setup ## Measure the reading of servers' pages against prometheus_client: two minutes (ARGS goes to it)
 	$(BIN)/python benchmarks/translate.py $(ARGS)
+
+mutants: setup-dev ## Change the rules one thing at a time, and see whether their promtool cases notice (ARGS="QueueBacklog" for one)
+	$(BIN)/python -m tests.mutation $(ARGS)
 
 fuzz: setup-dev ## Look for input that breaks the readers of foreign text: two minutes (ARGS="--seconds N" for more)
 	$(PIP_INSTALL) --editable '.[fuzz]'
