@@ -95,15 +95,20 @@ def main(faults: Sequence[str]) -> int:
     names = list(faults) or sorted({rule["alert"] for rule in rules if "alert" in rule})
     cases = {fault: _cases(fault) for fault in names}
     broken = [fault for fault in names if not _passes(_needed(fault, rules), cases[fault])]
-    trials = [trial for fault in names if fault not in broken for trial in _trials(fault, rules)]
+    trials = list(_trials([fault for fault in names if fault not in broken], rules))
+
+    def survives(trial: Trial) -> bool:
+        changed = [*rules[: trial.place], trial.mutant.rule, *rules[trial.place + 1 :]]
+        return all(_passes(_needed(fault, changed), cases[fault]) for fault in trial.faults)
+
     killed, survived = Counter[str](), Counter[str]()
     with ThreadPoolExecutor(os.cpu_count()) as pool:
-        for trial, passes in zip(
-            trials, pool.map(lambda one: _passes(one.rules, cases[one.fault]), trials), strict=True
-        ):
-            (survived if passes else killed)[trial.mutant.kind] += 1
-            if passes:
-                print(f"survived  {trial.fault}: {trial.name}: {trial.mutant.kind}: {trial.mutant.change}", flush=True)
+        for number, (trial, lives) in enumerate(zip(trials, pool.map(survives, trials), strict=True), start=1):
+            (survived if lives else killed)[trial.mutant.kind] += 1
+            if lives:
+                print(f"survived  {trial.name}: {trial.mutant.kind}: {trial.mutant.change}", flush=True)
+            if number % 100 == 0:
+                print(f"{number} of {len(trials)} tried", file=sys.stderr, flush=True)
     return _told(killed, survived, broken)
 
 
