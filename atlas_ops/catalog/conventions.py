@@ -69,6 +69,12 @@ UNDELIVERED = "undelivered"
 PAGE = "page"
 """Its label: family and name of such a page, which is where its runbook lies."""
 
+FEATURE = "feature"
+PREDICTION_FEATURES = ("prediction", "generation", "output")
+EMBEDDING_FEATURES = ("embedding",)
+"""How the names of features begin that are no inputs, such as `prediction_spam`, `generation_tokens` and `embedding_query`. All
+others are inputs. The fault that a drift is told as follows from it."""
+
 OUTCOMES = ("ok", "error", "rejected", "cancelled", "timeout")
 SCRAPE_STATES = (
     "ok", "starting", "empty", "unauthorized", "disabled", "unreachable", "unparsable", "timeout",

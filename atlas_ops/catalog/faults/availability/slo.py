@@ -1,0 +1,77 @@
+"""The service level of availability: too many requests end without an answer."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from atlas_ops import promql
+from atlas_ops.catalog import conventions as c
+from atlas_ops.catalog import signals as s
+from atlas_ops.catalog.dialects import shipped_dialects
+from atlas_ops.catalog.faults import burn
+from atlas_ops.catalog.model import Family, Fault, Panel, Quality
+from atlas_ops.catalog.parameters import Objective, Parameters
+
+
+def faults(parameters: Parameters) -> tuple[Fault, ...]:
+    """Return the fault."""
+    return (_availability(parameters),)
+
+
+def _availability(parameters: Parameters) -> Fault:
+    indicator, unheard = _indicator(parameters), _incomplete()
+    return Fault(
+        name="AvailabilitySloBurn",
+        family=Family.AVAILABILITY,
+        meaning="So many requests end without an answer that the month's budget for failures is being used up.",
+        impact="Users get errors instead of answers; programs retry, which adds load.",
+        recordings=burn.recordings(indicator, parameters.timing),
+        rules=burn.rules(indicator, parameters, _summary(indicator)),
+        panel=Panel(
+            title="Requests without an answer",
+            description="Share of requests that failed, timed out or were rejected, over five minutes.",
+            queries=((indicator.share(300, 'model=~"$model"'), "{{model}}"),),
+            unit="percentunit",
+            limit=burn.paging_share(indicator, parameters),
+        ),
+        why=(
+            "Two windows have to agree: the long one that enough of the budget is at stake, the short one that it is still "
+            "burning. Errors, timeouts and rejections count, for whoever asked got no answer; a client that hangs up is no "
+            "failure and counts nowhere. HTTP status tells none of this, so runtimes are watched whose own counts are "
+            f"complete; of the others ({', '.join(unheard)}) the probe and `ProbeFailing` tell."
+        ),
+        look_alike="A few errors on a model with little traffic, clients that hang up, and a minute of errors that is over.",
+        inhibits=burn.inhibitions("AvailabilitySloBurn"),
+        scenario="failing_requests",
+    )
+
+
+def _incomplete() -> tuple[str, ...]:
+    """Return the runtimes whose count of outcomes is no more than about right, or is none at all.
+
+    Their dialects say so by the quality of the signal: some count mistakes of clients, or cancelled requests, as errors.
+    """
+    entries = ((dialect.runtime, dialect.entry(s.REQUESTS)) for dialect in shipped_dialects())
+    return tuple(runtime for runtime, entry in entries if not entry or entry.quality is not Quality.DIRECT)
+
+
+def _indicator(parameters: Parameters) -> burn.Indicator:
+    heard, span = promql.label_not_in(c.RUNTIME, _incomplete()), burn.counted(parameters.timing)
+
+    def ended(outcome: str) -> str:
+        return promql.sum_by(burn.BY_MODEL, promql.increase(s.REQUESTS, span, outcome, heard))
+
+    return burn.Indicator(
+        stem="atlas_availability",
+        every=ended('outcome!="cancelled"'),
+        good=ended('outcome="ok"'),
+        target=lambda objective: objective.availability_target,
+        minimum=((parameters.limits.slo_minimum_failed_requests, ""),),
+    )
+
+
+def _summary(indicator: burn.Indicator) -> Callable[[Objective], str]:
+    return lambda objective: (
+        "{{ $value | humanizePercentage }} of the requests to {{ $labels.model }} ended without an answer; "
+        f"{burn.budget(indicator, objective)} % are allowed."
+    )

@@ -1,0 +1,72 @@
+"""GpuIdleAllocated: a GPU that somebody holds and nobody uses. Called by the family's list."""
+
+from __future__ import annotations
+
+from atlas_ops import promql
+from atlas_ops.catalog import conventions as c
+from atlas_ops.catalog import signals as s
+from atlas_ops.catalog.model import Family, Fault, Panel, Rule, Severity
+from atlas_ops.catalog.parameters import OUTLAST_SECONDS, Parameters
+
+_HOLDER = (*c.GPU_LABELS, c.K8S_NAMESPACE, c.K8S_POD, c.K8S_CONTAINER)
+_GPU = ", ".join(c.GPU_LABELS)
+
+
+def gpu_idle_allocated(parameters: Parameters) -> Fault:
+    """Return the fault."""
+    timing, limits = parameters.timing, parameters.limits
+    window, idle = timing.window(limits.idle_gpu_seconds), promql.number(limits.idle_gpu_utilization_ratio)
+    busiest = f"max by ({_GPU}) (max_over_time({s.GPU_UTILIZATION}[{window}]))"
+    return Fault(
+        name="GpuIdleAllocated",
+        family=Family.COST,
+        meaning="A GPU is held by a pod or a process, and nothing has run on it for many hours.",
+        impact="It costs as much as a busy one, and others may be waiting for it.",
+        rules=(
+            Rule(
+                expr=f"({_held(parameters, window)})\nand on ({_GPU}) {busiest} < {idle}",
+                labels=_HOLDER,
+                severity=Severity.TICKET,
+                summary=(
+                    "GPU {{ $labels.gpu }} on {{ $labels.host_name }} is held"
+                    "{{ with $labels.k8s_pod_name }} by {{ . }}{{ end }}, and nothing has run on it for "
+                    f"{promql.duration(timing.hold(limits.idle_gpu_seconds))}."
+                ),
+                keep_firing_seconds=timing.hold(OUTLAST_SECONDS),
+            ),
+        ),
+        panel=Panel(
+            title="GPUs in use",
+            description="Share of time in which a kernel ran. A GPU that stays at zero day and night is paid for nothing.",
+            queries=((str(s.GPU_UTILIZATION), "{{host_name}} GPU {{gpu}}"),),
+            unit="percentunit",
+            limit=limits.idle_gpu_utilization_ratio,
+        ),
+        why=(
+            "Not one reading in all these hours found a kernel, and the same pod has held the GPU since then. Where no pod is "
+            "known to hold it, its memory tells that somebody does. Requests are not asked about: a server that answers "
+            "without its GPU wastes it just the same. Instances of MIG have no utilisation and are left out."
+        ),
+        look_alike=(
+            "A server without users for a night, a replica that the autoscaler keeps warm for a while, a batch job that "
+            "fills the GPU overnight, and a pod that has just got a GPU that lay idle before."
+        ),
+        scenario="gpu_idle_allocated",
+    )
+
+
+def _held(parameters: Parameters, window: str) -> str:
+    """Return PromQL for the GPUs that were held a window ago as they are now: by the same pod, or by memory in use."""
+    pod = f"{_by_pod('')}\nand {_by_pod(f' offset {window}')}"
+    used = promql.number(parameters.limits.idle_gpu_memory_ratio)
+    memory = f"{_memory('')} > {used} and {_memory(f' offset {window}')} > {used}"
+    return f"{pod}\nor on ({_GPU}) ({memory})"
+
+
+def _by_pod(offset: str) -> str:
+    held = promql.select(s.GPU_WORKLOAD_INFO, f'{c.K8S_POD}!=""')
+    return f"group by ({', '.join(_HOLDER)}) ({held}{offset})"
+
+
+def _memory(offset: str) -> str:
+    return f"max by ({_GPU}) ({s.GPU_MEMORY_USED}{offset} / {s.GPU_MEMORY_TOTAL}{offset})"

@@ -1,0 +1,103 @@
+"""CostPerTokenSpike: a model that needs more energy for each token than the day before. Called by the family's list."""
+
+from __future__ import annotations
+
+from atlas_ops import promql
+from atlas_ops.catalog import conventions as c
+from atlas_ops.catalog import signals as s
+from atlas_ops.catalog.model import Family, Fault, Panel, Recording, Rule, Severity
+from atlas_ops.catalog.parameters import OUTLAST_SECONDS, Parameters
+
+GPU_POWER = "gpu:atlas_gpu_power:mean_watts"
+PLACE_POWER = "pod:atlas_gpu_power:sum_watts"
+MODEL_POWER = "model:atlas_gpu_power:sum_watts"
+MODEL_TOKENS = "model:atlas_generation_tokens:rate"
+_WINDOW_SECONDS, _RECENT_SECONDS, _DAY_SECONDS = 1800.0, 3600.0, 86_400.0
+_BY_MODEL = (c.RUNTIME, c.MODEL, c.K8S_NAMESPACE)
+_PLACE = (c.HOST_NAME, c.K8S_NAMESPACE, c.K8S_POD)
+"""Where servers and GPUs meet: the pod, or the whole host where a server is in none."""
+_GPU = ", ".join(c.GPU_LABELS)
+_OF_PODS = f'{c.K8S_POD}!=""'
+
+
+def cost_per_token_spike(parameters: Parameters) -> Fault:
+    """Return the fault."""
+    timing, limits = parameters.timing, parameters.limits
+    cost, shown = f"{MODEL_POWER} / {MODEL_TOKENS}", 'model=~"$model"'
+    traffic = promql.number(limits.token_cost_traffic_ratio)
+    return Fault(
+        name="CostPerTokenSpike",
+        family=Family.COST,
+        meaning="The GPUs of a model need much more energy for each token that it produces than the day before.",
+        impact="Nobody has to notice; the same answers cost more, in power and in GPUs that could do something else.",
+        recordings=_recordings(parameters),
+        rules=(
+            Rule(
+                expr=(
+                    f"{cost} > {promql.number(limits.token_cost_ratio)} * {_usual(parameters)}\n"
+                    f"and {MODEL_TOKENS} >= {traffic} * {_past(parameters, MODEL_TOKENS)}\n"
+                    f"and {MODEL_TOKENS} >= {promql.number(limits.token_cost_minimum_tokens)}"
+                ),
+                labels=_BY_MODEL,
+                severity=Severity.TICKET,
+                summary=(
+                    "A token of {{ $labels.model }} now costs {{ $value | humanize }} J, more than "
+                    f"{promql.number(limits.token_cost_ratio)} times what it cost the day before."
+                ),
+                for_seconds=timing.hold(180),
+                keep_firing_seconds=timing.hold(OUTLAST_SECONDS),
+            ),
+        ),
+        panel=Panel(
+            title="Energy for each token",
+            description="Power of the GPUs that the model's servers hold, by the tokens that they produce.",
+            queries=(
+                (f"{promql.select(MODEL_POWER, shown)} / {promql.select(MODEL_TOKENS, shown)}", "{{model}}"),
+                (_usual(parameters, shown), "day before: {{model}}"),
+            ),
+            unit="joule",
+        ),
+        why=(
+            "Energy is measured, and in proportion to it and to the GPUs held is what a token costs, whatever the price. It "
+            "is held against the energy of the day that ended an hour ago by its tokens, and only while the traffic is about "
+            "that of the day: idle power makes every token dear in a quiet hour. GPUs are a model's by the pod that holds "
+            "them, or by the host where there are no pods; shared GPUs and instances of MIG count for nobody, and those of a pod with several models for each of them."
+        ),
+        look_alike="A quiet night, in which the same GPUs produce fewer tokens, and a model that has hardly any traffic.",
+        scenario="cost_per_token_spike",
+    )
+
+
+def _usual(parameters: Parameters, *matchers: str) -> str:
+    """Return PromQL for joules per token of the day that ended an hour ago: all its energy by all its tokens."""
+    power, tokens = (_past(parameters, promql.select(metric, *matchers)) for metric in (MODEL_POWER, MODEL_TOKENS))
+    return f"({power} / {tokens})"
+
+
+def _past(parameters: Parameters, metric: str) -> str:
+    window, recent = (parameters.timing.window(seconds) for seconds in (_DAY_SECONDS, _RECENT_SECONDS))
+    return f"avg_over_time({metric}[{window}] offset {recent})"
+
+
+def _recordings(parameters: Parameters) -> tuple[Recording, ...]:
+    window, place = parameters.timing.window(_WINDOW_SECONDS), ", ".join(_PLACE)
+    # Parts without a counter of energy tell their power.
+    power = f"max by ({_GPU}) ({promql.rate(s.GPU_ENERGY, window)})\nor max by ({_GPU}) (avg_over_time({s.GPU_POWER}[{window}]))"
+    held = promql.select(s.GPU_WORKLOAD_INFO, _OF_PODS)
+    alone = promql.select(s.GPU_WORKLOAD_INFO, _OF_PODS, 'sharing="exclusive"')
+    holders = f"group by ({_GPU}, {c.K8S_NAMESPACE}, {c.K8S_POD}) ({alone})"
+    servers = f"group by ({', '.join(dict.fromkeys((*_PLACE, *_BY_MODEL)))}) ({s.GENERATION_TOKENS})"
+    return (
+        Recording(name=GPU_POWER, expr=power),
+        Recording(
+            name=PLACE_POWER,
+            expr=(
+                f"sum by ({place}) ({holders} * on ({_GPU}) group_left () {GPU_POWER})\n"
+                f"or sum by ({c.HOST_NAME}) ({GPU_POWER} unless on ({_GPU}) {held})"
+            ),
+        ),
+        Recording(
+            name=MODEL_POWER, expr=promql.sum_by(_BY_MODEL, f"{servers} * on ({place}) group_left () {PLACE_POWER}")
+        ),
+        Recording(name=MODEL_TOKENS, expr=promql.sum_by(_BY_MODEL, promql.rate(s.GENERATION_TOKENS, window))),
+    )
