@@ -1,4 +1,4 @@
-"""Scenarios of the faults of hardware."""
+"""Scenarios of the faults of hardware: what happens to GPU 0, while GPU 1 stays well."""
 
 from __future__ import annotations
 
@@ -7,13 +7,108 @@ from dataclasses import replace
 from atlas_ops.simulator.effects import GpuEffect
 from atlas_ops.simulator.scenario import Phase, Scenario
 from atlas_ops.simulator.scenarios.traffic import CALM
+from atlas_ops.simulator.state import LOST
+
+
+def _gpu_0(name: str, fault: str, description: str, effect: GpuEffect, *, minutes: float = 20.0) -> Scenario:
+    """Return the scenario in which this is done to GPU 0 for as long as it lasts."""
+    return Scenario(
+        name=name,
+        description=description,
+        expected_fault=fault,
+        calm=CALM,
+        course=(Phase(effect=replace(CALM, gpus={0: effect})),),
+        active_minutes=minutes,
+    )
+
 
 SCENARIOS = (
-    Scenario(
-        name="thermal_throttling",
-        description="The cooling of GPU 0 fails: it heats up, halves its clock, and its server slows down.",
-        expected_fault="GpuThermalThrottling",
-        calm=CALM,
-        course=(Phase(effect=replace(CALM, gpus={0: GpuEffect(cooled=False)})),),
+    _gpu_0(
+        "thermal_throttling",
+        "GpuThermalThrottling",
+        "The cooling of GPU 0 fails: it heats up, halves its clock, and its server slows down.",
+        GpuEffect(cooled=False),
+    ),
+    _gpu_0(
+        "power_brake",
+        "GpuPowerBrake",
+        "A power supply of the node fails, and the board's brake holds GPU 0 at half its clock.",
+        GpuEffect(power_brake=True),
+    ),
+    _gpu_0(
+        "clock_deficit",
+        "GpuClockDeficit",
+        "The clock of GPU 0 stays at half of its maximum under load, and no reason is given.",
+        GpuEffect(clock_limit_ratio=0.5),
+        minutes=30,
+    ),
+    _gpu_0(
+        "xid_hardware",
+        "GpuXidHardware",
+        "The system processor of GPU 0 does not answer its driver from time to time: XID 119.",
+        GpuEffect(xid=119, xids_per_minute=0.2),
+    ),
+    _gpu_0(
+        "xid_application",
+        "GpuXidApplication",
+        "A program on GPU 0 reads memory that is not its own, again and again: a storm of XID 31.",
+        GpuEffect(xid=31, xids_per_minute=20),
+    ),
+    _gpu_0(
+        "memory_errors",
+        "GpuMemoryErrors",
+        "The memory of GPU 0 has errors that cannot be corrected.",
+        GpuEffect(uncorrected_errors_per_minute=0.2),
+    ),
+    _gpu_0(
+        "row_remap_pending",
+        "GpuRowRemapPending",
+        "A broken memory row of GPU 0 waits for a reset to be replaced.",
+        GpuEffect(remap_pending=True),
+    ),
+    _gpu_0(
+        "row_remap_failed",
+        "GpuMemoryErrors",
+        "GPU 0 has no spare left for a broken row of its memory.",
+        GpuEffect(remap_failed=True),
+    ),
+    _gpu_0(
+        "gpu_lost",
+        "GpuLost",
+        "GPU 0 falls off the bus: every call about it is refused.",
+        GpuEffect(condition=LOST),
+    ),
+    _gpu_0(
+        "gpu_missing",
+        "GpuLost",
+        "GPU 0 is not listed any more, as after a fall off the bus and a restart of the driver.",
+        GpuEffect(missing=True),
+    ),
+    _gpu_0(
+        "recovery_required",
+        "GpuRecoveryRequired",
+        "The driver wants GPU 0 to be reset.",
+        GpuEffect(recovery_action=1),
+    ),
+    _gpu_0(
+        "nvlink_errors",
+        "NvlinkErrors",
+        "A link of GPU 0 has to be trained again every few minutes.",
+        GpuEffect(nvlink_errors_per_minute=0.5),
+    ),
+    _gpu_0(
+        "pcie_degraded",
+        "PcieDegraded",
+        "The PCIe link of GPU 0 has lost twelve of its sixteen lanes.",
+        GpuEffect(pcie_width=4),
+        minutes=30,
+    ),
+    # 60 MB a minute: the half of the memory that is free would be gone in about thirteen hours.
+    _gpu_0(
+        "gpu_memory_leak",
+        "GpuMemoryLeak",
+        "The server on GPU 0 takes a little more of its memory every minute.",
+        GpuEffect(leaked_bytes_per_minute=60e6),
+        minutes=210,
     ),
 )
