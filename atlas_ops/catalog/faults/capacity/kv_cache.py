@@ -78,7 +78,7 @@ def preemption_storm(parameters: Parameters) -> Fault:
                 labels=c.SERVER_LABELS,
                 severity=Severity.TICKET,
                 summary=(
-                    "{{ $labels.server }} preempts {{ $value | humanize }} times for each request to {{ $labels.model }} "
+                    '{{ $labels.server }} preempts {{ $value | printf "%.1f" }} times for each request to {{ $labels.model }} '
                     f"that it finishes; {limit} is the limit."
                 ),
             ),

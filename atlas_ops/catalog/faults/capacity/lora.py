@@ -27,7 +27,7 @@ def thrashing(parameters: Parameters) -> Fault:
                 labels=c.SERVER_LABELS,
                 severity=Severity.TICKET,
                 summary=(
-                    "On {{ $labels.server }} ({{ $labels.model }}) {{ $value | humanize }} LoRA adapters wait for a place on "
+                    'On {{ $labels.server }} ({{ $labels.model }}) {{ $value | printf "%.1f" }} LoRA adapters wait for a place on '
                     f"average over {promql.duration(parameters.timing.hold(900))}, with room in the batch."
                 ),
             ),
