@@ -2,6 +2,28 @@
 
 from __future__ import annotations
 
-from atlas_ops.simulator.scenario import Scenario
+from dataclasses import replace
 
-SCENARIOS: tuple[Scenario, ...] = ()
+from atlas_ops.simulator.effects import GpuEffect
+from atlas_ops.simulator.scenario import Phase, Scenario
+from atlas_ops.simulator.scenarios.traffic import CALM, NOBODY
+
+SCENARIOS: tuple[Scenario, ...] = (
+    Scenario(
+        name="gpu_idle_allocated",
+        description="Nobody asks the model any more, and its servers keep their GPUs for half a day and longer.",
+        expected_fault="GpuIdleAllocated",
+        calm=CALM,
+        course=(Phase(effect=NOBODY),),
+        active_minutes=750,
+    ),
+    Scenario(
+        name="cost_per_token_spike",
+        description="Somebody else's process computes on the GPUs of the model, which answers as many requests as before.",
+        expected_fault="CostPerTokenSpike",
+        calm=CALM,
+        course=(Phase(effect=replace(CALM, every_gpu=GpuEffect(foreign_load=0.5))),),
+        calm_minutes=180,
+        active_minutes=60,
+    ),
+)

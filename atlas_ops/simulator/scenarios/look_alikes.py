@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from atlas_ops.simulator.effects import GpuEffect
+from atlas_ops.simulator.effects import Effect, GpuEffect, ServerEffect
 from atlas_ops.simulator.scenario import Phase, Scenario
-from atlas_ops.simulator.scenarios.traffic import CALM
+from atlas_ops.simulator.scenarios.traffic import CALM, CHAT, NOBODY
 from atlas_ops.simulator.state import LOST
+
+_QUIET = Effect(traffic=replace(CHAT, requests_per_second=0.05, patience_seconds=600.0))
 
 SCENARIOS = (
     Scenario(
@@ -82,5 +84,50 @@ SCENARIOS = (
             Phase(effect=CALM),
         ),
         active_minutes=210.0,
+    ),
+    Scenario(
+        name="clean_restart",
+        description="Server 0 is restarted once, loads its model, and takes its share again.",
+        look_alike_of=("CrashLooping", "ModelServerDown", "ModelNotReady"),
+        calm=CALM,
+        course=(Phase(effect=replace(CALM, servers={0: ServerEffect(restart_every_minutes=1440)})),),
+    ),
+    Scenario(
+        name="long_prefill",
+        description="A very long prompt is computed on quiet servers: for more than a minute nothing comes out, and then all goes on.",
+        look_alike_of=("EngineStalled", "ProbeFailing"),
+        calm=_QUIET,
+        course=(
+            Phase(effect=replace(_QUIET, every_server=ServerEffect(stalled=True)), minutes=1.2),
+            Phase(effect=_QUIET),
+        ),
+    ),
+    Scenario(
+        name="idle_night",
+        description="For eight hours of the night nobody asks, and the servers keep their GPUs.",
+        look_alike_of=("GpuIdleAllocated",),
+        calm=CALM,
+        course=(Phase(effect=NOBODY),),
+        active_minutes=480,
+    ),
+    Scenario(
+        name="overnight_batch",
+        description="Nobody asks for sixteen hours; for eight of them somebody's batch job fills the GPUs.",
+        look_alike_of=("GpuIdleAllocated", "CostPerTokenSpike"),
+        calm=CALM,
+        course=(
+            Phase(effect=NOBODY, minutes=240),
+            Phase(effect=replace(NOBODY, every_gpu=GpuEffect(foreign_load=0.95)), minutes=480),
+            Phase(effect=NOBODY, minutes=240),
+        ),
+        active_minutes=960,
+    ),
+    Scenario(
+        name="drift_taken_back",
+        description="The detectors find drift in the prompts, and take it back after ten minutes.",
+        look_alike_of=("InputDrift",),
+        calm=CALM,
+        course=(Phase(effect=replace(CALM, drift={"prompt_tokens": 1.2}), minutes=10), Phase(effect=CALM)),
+        active_minutes=60,
     ),
 )

@@ -36,3 +36,4 @@ CROWD = replace(
     patience_seconds=20.0,
 )
 CALM = Effect(traffic=CHAT)
+NOBODY = Effect(traffic=replace(CHAT, requests_per_second=0.0))
