@@ -7,6 +7,7 @@ for typed values; a mistake is noted, the default is returned, and `Document.clo
 from __future__ import annotations
 
 import difflib
+import itertools
 import math
 from collections.abc import Iterator, Sequence
 from functools import cached_property
@@ -181,6 +182,18 @@ class Section:
             self.mistake(key, f"expected a list of texts, found {_found(node)}")
             return ()
         return tuple(str(item.value) for item in items)
+
+    def numbers(self, key: str, *, rising: bool = False) -> tuple[float, ...]:
+        """Return a list of numbers; a single one counts as a list of one. With `rising`, each is above the one before."""
+        try:
+            numbers = tuple(float(text) for text in self.strings(key))
+        except ValueError:
+            self.mistake(key, "expected numbers")
+            return ()
+        if rising and any(not low < high for low, high in itertools.pairwise(numbers)):
+            self.mistake(key, "expected numbers that rise")
+            return ()
+        return numbers
 
     def section(self, key: str) -> Section:
         """Return the mapping under a key; an empty one when it is not given."""

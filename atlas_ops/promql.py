@@ -37,15 +37,19 @@ def select(metric: object, *matchers: str) -> str:
     return f"{metric}{{{given}}}" if given else str(metric)
 
 
-def bound(le: float) -> str:
-    """Return a matcher for one bucket bound.
+def bound(*les: float) -> str:
+    """Return a matcher for one bucket bound, or for several.
 
     Prometheus 2.x keeps the text of `le` as exposed (`1` or `1.0`), 3.x writes floats: both must match.
     """
+    return f'le=~"{"|".join(_bound(le) for le in les)}"'
+
+
+def _bound(le: float) -> str:
     text = f"{le:g}" if float(f"{le:g}") == le else repr(le)
     pattern = re.escape(text).replace("\\", "\\\\")
     optional = "" if "." in text or "e" in text else "(\\\\.0)?"
-    return f'le=~"{pattern}{optional}"'
+    return f"{pattern}{optional}"
 
 
 def sum_by(labels: Iterable[str], expr: str) -> str:
@@ -82,6 +86,12 @@ def label_in(label: str, patterns: Sequence[str], *, negated: bool = False) -> s
         return f"{label}{'!=' if negated else '='}{quote(patterns[0])}"
     regexes = [glob_regex(pattern) if not pattern or pattern.strip("*") else ".+" for pattern in patterns]
     return f"{label}{'!~' if negated else '=~'}{quote('|'.join(regexes))}"
+
+
+def label_not_in(label: str, values: Iterable[str]) -> str:
+    """Return a matcher for a label that has none of some plain values; empty without any."""
+    told = "|".join(re.escape(value) for value in values)
+    return f"{label}!~{quote(told)}" if told else ""
 
 
 def label_replace(expr: str, label: str, value: str, source: str = "", regex: str = "") -> str:

@@ -12,7 +12,6 @@ from hypothesis import strategies as st
 from atlas_ops import cli, settings
 from atlas_ops.catalog import build_catalog
 from atlas_ops.catalog.limits import Limits
-from atlas_ops.catalog.parameters import Objective
 from atlas_ops.errors import ConfigError, UsageError
 from atlas_ops.settings import Settings
 
@@ -95,28 +94,6 @@ def test_every_limit_has_its_unit_bounds_and_reason() -> None:
         assert info.reason
 
 
-def test_a_target_that_no_burn_rate_can_miss_is_refused() -> None:
-    (found,) = mistakes("objectives: [{model: '*', time_to_first_token_target: 0.93}]")
-    assert "above 0.931" in found
-    threshold = 14.4 * (1 - settings.MINIMUM_TARGET)
-    assert threshold < 1
-
-
-def test_two_objectives_for_the_same_pattern_are_refused() -> None:
-    (found,) = mistakes("objectives: [{model: a}, {model: a}]")
-    assert "second never counts" in found
-
-
-def test_models_without_an_objective_of_their_own_have_the_default_one() -> None:
-    objectives = settings.parse("objectives: [{model: a}]").parameters.objectives
-    assert objectives[-1] == Objective()
-
-
-def test_the_first_objective_that_matches_a_model_counts() -> None:
-    matchers = [m for _, m in settings.parse("objectives: [{model: 'a*'}, {model: ab}]").parameters.by_model()]
-    assert matchers == ['model=~"a.*"', 'model=~"ab", model!~"a.*"', 'model!~"a.*", model!~"ab"']
-
-
 @given(scale=st.floats(1e-6, 3), seconds=st.floats(1e-3, 400))
 def test_rules_can_be_made_for_every_timing_that_is_accepted(scale: float, seconds: float) -> None:
     text = f"timing: {{scale: {scale:f}, scrape_seconds: {seconds:f}, evaluation_seconds: {seconds:f}}}"
@@ -145,11 +122,16 @@ def test_an_address_of_ipv6_is_understood() -> None:
     assert settings.address("[::1]:9464") == ("::1", 9464)
 
 
-def test_a_latency_objective_that_is_no_bucket_bound_is_refused_with_the_bounds() -> None:
-    with pytest.raises(ConfigError) as caught:
-        settings.parse("objectives: [{model: chat, time_to_first_token_seconds: 2.2}]")
-    assert "time_to_first_token_seconds: expected a bucket bound of a runtime" in str(caught.value)
-    assert "2.5, 5, 7.5" in str(caught.value)
+def test_the_same_server_given_twice_is_refused_at_the_second_and_its_secrets_are_not_shown() -> None:
+    (found,) = mistakes("servers:\n  - {url: 'http://a:1?token=s3cret'}\n  - {url: 'http://a:1?token=s3cret'}\n")
+    assert found.startswith("line 3: servers[1].url: http://a:1?token=*** is given twice")
+
+
+def test_a_key_given_twice_is_refused_at_the_second() -> None:
+    found = mistakes(
+        "limits: {stall_seconds: 60}\nlimits: {stall_seconds: 90}\nlinks:\n  pager: http://a\n  pager: http://b\n"
+    )
+    assert found == ("line 2: limits: given twice", "line 5: links.pager: given twice")
 
 
 def test_discovery_can_be_set() -> None:

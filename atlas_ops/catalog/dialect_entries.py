@@ -5,7 +5,6 @@ Called by `catalog.dialect_file`. What is not in the data is not translated.
 
 from __future__ import annotations
 
-import itertools
 from collections.abc import Sequence
 
 from atlas_ops.catalog import conventions as c
@@ -138,11 +137,11 @@ def _reading(section: Section, signal: Signal, quality: Quality) -> Reading:
         unless=section.strings("unless"),
         scale=section.number("scale", 1.0, above=0),
         where=matches(section.section("where")),
-        bounds=_bounds(section),
+        bounds=section.numbers("bounds", rising=True),
         sums=section.flag("sums", default=True) if histogram else True,
         count=section.string("count", required=True) if decoding is Decoding.MEAN else "",
         by=_operand(section) if outcome or decoding in _OPERAND_NEEDED else None,
-        equals=_numbers(section, "equals") if decoding is Decoding.STATE else (),
+        equals=section.numbers("equals") if decoding is Decoding.STATE else (),
         at_least=section.number("at_least", 0.0) if section.has("at_least") and decoding is Decoding.STATE else None,
         model=_model(section),
         state=section.string("state", required=True)
@@ -199,19 +198,3 @@ def _pairs(section: Section, key: str, choices: Sequence[str] = ()) -> tuple[tup
     names = part.keys()
     pairs = tuple((name, part.string(name, choices=allowed)) for name in names)
     return tuple((name, value) for name, value in pairs if value)
-
-
-def _numbers(section: Section, key: str) -> tuple[float, ...]:
-    try:
-        return tuple(float(text) for text in section.strings(key))
-    except ValueError:
-        section.mistake(key, "expected numbers")
-        return ()
-
-
-def _bounds(section: Section) -> tuple[float, ...]:
-    bounds = _numbers(section, "bounds")
-    if any(low >= high for low, high in itertools.pairwise(bounds)):
-        section.mistake("bounds", "expected numbers that rise")
-        return ()
-    return bounds

@@ -13,10 +13,9 @@ from pathlib import Path
 from atlas_ops import shipped
 from atlas_ops.catalog.dialect import Dialect
 from atlas_ops.catalog.dialect_file import parse, read
-from atlas_ops.catalog.model import Signal
 from atlas_ops.errors import ConfigError
 
-__all__ = ["bounds_of", "load", "own_files", "parse", "read", "recognise", "runtime_ids", "shipped_dialects"]
+__all__ = ["load", "own_files", "parse", "read", "recognise", "runtime_ids", "shipped_dialects"]
 
 _ENDINGS = (".yaml", ".yml")
 
@@ -53,16 +52,6 @@ def load(own: str = "") -> tuple[Dialect, ...]:
     if wrong:
         raise ConfigError.of_all(own, wrong)
     return tuple(known[runtime] for runtime in sorted(known))
-
-
-def bounds_of(signal: Signal) -> dict[str, tuple[float, ...]]:
-    """Return the default bucket bounds of a histogram, in its unit, for each shipped runtime that has it with fixed ones."""
-    return {
-        dialect.runtime: tuple(sorted({bound for reading in entry.readings for bound in reading.bounds}))
-        for dialect in shipped_dialects()
-        for entry in dialect.entries
-        if entry.signal is signal and any(reading.bounds for reading in entry.readings)
-    }
 
 
 def _shipped_files() -> dict[str, Path]:

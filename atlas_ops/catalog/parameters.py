@@ -8,6 +8,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 from atlas_ops import promql
+from atlas_ops.catalog.bounds import OwnBounds
 from atlas_ops.catalog.limits import Limits
 
 
@@ -18,9 +19,22 @@ class Objective:
     model: str = "*"
     """Glob pattern over the `model` label. The first objective that matches a model counts."""
     time_to_first_token_seconds: float = 2.5
-    """A request is fast when its first token comes within this time. Must be a bucket bound of the runtime."""
+    """A first token is in time when it comes within this time: about the 2 s of MLPerf Inference for Llama 2 70B, at a
+    bucket bound of vLLM."""
     time_to_first_token_target: float = 0.99
-    """Share of requests that have to be fast, over 30 days."""
+    """Share of requests whose first token has to be in time, over 30 days."""
+    request_duration_seconds: float = 60.0
+    """A request is fast when its answer is complete within this time. After a minute common proxies hang up (nginx's
+    `proxy_read_timeout`). How long an answer may take depends on its length: raise it for models that think long, lower it
+    for classifiers."""
+    request_duration_target: float = 0.99
+    inter_token_latency_seconds: float = 0.2
+    """A token is fluent when it follows the one before within this time: MLPerf Inference's 200 ms for Llama 2 70B, which is
+    about as fast as people read."""
+    inter_token_latency_target: float = 0.99
+    """Share of tokens that have to be fluent."""
+    availability_target: float = 0.999
+    """Share of requests that have to be answered, of those that no client cancelled. A guess: most services promise it."""
     queue_wait_seconds: float = 10.0
     """How long a new request may have to wait before anybody is woken. People leave a chat after about ten seconds
     without an answer (Nielsen's third limit), and a queue that long does not drain by itself."""
@@ -42,7 +56,11 @@ class Timing:
 
     def window(self, seconds: float) -> str:
         """Return a range of `seconds`, scaled, and never below the four scrapes that a rate needs to survive a lost one."""
-        return promql.duration(max(seconds * self.scale, 4 * self.scrape_seconds))
+        return promql.duration(self.window_seconds(seconds))
+
+    def window_seconds(self, seconds: float) -> float:
+        """Return the length of that range."""
+        return max(seconds * self.scale, 4 * self.scrape_seconds)
 
     def hold(self, seconds: float) -> float:
         """Return the scaled time in seconds for `for` and `keep_firing_for`."""
@@ -56,6 +74,10 @@ class Parameters:
     limits: Limits = field(default_factory=Limits)
     objectives: tuple[Objective, ...] = (Objective(),)
     timing: Timing = field(default_factory=Timing)
+    exporters: bool = True
+    """Whether an exporter has anything to measure; False where Prometheus scrapes all servers and there are no GPUs."""
+    bounds: tuple[OwnBounds, ...] = ()
+    """Bucket bounds that the dialects do not know."""
 
     def pattern(self, objective: Objective) -> str:
         """Return the pattern of an objective where there are several to be told apart, else an empty text."""

@@ -7,6 +7,7 @@ that is interpolated from buckets.
 from __future__ import annotations
 
 from atlas_ops import promql
+from atlas_ops.catalog import bounds
 from atlas_ops.catalog import conventions as c
 from atlas_ops.catalog import signals as s
 from atlas_ops.catalog.model import Signal
@@ -48,12 +49,13 @@ def _first_token(parameters: Parameters) -> Chart:
         id=42,
         title="First token within the objective",
         description=(
-            "Share of requests whose first token came within the time that users were promised. Worry when it stays below "
-            "the target; `TimeToFirstTokenSloBurn` watches how fast the budget for late ones is used up."
+            "Share of requests whose first token came within the time that users were promised, or within the next bucket "
+            "bound of the runtime. Worry when it stays below the target; `TimeToFirstTokenSloBurn` watches how fast the "
+            "budget for late ones is used up."
         ),
         queries=tuple(
             Query(
-                expr=_share_within(objective.time_to_first_token_seconds, models),
+                expr=_share_within(objective.time_to_first_token_seconds, models, parameters),
                 legend=f"{{{{model}}}} within {promql.number(objective.time_to_first_token_seconds)} s",
             )
             for objective, models in parameters.by_model()
@@ -62,10 +64,12 @@ def _first_token(parameters: Parameters) -> Chart:
     )
 
 
-def _share_within(seconds: float, models: str) -> str:
-    counted = promql.rate(f"{s.TIME_TO_FIRST_TOKEN}_bucket", _WINDOW, promql.bound(seconds), models, _PICKED)
+def _share_within(seconds: float, models: str, parameters: Parameters) -> str:
+    judged = bounds.in_force(s.TIME_TO_FIRST_TOKEN, seconds, parameters.bounds).matchers
+    within = promql.rate(f"{s.TIME_TO_FIRST_TOKEN}_bucket", _WINDOW, *judged, models, _PICKED)
     every = promql.rate(f"{s.TIME_TO_FIRST_TOKEN}_count", _WINDOW, models, _PICKED)
-    return f"{promql.sum_by(_BY_MODEL, counted)} / {promql.sum_by(_BY_MODEL, every)}"
+    smallest = f"min without (le) ({within})"
+    return f"{promql.sum_by(_BY_MODEL, smallest)} / {promql.sum_by(_BY_MODEL, f'{every} and {smallest}')}"
 
 
 def _tokens() -> Chart:

@@ -1,7 +1,7 @@
 """The user's `atlas-ops.yaml`, read once at the edge into one frozen record.
 
 Called by `atlas_ops.cli`. Every mistake of the file is reported together, with its line. No secret is ever in this
-file: a token is the path of a file that holds it. The servers have a module of their own, `settings.servers`.
+file: a token is the path of a file that holds it. Servers, objectives and others have modules of their own beside this one.
 """
 
 from __future__ import annotations
@@ -10,10 +10,9 @@ import dataclasses
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from atlas_ops.catalog import signals
-from atlas_ops.catalog.dialects import bounds_of, runtime_ids
+from atlas_ops.catalog.dialects import runtime_ids
 from atlas_ops.catalog.limits import LimitInfo, Limits
-from atlas_ops.catalog.parameters import Objective, Parameters, Timing
+from atlas_ops.catalog.parameters import Parameters, Timing
 from atlas_ops.document import Document, Section
 from atlas_ops.settings.addresses import (
     DEFAULT_EXPORTER,
@@ -25,13 +24,14 @@ from atlas_ops.settings.addresses import (
 )
 from atlas_ops.settings.alertmanager import Alertmanager, read_alertmanager
 from atlas_ops.settings.native import Native, read_native
+from atlas_ops.settings.objectives import named_models, read_bounds, read_objectives
 from atlas_ops.settings.servers import (
     Discovery,
     KubernetesDiscovery,
     Probe,
     Server,
     read_discovery,
-    read_server,
+    read_servers,
 )
 
 __all__ = [
@@ -59,10 +59,6 @@ PROFILES = {
 }
 """`demo` shortens every window to a twentieth, so that a fault can be watched from injection to resolve in a minute.
 It is for trying things out: with windows this short, ordinary bursts page."""
-
-
-MINIMUM_TARGET = 0.931
-"""Below it the page for a burn rate of 14.4 would need more than all requests to be bad."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -142,8 +138,10 @@ def _settings(document: Document, dialects: str) -> Settings:
     profile = root.string("profile", "standard", choices=tuple(PROFILES))
     exporter = _exporter(root.section("exporter"), dialects)
     runtimes = runtime_ids(exporter.dialects)
-    servers = tuple(read_server(section, runtimes) for section in root.sections("servers"))
+    servers = read_servers(root, runtimes)
     discovery, native = read_discovery(root.section("discovery")), read_native(root, runtimes)
+    models = named_models(servers, others=bool(native or discovery.files or discovery.kubernetes))
+    bounds = read_bounds(root, runtimes)
     settings = Settings(
         exporter=exporter,
         servers=servers,
@@ -152,7 +150,8 @@ def _settings(document: Document, dialects: str) -> Settings:
         parameters=Parameters(
             exporters=bool(not native or exporter.gpus or servers or discovery.files or discovery.kubernetes),
             limits=_limits(root.section("limits")),
-            objectives=_objectives(root),
+            objectives=read_objectives(root, models, bounds),
+            bounds=bounds,
             timing=_timing(root.section("timing"), PROFILES[profile]),
         ),
         links=_links(root.section("links")),
@@ -198,41 +197,6 @@ def _limits(section: Section) -> Limits:
         values[entry.name] = section.number(entry.name, float(entry.default), above=info.above, below=info.below)  # type: ignore[arg-type]
     section.finish()
     return Limits(**values)
-
-
-def _objectives(root: Section) -> tuple[Objective, ...]:
-    objectives = [_objective(section) for section in root.sections("objectives")]
-    seen: set[str] = set()
-    for objective in objectives:
-        if objective.model in seen:
-            root.mistake("objectives", f"two objectives for the pattern {objective.model!r}; the second never counts")
-        seen.add(objective.model)
-    if "*" not in seen:
-        objectives.append(Objective())
-    return tuple(objectives)
-
-
-def _objective(section: Section) -> Objective:
-    default = Objective()
-    objective = Objective(
-        model=section.string("model", required=True) or default.model,
-        time_to_first_token_seconds=section.number(
-            "time_to_first_token_seconds", default.time_to_first_token_seconds, above=0
-        ),
-        time_to_first_token_target=section.number(
-            "time_to_first_token_target", default.time_to_first_token_target, above=MINIMUM_TARGET, below=1
-        ),
-        queue_wait_seconds=section.number("queue_wait_seconds", default.queue_wait_seconds, above=0),
-    )
-    known = bounds_of(signals.TIME_TO_FIRST_TOKEN)
-    if all(objective.time_to_first_token_seconds not in bounds for bounds in known.values()):
-        told = "; ".join(
-            f"{runtime}: {', '.join(f'{bound:g}' for bound in bounds)}" for runtime, bounds in known.items()
-        )
-        found = f"{objective.time_to_first_token_seconds:g}"
-        section.mistake("time_to_first_token_seconds", f"expected a bucket bound of a runtime ({told}), found {found}")
-    section.finish()
-    return objective
 
 
 def _timing(section: Section, default: Timing) -> Timing:

@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from atlas_ops.document import Section
-from atlas_ops.settings.addresses import read_base_url, read_url
+from atlas_ops.settings.addresses import read_base_url, read_url, shown
 
 PROBE_APIS = ("openai", "openai-chat", "v2", "torchserve", "tfserving", "bentoml")
 """How a black-box request is written: OpenAI completions and chat, KServe's V2 protocol (Triton, MLServer, OpenVINO),
@@ -92,8 +92,18 @@ class Discovery:
     kubernetes: KubernetesDiscovery | None = None
 
 
-def read_server(section: Section, runtimes: Sequence[str]) -> Server:
-    """Read one server; `runtimes` are the ids of the dialects that there are."""
+def read_servers(root: Section, runtimes: Sequence[str]) -> tuple[Server, ...]:
+    """Read the list under `servers`; `runtimes` are the ids of the dialects that there are."""
+    servers: dict[str, Server] = {}
+    for section in root.sections("servers"):
+        server = _read_server(section, runtimes)
+        if server.url and server.url in servers:
+            section.mistake("url", f"{shown(server.url)} is given twice; all of it would be counted twice")
+        servers[server.url] = server
+    return tuple(servers.values())
+
+
+def _read_server(section: Section, runtimes: Sequence[str]) -> Server:
     server = dataclasses.replace(
         read_description(section, runtimes),
         url=read_url(section, "url", required=True),

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from atlas_ops.catalog.faults.availability import probing, readiness, restarts, stall, straggler
+from atlas_ops.catalog.faults.availability import probing, readiness, restarts, slo, stall, straggler
 from atlas_ops.catalog.model import Fault
 from atlas_ops.catalog.parameters import Parameters
 
@@ -17,4 +17,5 @@ def faults(parameters: Parameters) -> tuple[Fault, ...]:
         restarts.out_of_memory_killed(parameters),
         straggler.replica_straggler(parameters),
         probing.probe_failing(parameters),
+        slo.availability_slo_burn(parameters),
     )

@@ -13,12 +13,8 @@ from atlas_ops.catalog.model import Family, Fault, Panel, Quality
 from atlas_ops.catalog.parameters import Objective, Parameters
 
 
-def faults(parameters: Parameters) -> tuple[Fault, ...]:
+def availability_slo_burn(parameters: Parameters) -> Fault:
     """Return the fault."""
-    return (_availability(parameters),)
-
-
-def _availability(parameters: Parameters) -> Fault:
     indicator, unheard = _indicator(parameters), _incomplete()
     return Fault(
         name="AvailabilitySloBurn",
