@@ -1,13 +1,17 @@
-"""Writes Prometheus text as the Python client does, `_created` gauges included. Used by `simulator.vllm_page`."""
+"""Writes Prometheus text as the Python client does, `_created` gauges included.
+
+Used by `simulator.vllm_page`, and by `simulator.steering` for samples without any description.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 
 from atlas_ops.simulator.histogram import Histogram
 
 CONTENT_TYPE = "text/plain; version=1.0.0; charset=utf-8"
 """What vLLM 0.32 answers, also to a client that asks for OpenMetrics."""
+PLAIN_TEXT = "text/plain; version=0.0.4; charset=utf-8"
 
 Labels = Mapping[str, str]
 
@@ -64,6 +68,11 @@ class Page:
             return
         for key, number in value.items():
             self._lines.append(f"{name}{_braces({**labels, by: key})} {float(number)!r}")
+
+
+def plain_page(samples: Iterable[tuple[str, Labels, float]]) -> str:
+    """Return a page of samples (name, labels, value) that says nothing of their types."""
+    return "".join(f"{name}{_braces(labels)} {float(value)!r}\n" for name, labels, value in samples)
 
 
 def _braces(labels: Labels) -> str:

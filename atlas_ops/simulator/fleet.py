@@ -57,6 +57,9 @@ class Fleet:
             Replica(index, config=self.config, seed=seed, profile=part, driver=driver, epoch=started_at)
             for index in range(replicas)
         )
+        self.exporter_restarts = 0
+        """How often the exporter was to start anew."""
+        self._before: Effect | None = None
         self._outside = Outside(self.replicas, model=self.config.model_name, epoch=started_at, scale=scale)
         self._scale, self._tick = scale, tick
         self._ticks = 0
@@ -93,6 +96,8 @@ class Fleet:
             self._unspent -= self._tick
             start, effect = self.now, self.effect
             self._ticks += 1
+            self.exporter_restarts += effect.exporter_restarts and effect is not self._before
+            self._before = effect
             for replica in self.replicas:
                 replica.advance(start, self.now, effect, scale=self._scale)
             self._outside.advance(start, self.now, effect)

@@ -1,4 +1,4 @@
-"""What a fleet tells from other places than its servers and GPUs: autoscaler, detectors, kernel, pager, probes.
+"""What a fleet tells from other places than its servers and GPUs: autoscaler, releases, detectors, kernel, pager, probes.
 
 The simulation has no real boundary for these, so it says their canonical samples itself. Kept by `simulator.fleet`. A
 rehearsal takes all of them; the demo has a real pager, real probes and a kernel to read from, and takes the rest over HTTP.
@@ -30,7 +30,9 @@ _EVIDENCE_PER_SCORE = 2.0
 _HEARTBEAT_SECONDS = 60.0
 _RETRY_SECONDS = 15.0
 """How often the pager tries again what Slack refuses."""
-REAL_IN_THE_DEMO = ("atlas_pager_", "atlas_probe", s.HOST_OOM_KILLS.name, s.CONTAINER_OOM_KILLS.name)
+REAL_IN_THE_DEMO = (
+    "atlas_pager_", "atlas_probe", s.HOST_OOM_KILLS.name, s.CONTAINER_OOM_KILLS.name, s.SERVER_RELEASE_INFO.name,
+)  # fmt: skip
 """Beginnings of the names that somebody else tells there."""
 
 _Told = Iterator[tuple[Signal, Mapping[str, str], float]]
@@ -81,17 +83,28 @@ class Outside:
 
     def samples(self, effect: Effect) -> tuple[OutsideSample, ...]:
         """Return everything as it is now under an effect."""
-        parts = (self._autoscaler(effect), self._detectors(effect), self._kernel(), self._pager(effect), self._probes())
+        parts = (
+            self._autoscaler(effect), self._releases(effect), self._detectors(effect), self._kernel(),
+            self._pager(effect), self._probes(),
+        )  # fmt: skip
         return tuple(
             OutsideSample(signal.name, labels, float(value)) for part in parts for signal, labels, value in part
         )
 
     def _autoscaler(self, effect: Effect) -> _Told:
         if effect.autoscaler:
-            of_model = {c.RUNTIME: RUNTIME, c.MODEL: self._model}
+            of_model = {c.RUNTIME: RUNTIME, c.MODEL: self._model, c.K8S_NAMESPACE: NAMESPACE}
             yield s.REPLICAS_DESIRED, of_model, effect.autoscaler.desired
             yield s.REPLICAS_READY, of_model, effect.autoscaler.ready
             yield s.REPLICAS_MAXIMUM, of_model, effect.autoscaler.maximum
+
+    def _releases(self, effect: Effect) -> _Told:
+        for index, replica in enumerate(self._replicas):
+            if replica.answer is not None:
+                labels = server_labels(index, self._model)
+                track = effect.server(index).track or c.STABLE
+                whose = {label: labels[label] for label in c.SERVER_IDENTITY}
+                yield s.SERVER_RELEASE_INFO, {**whose, "track": track, "release": ""}, 1
 
     def _detectors(self, effect: Effect) -> _Told:
         yield s.WATCH_LAST_SUCCESS, {}, self._epoch + self._round_at

@@ -9,17 +9,13 @@ import contextlib
 import threading
 import time
 from collections.abc import Sequence
-from functools import partial
-from http import HTTPStatus
 from types import TracebackType
-from urllib.parse import urlsplit
 
 from atlas_ops.errors import UsageError
-from atlas_ops.simulator.exposition import CONTENT_TYPE
 from atlas_ops.simulator.fleet import Fleet
-from atlas_ops.simulator.listener import Answer, Listener, Respond, json_answer, refusal
+from atlas_ops.simulator.listener import Listener, Respond
+from atlas_ops.simulator.model_server import ModelServer
 from atlas_ops.simulator.steering import Steering
-from atlas_ops.simulator.vllm_page import VERSION
 
 PACE_SECONDS = 0.05
 """Real time between two moves of the fleet."""
@@ -56,10 +52,10 @@ class SimulatorServer:
         self._stopping = threading.Event()
         self._driver = threading.Thread(target=self._drive, name="simulated time")
         steering = Steering(fleet, self._lock, speed=speed, servers=lambda: self.server_urls)
-        responders: list[Respond] = [
-            steering.respond,
-            *(partial(self._serve, index) for index in range(len(fleet.replicas))),
-        ]
+        self._servers = tuple(
+            ModelServer(fleet, index, self._lock, self._stopping) for index in range(len(fleet.replicas))
+        )
+        responders: list[Respond] = [steering.respond, *(server.respond for server in self._servers)]
         numbers = [control_port, *ports, *[0] * -surplus]
         self._listeners: list[Listener] = []
         with contextlib.ExitStack() as undo:
@@ -80,9 +76,9 @@ class SimulatorServer:
 
     def start(self) -> None:
         """Let time run and answer."""
-        self._driver.start()
         for listener in self._listeners:
             listener.start()
+        self._driver.start()
 
     def stop(self) -> None:
         """Stop time, finish the answers under way, and let go of every port and thread."""
@@ -110,22 +106,5 @@ class SimulatorServer:
                 with self._lock:
                     self._fleet.advance(min(due, SLICE_SECONDS))
                 due -= SLICE_SECONDS
-
-    def _serve(self, index: int, method: str, target: str) -> Answer:
-        """Answer as model server `index`. Like the real one, it is healthy as long as its HTTP server lives."""
-        path = urlsplit(target).path
-        model = self._fleet.config.model_name
-        if method != "GET":
-            return refusal(
-                HTTPStatus.METHOD_NOT_ALLOWED, "the simulated server takes no requests; its clients are simulated"
-            )
-        if path == "/metrics":
-            with self._lock:
-                return Answer(body=self._fleet.page(index), content_type=CONTENT_TYPE)
-        if path == "/health":
-            return Answer(body="")
-        if path == "/version":
-            return json_answer({"version": VERSION})
-        if path == "/v1/models":
-            return json_answer({"object": "list", "data": [{"id": model, "object": "model", "owned_by": "vllm"}]})
-        return refusal(HTTPStatus.NOT_FOUND, "known: /metrics, /health, /version, /v1/models")
+            for server, listener in zip(self._servers, self._listeners[1:], strict=True):
+                listener.open() if server.listens else listener.close()

@@ -8,14 +8,16 @@ from http import HTTPStatus
 from urllib.parse import parse_qs, urlsplit
 
 from atlas_ops.errors import AtlasError, UsageError
+from atlas_ops.simulator.exposition import PLAIN_TEXT, plain_page
 from atlas_ops.simulator.fleet import Fleet
 from atlas_ops.simulator.listener import Answer, json_answer, refusal
+from atlas_ops.simulator.outside import REAL_IN_THE_DEMO
 from atlas_ops.simulator.remote import gpus_as_json
 from atlas_ops.simulator.scenarios import scenario_by_name
 from atlas_ops.simulator.state import CONDITIONS, EVENTS_KEPT
 
 _KNOWN = (
-    "GET /state, GET /gpus, POST /-/fault?active=true|false, POST /-/scenario?name=NAME, "
+    "GET /state, GET /gpus, GET /outside, POST /-/fault?active=true|false, POST /-/scenario?name=NAME, "
     f"POST /-/gpu?index=N&condition={'|'.join(CONDITIONS)}, POST /-/xid?index=N&code=XID&count=N"
 )
 
@@ -44,6 +46,8 @@ class Steering:
         with self._lock:
             if (method, parts.path) == ("GET", "/gpus"):
                 return Answer(body=gpus_as_json(self._fleet.gpus()))
+            if (method, parts.path) == ("GET", "/outside"):
+                return Answer(body=self._outside(), content_type=PLAIN_TEXT)
             order = self._orders.get((method, parts.path))
             if order is None:
                 return refusal(HTTPStatus.NOT_FOUND, f"known: {_KNOWN}")
@@ -63,7 +67,12 @@ class Steering:
         count = _whole({"count": "1", **arguments}, "count", least=1, most=EVENTS_KEPT)
         self._fleet.replicas[index].gpu.xid(code, count)
 
+    def _outside(self) -> str:
+        told = (sample for sample in self._fleet.outside() if not sample.name.startswith(REAL_IN_THE_DEMO))
+        return plain_page((sample.name, sample.labels, sample.value) for sample in told)
+
     def _state(self) -> Answer:
+        effect = self._fleet.effect
         return json_answer(
             {
                 "scenario": self._fleet.scenario.name,
@@ -73,8 +82,18 @@ class Steering:
                 "speed": self._speed,
                 "servers": self._servers(),
                 "gpus": [gpu.condition for gpu in self._fleet.gpus()],
+                "answers": [self._answer(index) for index in range(len(self._fleet.replicas))],
+                "memory_kills": [replica.life.memory_kills for replica in self._fleet.replicas],
+                "exporter_restarts": self._fleet.exporter_restarts,
+                "scrape_lost": effect.scrape_lost,
+                "prometheus_away": effect.prometheus_away,
+                "pager_failing": effect.pager_failing,
             }
         )
+
+    def _answer(self, index: int) -> str | None:
+        answer = self._fleet.answer(index)
+        return answer.value if answer else None
 
 
 def _truth(word: str) -> bool:

@@ -65,7 +65,7 @@ def test_every_model_server_answers_in_its_own_dialect(still: SimulatorServer) -
         assert json.loads(ask(f"{url}/version")[2]) == {"version": "0.32.0"}
         assert json.loads(ask(f"{url}/v1/models")[2])["data"][0]["id"] == "llama-3.1-8b-instruct"
         assert ask(f"{url}/nothing")[0] == 404
-        assert ask(f"{url}/v1/chat/completions", "POST")[0] == 405
+        assert ask(f"{url}/v1/embeddings", "POST")[0] == 404
 
 
 def test_the_control_page_tells_the_state(still: SimulatorServer) -> None:
@@ -77,6 +77,12 @@ def test_the_control_page_tells_the_state(still: SimulatorServer) -> None:
         "speed": 0,
         "servers": list(still.server_urls),
         "gpus": ["healthy", "healthy"],
+        "answers": ["page", "page"],
+        "memory_kills": [0, 0],
+        "exporter_restarts": 0,
+        "scrape_lost": False,
+        "prometheus_away": False,
+        "pager_failing": False,
     }
 
 
