@@ -99,14 +99,14 @@ class Signal:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Recording:
-    """One recording rule. `name` follows Prometheus's `level:metric:operations`."""
+    """One recording rule. `name` follows Prometheus's `level:metric:operations`, or is a signal that is made of others' metrics."""
 
     name: str
     expr: str
 
     def __post_init__(self) -> None:
-        """Refuse a name that is not of the form level:metric:operations."""
-        if self.name.count(":") != 2:
+        """Refuse a name that is neither of the form level:metric:operations nor that of a signal."""
+        if self.name.count(":") != 2 and not _SIGNAL_NAME.match(self.name):
             raise ValueError(f"recording {self.name!r}: the name must be level:metric:operations")
 
 

@@ -23,7 +23,7 @@ def _histogram(name: str, help_text: str, *labels: str, unit: str = "") -> Signa
 
 _S = c.SERVER_IDENTITY
 _M = c.SERVER_LABELS
-_FLEET = (c.RUNTIME, c.MODEL)
+_FLEET = (c.RUNTIME, c.MODEL, c.K8S_NAMESPACE)
 _G = c.GPU_LABELS
 
 # --- model servers: are they there? -----------------------------------------------------------------------------------
@@ -36,6 +36,8 @@ SERVER_RESTARTS = _counter("server_restarts_total", "Restarts of the server seen
 SERVER_WORKERS = _gauge("server_workers", "Processes seen to answer in turn at the server's address.", *_S)
 MODEL_LOAD = _gauge("model_load_seconds", "Time from start to ready (cold start).", *_M, unit="seconds")
 SERVER_INFO = _gauge("server_info", "Version of the server and dialect in use; always 1.", *_S, "version", "dialect")
+SERVER_RELEASE_INFO = _gauge("server_release_info", "Track (stable or canary) and release of the server; always 1.",
+                             *_S, "track", "release")  # fmt: skip
 SIGNAL_QUALITY = _gauge("signal_quality", "How well the server speaks for a signal; always 1.",
                         c.RUNTIME, c.SERVER, "signal", "quality")  # fmt: skip
 SIGNAL_RESOLVED = _gauge("signal_resolved", "0 when a signal that this runtime version should have is not found.",

@@ -5,7 +5,9 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 
+from atlas_ops.catalog import autoscalers
 from atlas_ops.catalog.model import Catalog
+from atlas_ops.catalog.parameters import Timing
 from atlas_ops.check import metric_names
 from atlas_ops.check.finding import Finding, did_you_mean
 from atlas_ops.check.tree import Leaf, Tree
@@ -46,7 +48,8 @@ def _unknown(path: str, line: int, metric: str, known: frozenset[str]) -> Findin
 def _known(catalog: Catalog) -> frozenset[str]:
     signals = {series for signal in catalog.signals for series in signal.series}
     recordings = {recording.name for fault in catalog.faults for recording in fault.recordings}
-    return frozenset(signals | recordings | set(_BY_PROMETHEUS))
+    recordings |= {recording.name for recording in autoscalers.recordings(Timing())}
+    return frozenset(signals | recordings | {*_BY_PROMETHEUS, *autoscalers.FOREIGN})
 
 
 def _expression(leaf: Leaf) -> str:

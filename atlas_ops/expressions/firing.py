@@ -23,14 +23,18 @@ BY_PROMETHEUS = ("up", "ALERTS", "ALERTS_FOR_STATE")
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Firing:
-    """Judges expressions. `series` maps names of series to their signals, `recorded` recordings to their expressions."""
+    """Judges expressions. `series` maps names of series to their signals, `recorded` recordings to their expressions.
+
+    `foreign` are metrics that others publish, such as autoscalers.
+    """
 
     series: Mapping[str, Signal]
     recorded: Mapping[str, parser.Expr]
+    foreign: frozenset[str] = frozenset()
 
     def lacking(self, expr: parser.Expr, supply: Supply) -> tuple[str, ...]:
         """Return why `expr` never gives a result on a runtime, each reason once; none when it may give one."""
-        return tuple(dict.fromkeys(self._lacking(expr, supply)))
+        return tuple(dict.fromkeys(self._lacking(expr, supply, ())))
 
     def dead(self, expr: parser.Expr, supplies: Sequence[Supply]) -> Iterator[tuple[parser.Expr, tuple[str, ...]]]:
         """Yield the alternatives of `expr` that give a result on no runtime, with the reasons of the nearest one."""
@@ -41,51 +45,51 @@ class Firing:
 
     def signals(self, expr: parser.Expr) -> tuple[Signal, ...]:
         """Return the signals that `expr` reads, by itself or through recordings, each once."""
-        return tuple(dict.fromkeys(self._signals(expr)))
+        return tuple(dict.fromkeys(self._signals(expr, ())))
 
-    def _signals(self, expr: parser.Expr) -> Iterator[Signal]:
+    def _signals(self, expr: parser.Expr, within: tuple[str, ...]) -> Iterator[Signal]:
         for node in nodes(expr):
             name = str(node.name) if isinstance(node, parser.VectorSelector) else ""
             if name in self.series:
                 yield self.series[name]
-            elif name in self.recorded:
-                yield from self._signals(self.recorded[name])
+            elif name in self.recorded and name not in within:
+                yield from self._signals(self.recorded[name], (*within, name))
 
-    def _lacking(self, expr: parser.Expr, supply: Supply) -> tuple[str, ...]:
+    def _lacking(self, expr: parser.Expr, supply: Supply, within: tuple[str, ...]) -> tuple[str, ...]:
+        """Judge a part; `within` are the recordings that it is part of."""
         match expr:
             case parser.VectorSelector():
-                return self._of_selector(expr, supply)
+                return self._of_selector(expr, supply, within)
             case parser.MatrixSelector():
-                return self._lacking(expr.vector_selector, supply)
+                return self._lacking(expr.vector_selector, supply, within)
             case parser.ParenExpr() | parser.UnaryExpr() | parser.SubqueryExpr() | parser.AggregateExpr():
-                return self._lacking(expr.expr, supply)
+                return self._lacking(expr.expr, supply, within)
             case parser.Call():
                 parts = () if expr.func.name in _ALWAYS else expr.args
-                return tuple(reason for part in parts for reason in self._lacking(part, supply))
+                return tuple(reason for part in parts for reason in self._lacking(part, supply, within))
             case parser.BinaryExpr():
-                return self._of_pair(expr, supply)
+                return self._of_pair(expr, supply, within)
         return ()
 
-    def _of_selector(self, expr: parser.VectorSelector, supply: Supply) -> tuple[str, ...]:
+    def _of_selector(self, expr: parser.VectorSelector, supply: Supply, within: tuple[str, ...]) -> tuple[str, ...]:
         name, matchers = str(expr.name), expr.matchers.matchers
-        if name in BY_PROMETHEUS:
+        if name in BY_PROMETHEUS or name in self.foreign:
             return ()
+        if name in within:
+            return (f"{name} is read before it was ever recorded",)
         if name in self.recorded:
-            inner = self._lacking(self.recorded[name], supply)
-            return (
-                inner
-                if accepts(matchers, c.RUNTIME, (supply.dialect.runtime,))
-                else (f"not for {supply.dialect.runtime}",)
-            )
+            inner = self._lacking(self.recorded[name], supply, (*within, name))
+            meant = accepts(matchers, c.RUNTIME, (supply.dialect.runtime,))
+            return inner if meant else (f"not for {supply.dialect.runtime}",)
         if name not in self.series:
             return (f"nothing publishes {name}",)
         return tuple(supply.lacking(self.series[name], name, matchers))
 
-    def _of_pair(self, expr: parser.BinaryExpr, supply: Supply) -> tuple[str, ...]:
-        left = self._lacking(expr.lhs, supply)
+    def _of_pair(self, expr: parser.BinaryExpr, supply: Supply, within: tuple[str, ...]) -> tuple[str, ...]:
+        left = self._lacking(expr.lhs, supply, within)
         if str(expr.op) == "unless":
             return left
-        right = self._lacking(expr.rhs, supply)
+        right = self._lacking(expr.rhs, supply, within)
         if str(expr.op) == "or":
             return (*left, *right) if left and right else ()
         return (*left, *right)

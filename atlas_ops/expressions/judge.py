@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 import promql_parser as parser
 
-from atlas_ops.catalog import conventions
+from atlas_ops.catalog import autoscalers, conventions
 from atlas_ops.catalog.dialects import load
 from atlas_ops.catalog.model import Catalog
 from atlas_ops.expressions.firing import Firing
@@ -40,17 +40,20 @@ def judge(catalog: Catalog, written: Mapping[str, parser.Expr] | None = None, di
     """Return the judge for a catalog; `written` are the recordings in force, else the catalog's own are."""
     own = [(recording.name, parser.parse(recording.expr)) for fault in catalog.faults for recording in fault.recordings]
     known = recorded(own) if written is None else written
+    # A signal that is recorded of others' metrics is a signal all the same.
+    known = {name: expr for name, expr in known.items() if name not in {signal.name for signal in catalog.signals}}
     series = {name: signal for signal in catalog.signals for name in signal.series}
     published = {
         name: frozenset(signal.labels) | ({"le"} if name.endswith("_bucket") else frozenset())
         for name, signal in series.items()
     }
+    published |= {name: frozenset(labels) for name, labels in autoscalers.FOREIGN.items()}
     published["up"] = ATTACHED
     # What an alert may carry: every label of every signal, and its own.
     carried = frozenset[str]().union(*published.values(), conventions.ALERT_LABELS, _OF_ALERTS)
     published |= dict.fromkeys(("ALERTS", "ALERTS_FOR_STATE"), carried)
     return Judge(
-        firing=Firing(series=series, recorded=known),
+        firing=Firing(series=series, recorded=known, foreign=frozenset(autoscalers.FOREIGN)),
         labels=Labels(published, known),
         supplies=tuple(Supply(dialect=dialect) for dialect in load(dialects)),
     )

@@ -17,6 +17,8 @@ class Labels:
 
     def __init__(self, published: Mapping[str, frozenset[str]], recorded: Mapping[str, parser.Expr]) -> None:
         self._published, self._recorded = published, recorded
+        self._expanding: list[str] = []
+        """The recordings that are being looked into: one that reads itself adds no label that its other side has not."""
 
     def left(self, expr: parser.Expr) -> frozenset[str]:
         """Return the labels that may be on a result of `expr`; KeyError for a metric that nobody publishes."""
@@ -36,8 +38,14 @@ class Labels:
         return frozenset()
 
     def _of_metric(self, name: str) -> frozenset[str]:
+        if name in self._expanding:
+            return frozenset()
         if name in self._recorded:
-            return self.left(self._recorded[name])
+            self._expanding.append(name)
+            try:
+                return self.left(self._recorded[name])
+            finally:
+                self._expanding.pop()
         return self._published[name] | ATTACHED
 
     def _of_aggregation(self, expr: parser.AggregateExpr) -> frozenset[str]:

@@ -10,6 +10,7 @@ from collections.abc import Callable, Mapping
 from atlas_ops.catalog.model import Catalog
 from atlas_ops.render import (
     alertmanager,
+    autoscalers,
     coverage,
     dashboards,
     dialect_schema,
@@ -26,6 +27,7 @@ Renderer = Callable[[Catalog, Settings], Mapping[str, str]]
 
 RENDERERS: tuple[Renderer, ...] = (
     rules.render,
+    autoscalers.render,
     coverage.render,
     native.render,
     alertmanager.render,

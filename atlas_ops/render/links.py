@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from atlas_ops.catalog import conventions
-from atlas_ops.catalog.model import Catalog, Family, Fault
+from atlas_ops.catalog.model import Catalog, Family, Fault, Rule
 from atlas_ops.settings import Settings
 
 OVERVIEW = f"{conventions.DASHBOARD_UID_PREFIX}overview"
@@ -23,9 +23,10 @@ def panel_id(fault: Fault, catalog: Catalog) -> int:
     return FIRST_FAULT_PANEL * (1 + list(Family).index(fault.family)) + place
 
 
-def dashboard(fault: Fault, catalog: Catalog, settings: Settings) -> str:
-    """Return the address of the panel of a fault, with a template that selects the alert's model."""
+def dashboard(rule: Rule, fault: Fault, catalog: Catalog, settings: Settings) -> str:
+    """Return the address of the panel of a fault, with a template that selects the model of the rule's alert, if it has one."""
     address = f"{settings.links.grafana}/d/{OVERVIEW}/atlas-overview?viewPanel={panel_id(fault, catalog)}"
-    if conventions.MODEL in fault.alert_labels:
-        address += "&var-model={{ $labels.model | urlquery }}"
+    if conventions.MODEL in rule.labels:
+        # Another rule of the fault may leave no model, and an empty one would select nothing.
+        address += "{{ with $labels.model }}&var-model={{ . | urlquery }}{{ end }}"
     return address

@@ -43,7 +43,7 @@ def _alert(rule: Rule, fault: Fault, catalog: Catalog, settings: Settings) -> ya
         "description": fault.meaning,
         "impact": fault.impact,
         "runbook_url": links.runbook(fault, settings),
-        "dashboard_url": links.dashboard(fault, catalog, settings),
+        "dashboard_url": links.dashboard(rule, fault, catalog, settings),
     }
     return alert
 
