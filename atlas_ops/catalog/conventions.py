@@ -79,6 +79,9 @@ OUTCOMES = ("ok", "error", "rejected", "cancelled", "timeout")
 SCRAPE_STATES = (
     "ok", "starting", "empty", "unauthorized", "disabled", "unreachable", "unparsable", "timeout",
 )  # fmt: skip
+STABLE, CANARY = "stable", "canary"
+TRACKS = (STABLE, CANARY)
+"""Whether a server runs the release that everybody gets, or one that is being tried."""
 PROBE_RESULTS = (
     "ok", "refused", "unreachable", "unauthorized", "error_status", "error_in_answer", "truncated", "empty",
     "garbage", "timeout", "not_sent",

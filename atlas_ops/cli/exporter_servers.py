@@ -54,11 +54,11 @@ def _server(
 
     def renew(collector: Collector) -> None:
         assert isinstance(collector, ServerCollector)
-        collector.started(server.started_at)
+        collector.renew(server)
 
-    # A container that was started anew is the same server: its restarts are counted, not its counts begun again. And a
-    # probe that is added or taken away begins nothing anew but itself.
-    settings = dataclasses.replace(server, started_at=None, probes=())
+    # A container that was started anew is the same server: its restarts are counted, not its counts begun again. So is a
+    # canary that has become the stable release. And a probe that is added or taken away begins nothing anew but itself.
+    settings = dataclasses.replace(server, started_at=None, track="", release="", probes=())
     return Plan(key=("server", settings, identity, pace, depends), make=make, renew=renew)
 
 

@@ -84,9 +84,9 @@ class ServerCollector:
         if self._thread.is_alive():
             self._thread.join(timeout=self._timeout)
 
-    def started(self, at: float | None) -> None:
-        """Take in when its container was started (Unix time), which changes when it is started anew."""
-        self._server.started_at = at
+    def renew(self, server: Server) -> None:
+        """Take in what may change of the server while it stays the same: the start of its container, its track and release."""
+        self._server.renew(server)
 
     @property
     def ready(self) -> bool:
@@ -176,7 +176,7 @@ class ServerCollector:
     def _status(self, state: ScrapeState) -> list[Sample]:
         told = self._server.sample
         states = [told(s.SERVER_SCRAPE_STATE, float(one is state), state=one.value) for one in ScrapeState]
-        return [told(s.SERVER_UP, float(state is ScrapeState.OK)), *states]
+        return [told(s.SERVER_UP, float(state is ScrapeState.OK)), *states, self._server.release()]
 
     def _log_change(self, state: ScrapeState, reason: str) -> None:
         before = self._result.state if self._result else None

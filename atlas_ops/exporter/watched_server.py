@@ -48,8 +48,6 @@ class WatchedServer:
     ) -> None:
         self._server, self._identity, self._exporter, self._dialects = server, identity, exporter, dialects
         self._memory = memory
-        self.started_at = server.started_at
-        """When its container was started, Unix time; changes when it is started anew."""
         self._fetcher = Fetcher(max_bytes=exporter.max_page_bytes, bearer_token_file=server.bearer_token_file)
         self._parser = Parser()
         self._path = PagePath(dialects)
@@ -65,6 +63,14 @@ class WatchedServer:
     def runtime(self) -> str:
         """The id of its dialect, `unknown` as long as nobody knows."""
         return self._translator.dialect.runtime if self._translator else UNKNOWN_RUNTIME
+
+    def renew(self, server: Server) -> None:
+        """Take in what may change of the server while it stays the same: the start of its container, its track and release."""
+        self._server = server
+
+    def release(self) -> Sample:
+        """Return which release it is, and whether that is being tried."""
+        return self.sample(s.SERVER_RELEASE_INFO, 1.0, track=self._server.track, release=self._server.release)
 
     def scrape(self, deadline: Deadline) -> tuple[Sample, ...]:
         """Return what its page says; ScrapeFailure when it says nothing that is known."""
@@ -100,7 +106,7 @@ class WatchedServer:
             self._asking.forget()
         values = self._asking.values() if self._asking else ()
         asked = {told.value for signal, told in values if signal is s.SERVER_READY}
-        began = next((sample.value for sample in page if sample.signal is s.SERVER_START_TIME), self.started_at)
+        began = next((sample.value for sample in page if sample.signal is s.SERVER_START_TIME), self._server.started_at)
         self._cold_start.observe(ready=answers and 0.0 not in asked, began=began, now=time.time())
 
     def besides(self, page: Sequence[Sample]) -> list[Sample]:

@@ -10,6 +10,7 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from atlas_ops.catalog import conventions as c
 from atlas_ops.document import Section
 from atlas_ops.settings.addresses import read_base_url, read_url, shown
 
@@ -60,6 +61,10 @@ class Server:
     namespace: str = ""
     pod: str = ""
     container: str = ""
+    track: str = c.STABLE
+    """One of conventions.TRACKS: a canary is compared with the stable servers of its model."""
+    release: str = ""
+    """What it runs, as people call it, such as `v2`; an alert about a canary names it."""
     bearer_token_file: str = ""
     """Holds the token that is sent to the addresses above, and to no other: redirects are not followed."""
     probes: tuple[Probe, ...] = ()
@@ -125,6 +130,8 @@ def read_description(section: Section, runtimes: Sequence[str]) -> Server:
         namespace=section.string("namespace"),
         pod=section.string("pod"),
         container=section.string("container"),
+        track=section.string("track", c.STABLE, choices=c.TRACKS),
+        release=section.string("release"),
         bearer_token_file=section.string("bearer_token_file"),
     )
 

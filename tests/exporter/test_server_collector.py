@@ -144,7 +144,7 @@ def test_what_a_dead_server_said_is_gone_at_once() -> None:
         server.behaviours["*"] = answer("no page", status=500)
         dead = eventually(collector, in_state("unreachable"))
     kept = {sample.signal for sample in dead.samples}
-    assert kept == {s.SERVER_UP, s.SERVER_SCRAPE_STATE, s.SERVER_RESTARTS, s.EXPORTER_DROPPED}
+    assert kept == {s.SERVER_UP, s.SERVER_SCRAPE_STATE, s.SERVER_RELEASE_INFO, s.SERVER_RESTARTS, s.EXPORTER_DROPPED}
     assert dead.value(s.SERVER_UP, runtime="vllm") == 0, "it is still known what it was"
 
 
@@ -154,7 +154,11 @@ def test_a_result_that_is_not_renewed_is_not_served_for_long() -> None:
         eventually(collector, in_state("ok"))
         collector.stop()
         stale = eventually(collector, in_state("timeout"))
-        assert {sample.signal for sample in stale.samples} == {s.SERVER_UP, s.SERVER_SCRAPE_STATE}
+        assert {sample.signal for sample in stale.samples} == {
+            s.SERVER_UP,
+            s.SERVER_SCRAPE_STATE,
+            s.SERVER_RELEASE_INFO,
+        }
 
 
 def test_collecting_never_waits_for_the_server() -> None:
@@ -243,6 +247,17 @@ def test_the_labels_of_a_pod_are_on_every_sample_and_the_server_keeps_its_addres
         if "k8s_pod_name" in sample.signal.labels:
             assert (labels["k8s_pod_name"], labels["k8s_namespace_name"]) == ("llama-0", "chat")
             assert labels["host_name"] == "node-1"
+
+
+def test_a_server_is_stable_until_it_is_told_to_be_a_canary_and_goes_on_counting_when_that_changes() -> None:
+    with serving(answer(PAGE)) as server, watching(server.url) as collector:
+        page = eventually(collector, in_state("ok"))
+        assert page.values(s.SERVER_RELEASE_INFO, "track") == {"stable": 1}
+        restarts = page.value(s.SERVER_RESTARTS)
+        collector.renew(Server(url=server.url, track="canary", release="v2"))
+        page = eventually(collector, lambda page: page.has(s.SERVER_RELEASE_INFO, track="canary", release="v2"))
+        assert page.values(s.SERVER_RELEASE_INFO, "track") == {"canary": 1}, "a server has one track"
+        assert page.value(s.SERVER_RESTARTS) == restarts
 
 
 def test_servers_that_would_share_a_name_get_longer_ones() -> None:

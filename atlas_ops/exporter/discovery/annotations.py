@@ -9,6 +9,8 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, field
 
+from atlas_ops.catalog import conventions
+
 PREFIX = "atlas-ops.dev/"
 PROMETHEUS_PREFIX = "prometheus.io/"
 MESH_PATH = "/stats/prometheus"
@@ -35,6 +37,8 @@ class Wishes:
     runtime: str = ""
     container: str = ""
     model: str = ""
+    track: str = ""
+    release: str = ""
     page: Page = field(default_factory=Page)
     prometheus: Page = field(default_factory=Page)
     mistakes: tuple[str, ...] = ()
@@ -73,6 +77,8 @@ def read_wishes(annotations: Mapping[str, str], runtimes: Collection[str]) -> Wi
         runtime=reader.text(f"{PREFIX}runtime", runtimes.__contains__, f"one of {known}"),
         container=reader.text(f"{PREFIX}container", bool, "the name of a container"),
         model=reader.text(f"{PREFIX}model", bool, "the name of a model"),
+        track=reader.text(f"{PREFIX}track", conventions.TRACKS.__contains__, f"one of {', '.join(conventions.TRACKS)}"),
+        release=reader.text(f"{PREFIX}release", bool, "the name of a release"),
         page=reader.page(PREFIX),
         # Not ours, so what is wrong with them is for others to tell.
         prometheus=_without_mesh(_Reader(annotations, []).page(PROMETHEUS_PREFIX)),

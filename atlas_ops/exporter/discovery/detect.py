@@ -15,6 +15,7 @@ from fnmatch import fnmatchcase
 from atlas_ops.catalog.dialect import Dialect
 from atlas_ops.exporter.discovery.annotations import PREFIX, Page, Wishes, read_wishes
 from atlas_ops.exporter.discovery.pod import Container, Pod
+from atlas_ops.exporter.discovery.release import release_of, track_of
 from atlas_ops.settings import Server
 
 ENGINE_LABELS = ("llm-d.ai/engine-type", "model.aibrix.ai/engine")
@@ -60,7 +61,7 @@ class Detector:
         for candidate in self._candidates(pod, containers, wishes) if containers else ():
             page = _page(pod, candidate, wishes)
             if page.port:
-                servers.setdefault(page.port, _server(pod, candidate, page, wishes.model))
+                servers.setdefault(page.port, _server(pod, candidate, page, wishes))
             else:
                 mistakes.append(f"{PREFIX}port: is missing; the container {candidate.container.name} declares no port")
         return tuple(servers.values()), tuple(mistakes)
@@ -153,14 +154,16 @@ def _usual_port(candidate: _Candidate) -> int:
     return dialect.default_port if dialect else 0
 
 
-def _server(pod: Pod, candidate: _Candidate, page: Page, model: str) -> Server:
+def _server(pod: Pod, candidate: _Candidate, page: Page, wishes: Wishes) -> Server:
     dialect = candidate.dialect
     return Server(
         url=f"{page.scheme}://{pod.ip}:{page.port}{page.path}",
         runtime=dialect.runtime if dialect and candidate.sure else "",
-        model=model,
+        model=wishes.model,
         namespace=pod.namespace,
         pod=pod.name,
         container=candidate.container.name,
+        track=wishes.track or track_of(pod),
+        release=wishes.release or release_of(pod),
         started_at=candidate.container.started_at,
     )

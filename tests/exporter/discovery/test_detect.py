@@ -205,7 +205,8 @@ def test_annotations_say_everything_else() -> None:
     (server,) = servers(
         pod(
             "a", WEB, container("own", "own:1"), ip="fd00::1",
-            annotations=ours(runtime="triton", container="own", scheme="https", port="1", path="/p", model="a model"),
+            annotations=ours(runtime="triton", container="own", scheme="https", port="1", path="/p", model="a model",
+                             track="canary", release="v2"),
         )
     )  # fmt: skip
     assert (server.url, server.runtime, server.container, server.model) == (
@@ -214,6 +215,7 @@ def test_annotations_say_everything_else() -> None:
         "own",
         "a model",
     )
+    assert (server.track, server.release) == ("canary", "v2")
 
 
 def test_the_main_container_of_a_pod_is_the_one_that_kubectl_would_take() -> None:
@@ -221,14 +223,42 @@ def test_the_main_container_of_a_pod_is_the_one_that_kubectl_would_take() -> Non
     assert [entry[0] for entry in told(pod("a", WEB, container("own", "own:1"), annotations=annotations))] == ["own"]
 
 
+@pytest.mark.parametrize(
+    ("labels", "track", "release"),
+    [
+        ({}, "stable", ""),
+        ({"track": "canary", "app.kubernetes.io/version": "1.2"}, "canary", "1.2"),
+        ({"track": "stable"}, "stable", ""),
+        ({"harness.io/track": "canary"}, "canary", ""),
+        ({"role": "canary", "rollouts-pod-template-hash": "7bf84f9696"}, "canary", "7bf84f9696"),
+        ({"role": "database", "track": "beta"}, "stable", ""),
+        ({"serving.knative.dev/revision": "llama-00002"}, "stable", "llama-00002"),
+        (
+            {"app.kubernetes.io/version": "x" * 300, "serving.knative.dev/revision": "llama-00002"},
+            "stable",
+            "llama-00002",
+        ),
+    ],
+)
+def test_labels_of_common_tools_tell_a_canary_and_its_release(labels: dict[str, str], track: str, release: str) -> None:
+    (server,) = servers(pod("a", labels=labels))
+    assert (server.track, server.release) == (track, release)
+
+
+def test_an_annotation_wins_over_the_labels_of_a_canary() -> None:
+    (server,) = servers(pod("a", labels={"track": "canary"}, annotations=ours(track="stable")))
+    assert server.track == "stable"
+
+
 def test_every_mistake_in_annotations_is_told_and_the_rest_is_obeyed() -> None:
-    wrong = ours(scrape="yes", runtime="vlm", scheme="ftp", port="0", path="metrics", model="a\nb")
+    wrong = ours(scrape="yes", runtime="vlm", scheme="ftp", port="0", path="metrics", model="a\nb", track="beta")
     found = pod("a", annotations=wrong)
     assert told(found) == [("vllm", "vllm", "8000")]
     assert mistakes(found) == (
         'atlas-ops.dev/scrape: expected the text "true" or "false", found \'yes\'',
         "atlas-ops.dev/runtime: expected one of kserve, nim, triton, vllm, found 'vlm'",
         "atlas-ops.dev/model: expected the name of a model, found 'a\\nb'",
+        "atlas-ops.dev/track: expected one of stable, canary, found 'beta'",
         "atlas-ops.dev/scheme: expected http or https, found 'ftp'",
         "atlas-ops.dev/port: expected a port from 1 to 65535, found '0'",
         "atlas-ops.dev/path: expected a path such as /metrics, found 'metrics'",

@@ -32,6 +32,8 @@ def test_targets_and_labels_become_servers() -> None:
     namespace: chat
     pod: llama-0
     container: vllm
+    track: canary
+    release: v2
     bearer_token_file: /run/token
     api_url: http://10.0.0.5:9000/
     env: prod
@@ -42,7 +44,7 @@ def test_targets_and_labels_become_servers() -> None:
 """
     described = Server(
         url="http://10.0.0.5:8000", runtime="vllm", version="0.11", model="llama", namespace="chat", pod="llama-0",
-        container="vllm", bearer_token_file="/run/token", api_url="http://10.0.0.5:9000",
+        container="vllm", bearer_token_file="/run/token", api_url="http://10.0.0.5:9000", track="canary", release="v2",
     )  # fmt: skip
     found = read(text)
     assert found[0] == described
