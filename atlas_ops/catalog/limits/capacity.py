@@ -22,9 +22,9 @@ class CapacityLimits:
         "waiting ones feel (a guess: public rule sets page on the first preemption, and are silenced for it)",
     )  # fmt: skip
     preemption_storm_ratio: float = limit(
-        0.5, "preemptions for each finished request", 0, 100,
-        "every second request computed again is work that no traffic explains; ten times what KvCachePressure allows, for "
-        "here nobody waits yet (a guess)",
+        0.2, "preemptions for each finished request", 0, 100,
+        "every fifth request computed again is work that no traffic explains: four times what KvCachePressure allows, "
+        "because here nobody waits yet (a guess)",
     )  # fmt: skip
     preemption_storm_minimum: float = limit(
         20, "preemptions in a quarter of an hour", 0, 1e9,

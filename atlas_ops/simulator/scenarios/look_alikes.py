@@ -4,12 +4,26 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from atlas_ops.simulator.effects import Effect, GpuEffect, ServerEffect
+from atlas_ops.simulator.arrivals import Traffic
+from atlas_ops.simulator.effects import AutoscalerEffect, Effect, GpuEffect, ServerEffect
 from atlas_ops.simulator.scenario import Phase, Scenario
-from atlas_ops.simulator.scenarios.traffic import CALM, CHAT, NOBODY
+from atlas_ops.simulator.scenarios.traffic import CALM, CHAT, NOBODY, REPORTS
 from atlas_ops.simulator.state import LOST
 
 _QUIET = Effect(traffic=replace(CHAT, requests_per_second=0.05, patience_seconds=600.0))
+_RESTARTED = ServerEffect(restart_every_minutes=1440)
+_DOUBLE = replace(CHAT, requests_per_second=8.0)
+
+
+def _scaled(desired: int, *, ready: int, present: int | None = None, traffic: Traffic = CHAT) -> Effect:
+    """Return a fleet under an autoscaler; servers that are not ready have no page, unless as many are `present`."""
+    scaler = AutoscalerEffect(desired=desired, ready=ready, maximum=16)
+    return Effect(traffic=traffic, present=ready if present is None else present, autoscaler=scaler)
+
+
+def _hour(share: float) -> Effect:
+    return Effect(traffic=replace(CHAT, requests_per_second=0.2 * share))
+
 
 SCENARIOS = (
     Scenario(
@@ -129,5 +143,60 @@ SCENARIOS = (
         calm=CALM,
         course=(Phase(effect=replace(CALM, drift={"prompt_tokens": 1.2}), minutes=10), Phase(effect=CALM)),
         active_minutes=60,
+    ),
+    Scenario(
+        name="scale_to_zero",
+        description="Nobody asks for half an hour: the autoscaler takes every server away, and brings one back for the next user.",
+        look_alike_of=("AutoscalingCascade", "ColdStartSlow", "ModelServerDown", "QueueBacklog"),
+        calm=_scaled(2, ready=2),
+        course=(
+            Phase(effect=replace(_scaled(0, ready=0), traffic=NOBODY.traffic), minutes=30),
+            Phase(effect=replace(_scaled(1, ready=0), traffic=NOBODY.traffic), minutes=1),
+            Phase(effect=_scaled(1, ready=1)),
+        ),
+        active_minutes=50.0,
+    ),
+    Scenario(
+        name="rolling_deploy",
+        description="A new release goes out: one server after the other is restarted and loads its model.",
+        look_alike_of=("AutoscalingCascade", "PrefixCacheCollapse", "ColdStartSlow", "CrashLooping", "ModelServerDown"),
+        calm=_scaled(2, ready=2),
+        course=(
+            Phase(effect=replace(_scaled(2, ready=1, present=2), servers={0: _RESTARTED}), minutes=3),
+            Phase(effect=replace(_scaled(2, ready=1, present=2), servers={1: _RESTARTED}), minutes=3),
+            Phase(effect=_scaled(2, ready=2)),
+        ),
+    ),
+    Scenario(
+        name="scale_up",
+        description="Traffic doubles: the autoscaler asks for two more servers, one after the other, and they take their share.",
+        look_alike_of=("AutoscalingCascade", "AutoscalerAtMaximum", "CapacityHeadroomLow"),
+        calm=_scaled(2, ready=2),
+        course=(
+            Phase(effect=_scaled(3, ready=2, traffic=_DOUBLE), minutes=1),
+            Phase(effect=_scaled(4, ready=2, traffic=_DOUBLE), minutes=4),
+            Phase(effect=_scaled(4, ready=4)),
+        ),
+        servers=4,
+        active_minutes=30.0,
+    ),
+    Scenario(
+        name="day_and_night",
+        description="A whole day: traffic falls to a tenth at night and doubles at noon.",
+        look_alike_of=("PrefixCacheCollapse", "CapacityHeadroomLow", "QueueBacklog"),
+        calm=_hour(1.0),
+        course=tuple(
+            Phase(effect=_hour(share), minutes=120)
+            for share in (0.6, 0.3, 0.1, 0.1, 0.3, 0.8, 1.4, 2.0, 1.8, 1.6, 1.4, 1.0)
+        ),
+        active_minutes=1440.0,
+    ),
+    Scenario(
+        name="full_cache",
+        description="Steady heavy load of long reports: the KV cache is seven eighths full for forty minutes, and nobody waits.",
+        look_alike_of=("KvCachePressure", "PreemptionStorm", "CapacityHeadroomLow"),
+        calm=CALM,
+        course=(Phase(effect=Effect(traffic=REPORTS)),),
+        active_minutes=40.0,
     ),
 )

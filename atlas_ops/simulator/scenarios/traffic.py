@@ -35,5 +35,13 @@ CROWD = replace(
     output_tokens=Lengths(median=180, sigma=0.4, maximum=1024),
     patience_seconds=20.0,
 )
+# Prompts that fill seven eighths of the cache and answers too short to grow out of it.
+REPORTS = replace(
+    CHAT,
+    requests_per_second=4.0,
+    prompt_tokens=Lengths(median=4500, sigma=0.05, maximum=6144),
+    output_tokens=Lengths(median=250, sigma=0.05, maximum=512),
+    patience_seconds=1.0,
+)
 CALM = Effect(traffic=CHAT)
 NOBODY = Effect(traffic=replace(CHAT, requests_per_second=0.0))

@@ -85,7 +85,7 @@ def preemption_storm(parameters: Parameters) -> Fault:
         ),
         panel=Panel(
             title="Preemptions for each finished request",
-            description="The odd preemption is how a full cache works. Every second request computed again is waste.",
+            description="The odd preemption is how a full cache works. Every fifth request computed again is waste.",
             queries=((share.replace(f"[{window}]", "[$__rate_interval]"), "{{model}} {{server}}"),),
             unit="short",
             limit=limits.preemption_storm_ratio,
