@@ -66,6 +66,8 @@ class ServerEffect:
     """Share of each prompt that is in the prefix cache. None: the traffic's shared prefix."""
     track: str = ""
     """`stable` or `canary`, where a new release is being tried."""
+    mean_only: bool = False
+    """Its latencies have a sum and a number and no buckets (quality `mean_only`), as those of Triton and TorchServe."""
     probe: str = ""
     """How the black-box probe of this server ends (`conventions.PROBE_RESULTS`). Empty: it is not probed."""
 
