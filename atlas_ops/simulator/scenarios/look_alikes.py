@@ -13,6 +13,8 @@ from atlas_ops.simulator.state import LOST
 _QUIET = Effect(traffic=replace(CHAT, requests_per_second=0.05, patience_seconds=600.0))
 _RESTARTED = ServerEffect(restart_every_minutes=1440)
 _DOUBLE = replace(CHAT, requests_per_second=8.0)
+_LONGER = replace(CHAT, prompt_tokens=replace(CHAT.prompt_tokens, median=1680))
+_CANARY = replace(CALM, every_server=ServerEffect(track="stable"), servers={1: ServerEffect(track="canary")})
 
 
 def _scaled(desired: int, *, ready: int, present: int | None = None, traffic: Traffic = CHAT) -> Effect:
@@ -198,5 +200,25 @@ SCENARIOS = (
         calm=CALM,
         course=(Phase(effect=Effect(traffic=REPORTS)),),
         active_minutes=40.0,
+    ),
+    Scenario(
+        name="longer_prompts",
+        description="After a day like any other a client sends prompts twice as long: first tokens come later, and nothing is wrong.",
+        look_alike_of=("P99Regression", "MeanLatencyRegression", "TimeToFirstTokenSloBurn"),
+        calm=CALM,
+        course=(Phase(effect=replace(CALM, traffic=_LONGER)),),
+        active_minutes=75.0,
+        history_days=1.0,
+    ),
+    Scenario(
+        name="canary_like_stable",
+        description="A new release on server 1 is as fast as the stable one on server 0, and traffic comes in bursts for both.",
+        look_alike_of=("CanaryRegression",),
+        calm=_CANARY,
+        course=(
+            Phase(effect=replace(_CANARY, traffic=_DOUBLE), minutes=8),
+            Phase(effect=_CANARY, minutes=12),
+        ),
+        active_minutes=60.0,
     ),
 )
