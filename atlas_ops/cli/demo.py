@@ -5,28 +5,32 @@ from __future__ import annotations
 import argparse
 import contextlib
 import signal
+import sys
 import tempfile
 import time
 from pathlib import Path
 from types import FrameType
 
+from atlas_ops.catalog import build_catalog
 from atlas_ops.cli.exporter_settings import servers_from_flags
-from atlas_ops.simulator import SCENARIOS, scenario_by_name
-from atlas_ops.stage.demo import CALM_SECONDS, Demo, Result, running
+from atlas_ops.simulator import SCENARIOS, Scenario, scenario_by_name
+from atlas_ops.stage.demo import Demo, Result, running
 from atlas_ops.stage.observer import Step
 
 _EPILOG = """\
 What runs: a simulated fleet of two vLLM servers and two GPUs, and for real: the exporter, Prometheus, Alertmanager, the
 pager, and a stand-in for Slack that enforces Slack's limits. All on loopback ports that are free. The settings profile
 `demo` shortens every window to a twentieth, so that minutes become seconds; do not use it in production.
+What has no real counterpart here (autoscaler, drift detectors) the simulator tells Prometheus itself.
 
 examples:
+  atlas-ops demo --list                              every scenario: faults by family, and what only looks like one
   atlas-ops demo                                     one fault, then look around until Ctrl-C
   atlas-ops demo --once --scenario queue_backlog     inject, page, mend, resolve; prints the timeline
   atlas-ops demo --server http://127.0.0.1:8000      watch a real server as well
 
 exit codes:
-  0  the page came and was resolved (calm: nothing paged); or stopped by Ctrl-C without --once
+  0  the alert came and was resolved (of what only looks like a fault: none came); or stopped by Ctrl-C without --once
   1  it did not
   4  a program is missing, or a part did not start
 """
@@ -41,20 +45,28 @@ def add(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
         epilog=_EPILOG,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    names = [scenario.name for scenario in SCENARIOS]
-    parser.add_argument("--scenario", default="kv_pressure", metavar="NAME", help=f"one of {', '.join(names)}")
+    parser.add_argument(
+        "--scenario", default="kv_pressure", metavar="NAME", help="one of --list (default: %(default)s)"
+    )
+    parser.add_argument("--list", action="store_true", help="tell every scenario, and play none")
     parser.add_argument("--once", action="store_true", help="play the scenario once, print the timeline, and end")
     parser.add_argument("--server", action="append", default=[], metavar="URL[=RUNTIME]", help="watch this server too")
     parser.add_argument(
         "--folder", type=Path, help="keep configuration, logs and data here (default: a temporary folder)"
     )
     parser.add_argument(
-        "--calm-seconds", type=float, default=CALM_SECONDS, metavar="S", help="how long to watch the scenario calm"
+        "--calm-seconds",
+        type=float,
+        metavar="S",
+        help="how long to watch what must raise nothing (default: the scenario's own time)",
     )
 
 
 def run(args: argparse.Namespace) -> int:
     """Play the demo; see the exit codes in the help."""
+    if args.list:
+        _list()
+        return 0
     signal.signal(signal.SIGTERM, _interrupt)  # so that a plain `kill` takes everything down as Ctrl-C does
     scenario = scenario_by_name(args.scenario)
     servers = servers_from_flags(args.server)
@@ -64,11 +76,25 @@ def run(args: argparse.Namespace) -> int:
         print(f"starting: simulator, exporter, Prometheus, Alertmanager, pager ({folder})", flush=True)
         with running(folder, scenario, servers=servers, tell=_tell) as demo:
             _introduce(demo)
-            result = demo.run(calm_seconds=args.calm_seconds)
+            result = demo.run(active_seconds=args.calm_seconds)
             _report(result)
             if not args.once:
                 _stay()
     return 0 if result.passed else 1
+
+
+def _list() -> None:
+    families = {fault.name: fault.family.value for fault in build_catalog().faults}
+    groups: dict[str, list[Scenario]] = {}
+    for scenario in SCENARIOS:
+        family = families.get(scenario.expected_fault or "", "nothing is wrong")
+        groups.setdefault(family, []).append(scenario)
+    width = max(len(scenario.name) for scenario in SCENARIOS)
+    for family, scenarios in groups.items():
+        print(f"{family}:")
+        for scenario in scenarios:
+            raises = f"{scenario.expected_fault}: " if scenario.expected_fault else ""
+            print(f"  {scenario.name:{width}}  {raises}{scenario.description}")
 
 
 def _introduce(demo: Demo) -> None:
@@ -78,7 +104,14 @@ def _introduce(demo: Demo) -> None:
     print(f"  Prometheus    {addresses.prometheus}/alerts")
     print(f"  Alertmanager  {addresses.alertmanager}")
     print(f"  pager         {addresses.pager}/   (incidents and runbooks)")
-    print(f"scenario: {demo.scenario.name}: {demo.scenario.description}", flush=True)
+    scenario, pace = demo.scenario, demo.pace
+    print(f"scenario: {scenario.name}: {scenario.description}")
+    print(f"  {pace.calm:.0f} s of calm, then {pace.active:.0f} s for what happens (here a minute takes three seconds)")
+    if scenario.history_days:
+        print(
+            f"  its rule looks back on {scenario.history_days:g} days, which a live run has not seen: expect no alert"
+        )
+    sys.stdout.flush()
 
 
 def _tell(step: Step) -> None:

@@ -66,13 +66,22 @@ def add(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
     parser.add_argument(
         "--speed", type=float, default=1.0, metavar="X", help="simulated seconds a second (%(default)s)"
     )
+    parser.add_argument(
+        "--scale",
+        type=float,
+        default=1.0,
+        metavar="X",
+        help="scenarios take this many times as long, such as 0.05 for the windows of the demo profile (%(default)s)",
+    )
 
 
 def run(args: argparse.Namespace) -> int:
     """Run until Ctrl-C or SIGTERM."""
     host, port = settings.address(args.listen)
-    if args.replicas < 1 or args.speed < 0:
-        raise UsageError("--replicas has to be at least 1 and --speed at least 0", next_step="give other numbers")
+    if args.replicas < 1 or args.speed < 0 or args.scale <= 0:
+        raise UsageError(
+            "--replicas has to be at least 1, --speed at least 0 and --scale above 0", next_step="give other numbers"
+        )
     fleet = Fleet(
         scenario=scenario_by_name(args.scenario),
         seed=args.seed,
@@ -80,6 +89,7 @@ def run(args: argparse.Namespace) -> int:
         started_at=time.time(),
         gpu_profile=args.gpu_profile,
         driver=args.driver,
+        scale=args.scale,
     )
     fleet.set_fault(active=args.fault)
     stop = threading.Event()

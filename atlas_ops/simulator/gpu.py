@@ -44,6 +44,11 @@ _FOREIGN_PID = 50_000
 """What is added for the process of somebody else."""
 
 
+def server_pid(index: int) -> int:
+    """Return the number of the server's process on GPU `index`."""
+    return _FIRST_PID + index
+
+
 class Gpu:
     """One GPU over time, with the process of one model server on it, and sometimes somebody else's."""
 
@@ -133,7 +138,7 @@ class Gpu:
         sizes = (min(self._server_bytes + round(self._leaked), free - foreign) if self.served else 0, foreign)
         return tuple(
             GpuProcess(
-                pid=_FIRST_PID + self._rest.index + number * _FOREIGN_PID,
+                pid=server_pid(self._rest.index) + number * _FOREIGN_PID,
                 memory_bytes=size,
                 gpu_instance=where.gpu_instance if where else NO_INSTANCE,
                 compute_instance=where.compute_instance if where else NO_INSTANCE,

@@ -83,6 +83,7 @@ class Steering:
                 "servers": self._servers(),
                 "gpus": [gpu.condition for gpu in self._fleet.gpus()],
                 "answers": [self._answer(index) for index in range(len(self._fleet.replicas))],
+                "tracks": [effect.server(index).track for index in range(len(self._fleet.replicas))],
                 "memory_kills": [replica.life.memory_kills for replica in self._fleet.replicas],
                 "exporter_restarts": self._fleet.exporter_restarts,
                 "scrape_lost": effect.scrape_lost,

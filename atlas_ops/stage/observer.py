@@ -35,6 +35,8 @@ class Observer:
         self._seen: set[tuple[str, str]] = set()
         self._zero = time.monotonic()
         self.steps: list[Step] = []
+        self.firing: frozenset[str] = frozenset()
+        """Names of the alerts that fired at the last look."""
 
     def start_clock(self) -> None:
         """Set the timeline's zero, and forget what was seen before."""
@@ -74,6 +76,7 @@ class Observer:
             alerts = self._prometheus.alerts()
         except EnvironmentProblem:
             return  # a busy moment; the next look is a quarter of a second away
+        self.firing = frozenset(alert.name for alert in alerts if alert.state == "firing")
         for alert in alerts:
             if alert.name != conventions.HEARTBEAT:
                 self._once(f"alert {_where(alert)}", alert.state, f"Prometheus: {_where(alert)} {alert.state}")

@@ -115,6 +115,7 @@ class Process:
     def stop(self) -> None:
         """End it with SIGTERM; it, and whatever of its group is left then, with SIGKILL."""
         self.send_signal(signal.SIGTERM)
+        self.send_signal(signal.SIGCONT)  # one that was stopped where it is would not hear it
         with contextlib.suppress(subprocess.TimeoutExpired):
             self._process.wait(STOP_SECONDS)
         self.kill()

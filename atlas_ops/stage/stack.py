@@ -12,14 +12,17 @@ from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
+from typing import Any
 
 import yaml
 
 from atlas_ops.catalog import build_catalog
 from atlas_ops.prometheus import Prometheus
 from atlas_ops.render import render
-from atlas_ops.settings import Links, Server, Settings
+from atlas_ops.settings import Alertmanager, Links, Server, Settings
 from atlas_ops.stage.processes import Process, free_port, program
+
+_WEBHOOK_FILE = "slack-webhook-url"
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -29,6 +32,8 @@ class Slack:
     url: str
     token: str
     channel: str
+    webhook_url: str = ""
+    """Address of an incoming webhook, to which Alertmanager posts while the pager does not deliver; empty: nowhere."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -51,8 +56,9 @@ class Stack:
         *,
         slack: Slack | None = None,
         servers: tuple[Server, ...] = (),
-        simulated_gpus: str = "",
+        simulator: str = "",
     ) -> None:
+        """Prepare a stack in `folder`. `simulator`: control address of a fleet whose GPUs and canonical samples count."""
         host = "127.0.0.1"
         self.addresses = Addresses(
             exporter=f"http://{host}:{free_port()}",
@@ -62,21 +68,25 @@ class Stack:
         )
         self.folder = folder
         self.settings = _placed(settings, self.addresses, servers)
+        if slack and slack.webhook_url:
+            way_round = Alertmanager(slack_api_url_file=str(folder / _WEBHOOK_FILE))
+            self.settings = dataclasses.replace(self.settings, alertmanager=way_round)
         self.prometheus = Prometheus(self.addresses.prometheus)
         self._slack = slack
-        self._simulated_gpus = simulated_gpus
+        self._simulator = simulator
         self._running = ExitStack()
-        self.pager: Process | None = None
+        self.processes: dict[str, Process] = {}
+        """What runs, by name. To start one again that was stopped or killed, there is a method for each."""
 
     def start(self) -> None:
         """Write the configuration and start every part; EnvironmentProblem when one does not come up."""
         self._running.callback(self.prometheus.close)
         try:
             self._write()
-            self._start_exporter()
+            self.start_exporter()
             self.start_pager()
-            self._start_alertmanager()
-            self._start_prometheus()
+            self.start_alertmanager()
+            self.start_prometheus()
         except BaseException:
             self.stop()
             raise
@@ -85,39 +95,24 @@ class Stack:
         """Stop everything that was started, in the opposite order."""
         self._running.close()
 
-    def start_pager(self) -> Process:
-        """Start the pager (again, after a test killed it)."""
+    def start_pager(self) -> None:
+        """Start the pager and wait until it answers."""
         slack = self._slack
         arguments = ["--external-url", self.addresses.pager, "--database", str(self.folder / "pager.db")]
         arguments += ["--slack-api-url", slack.url, "--channel", slack.channel] if slack else []
         environment = {"SLACK_BOT_TOKEN": slack.token if slack else ""}
-        self.pager = self._own("pager", self.addresses.pager, arguments, environment)
-        self.pager.wait_until_ready(f"{self.addresses.pager}/-/healthy")
-        return self.pager
+        pager = self._own("pager", self.addresses.pager, arguments, environment)
+        pager.wait_until_ready(f"{self.addresses.pager}/-/healthy")
 
-    def _write(self) -> None:
-        for path, text in render(build_catalog(self.settings.parameters), self.settings).items():
-            target = self.folder / path
-            target.parent.mkdir(parents=True, exist_ok=True)
-            target.write_text(text)
-        servers = [
-            {key: value for key, value in dataclasses.asdict(server).items() if value}
-            for server in self.settings.servers
-        ]
-        exporter = {
-            "interval_seconds": self.settings.exporter.interval_seconds,
-            "timeout_seconds": self.settings.exporter.timeout_seconds,
-            "gpus": self.settings.exporter.gpus,
-        }
-        (self.folder / "atlas-ops.yaml").write_text(yaml.safe_dump({"exporter": exporter, "servers": servers}))
-
-    def _start_exporter(self) -> None:
+    def start_exporter(self) -> None:
+        """Start the exporter and wait until it answers."""
         arguments = ["--config", str(self.folder / "atlas-ops.yaml")]
-        arguments += ["--simulated-gpus", self._simulated_gpus] if self._simulated_gpus else []
+        arguments += ["--simulated-gpus", self._simulator] if self._simulator else []
         exporter = self._own("exporter", self.addresses.exporter, arguments, {})
         exporter.wait_until_ready(f"{self.addresses.exporter}/-/ready")
 
-    def _start_prometheus(self) -> None:
+    def start_prometheus(self) -> None:
+        """Start Prometheus and wait until it answers."""
         listen = self.addresses.prometheus.removeprefix("http://")
         prometheus = self._process(
             "prometheus",
@@ -135,7 +130,8 @@ class Stack:
         )
         prometheus.wait_until_ready(f"{self.addresses.prometheus}/-/ready")
 
-    def _start_alertmanager(self) -> None:
+    def start_alertmanager(self) -> None:
+        """Start Alertmanager and wait until it answers."""
         listen = self.addresses.alertmanager.removeprefix("http://")
         alertmanager = self._process(
             "alertmanager",
@@ -151,13 +147,26 @@ class Stack:
         )
         alertmanager.wait_until_ready(f"{self.addresses.alertmanager}/-/ready")
 
+    def _write(self) -> None:
+        for path, text in render(build_catalog(self.settings.parameters), self.settings).items():
+            target = self.folder / path
+            target.parent.mkdir(parents=True, exist_ok=True)
+            target.write_text(text)
+        if self._slack and self._slack.webhook_url:
+            (self.folder / _WEBHOOK_FILE).write_text(self._slack.webhook_url)
+        (self.folder / "atlas-ops.yaml").write_text(_exporter_settings(self.settings))
+        if self._simulator:
+            configuration = self.folder / "alerts" / "prometheus.yml"
+            configuration.write_text(_with_simulator(configuration.read_text(), self._simulator))
+
     def _own(self, command: str, address: str, arguments: list[str], environment: dict[str, str]) -> Process:
         listen = ["--listen", address.removeprefix("http://")]
         return self._process(command, [sys.executable, "-m", "atlas_ops", command, *listen, *arguments], environment)
 
     def _process(self, name: str, command: list[str], environment: dict[str, str] | None = None) -> Process:
         log = self.folder / f"{name}.log"
-        return self._running.enter_context(Process(name, command, log=log, environment=environment))
+        self.processes[name] = self._running.enter_context(Process(name, command, log=log, environment=environment))
+        return self.processes[name]
 
     def __enter__(self) -> Stack:
         self.start()
@@ -179,3 +188,38 @@ def _placed(settings: Settings, addresses: Addresses, servers: tuple[Server, ...
     )
     links: Links = dataclasses.replace(settings.links, pager=addresses.pager, alertmanager=addresses.alertmanager)
     return dataclasses.replace(settings, exporter=exporter, links=links, servers=(*settings.servers, *servers))
+
+
+def _exporter_settings(settings: Settings) -> str:
+    """Return the file that tells the exporter what these settings say of it and of its servers."""
+    exporter = {
+        "interval_seconds": settings.exporter.interval_seconds,
+        "timeout_seconds": settings.exporter.timeout_seconds,
+        "gpus": settings.exporter.gpus,
+        "host_root": settings.exporter.host_root,
+    }
+    if settings.exporter.expected_gpus is not None:
+        exporter["expected_gpus"] = settings.exporter.expected_gpus
+    servers = [_filled(dataclasses.asdict(server)) for server in settings.servers]
+    discovery = {"files": list(settings.discovery.files)}
+    return yaml.safe_dump({"exporter": exporter, "servers": servers, "discovery": discovery})
+
+
+def _filled(record: dict[str, Any]) -> dict[str, Any]:
+    """Return what a record says, without what it leaves empty."""
+    lists = {key: [_filled(part) for part in value] for key, value in record.items() if isinstance(value, tuple)}
+    return {key: value for key, value in {**record, **lists}.items() if value}
+
+
+def _with_simulator(configuration: str, control: str) -> str:
+    """Return Prometheus's configuration with the simulator as one more target; its samples carry labels of their own."""
+    document = yaml.safe_load(configuration)
+    document["scrape_configs"].append(
+        {
+            "job_name": "simulator",
+            "honor_labels": True,
+            "metrics_path": "/outside",
+            "static_configs": [{"targets": [control.removeprefix("http://")]}],
+        }
+    )
+    return str(yaml.safe_dump(document))

@@ -78,6 +78,7 @@ def test_the_control_page_tells_the_state(still: SimulatorServer) -> None:
         "servers": list(still.server_urls),
         "gpus": ["healthy", "healthy"],
         "answers": ["page", "page"],
+        "tracks": ["", ""],
         "memory_kills": [0, 0],
         "exporter_restarts": 0,
         "scrape_lost": False,
