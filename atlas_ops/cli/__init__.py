@@ -25,6 +25,7 @@ COMMANDS = (
     ("explain", "say what an alert watches, why, for which runtimes, and what to do"),
     ("pager", "turn Alertmanager's webhooks into Slack pages with a filled-in runbook"),
     ("demo", "run the whole way from a fault to a page on this machine"),
+    ("rehearse", "play every fault and every look-alike through the rules, and say what was told"),
     ("simulate", "run a fleet of model servers and GPUs that does not exist"),
     ("unpack", "copy the shipped rules, dashboards, runbooks and dialects into a folder"),
 )
@@ -34,7 +35,7 @@ Start with `atlas-ops demo`. Each command explains itself: atlas-ops COMMAND --h
 
 exit codes:
   0  done, nothing found
-  1  a check found something, a probe was not answered, or a demo did not get its page
+  1  a check found something, a probe was not answered, a demo did not get its page, or a rehearsal failed
   2  the command line is wrong
   3  a settings, dialect or runbook file is wrong (every mistake is listed)
   4  the machine lacks something: a free port, a program, a permission

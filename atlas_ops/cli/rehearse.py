@@ -1,0 +1,131 @@
+"""`atlas-ops rehearse`: every scenario through a real Prometheus, faster than real time, and a table of what came of it."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import sys
+import time
+from collections.abc import Iterable, Sequence
+from fnmatch import fnmatchcase
+from importlib.util import find_spec
+from pathlib import Path
+
+from atlas_ops.cli import place
+from atlas_ops.errors import EnvironmentProblem, UsageError
+from atlas_ops.simulator import SCENARIOS, Scenario
+
+_EPILOG = """\
+Each scenario is played in simulated time: calm, the fault, and the time after it. What the exporter would have published is
+loaded into an empty Prometheus, which is asked for every rule at every evaluation; `for`, `keep_firing_for` and inhibition
+are done here as Prometheus and Alertmanager do them. So hours take seconds, and nothing has to be mocked but time. It needs
+the program `prometheus` and the extra `rehearse` (numpy).
+
+detected        the fault's own alert was told while the fault was on, or within 5 minutes after; nobody was told before
+after           from the beginning of the fault to its alert; Alertmanager's group_wait (10 s) comes on top
+wrong pages     pages of anything else that no inhibition holds back
+again           how often somebody was told of the same fault again
+
+examples:
+  atlas-ops rehearse                                       every scenario once
+  atlas-ops rehearse --seeds 5 --output REHEARSAL.md       five times each, as a page of your docs
+  atlas-ops rehearse --scenario 'gpu_*' --scenario calm    some of them; a name may be a pattern
+  atlas-ops rehearse --config atlas-ops.yaml               with your limits and objectives
+
+exit codes:
+  0  every fault was detected by its right name, and nobody was woken for anything else
+  1  a fault was missed, there was a wrong page, or what only looks like a fault was paged
+  2  the command line is wrong
+  3  the settings file or the rule file has mistakes (all of them are listed)
+  4  Prometheus or numpy is not installed
+"""
+
+
+def add(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    """Add the command and its arguments."""
+    parser = commands.add_parser(
+        "rehearse",
+        help="play every fault and every look-alike through the rules, and say what was told",
+        description="Play scenarios through a rule engine, faster than real time, and print what was detected and when.",
+        epilog=_EPILOG,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument(
+        "--scenario",
+        action="append",
+        default=[],
+        metavar="NAME",
+        help="a scenario, or a pattern such as 'gpu_*'; may be given again (default: all)",
+    )
+    parser.add_argument(
+        "--seeds", type=int, default=1, metavar="N", help="how often each is played, with other chances (%(default)s)"
+    )
+    parser.add_argument("--output", type=Path, metavar="FILE", help="write the tables there too, as Markdown")
+    parser.add_argument(
+        "--jobs", type=int, default=os.cpu_count() or 1, metavar="N", help="runs at a time (default: one for each core)"
+    )
+    place.add_config(parser)
+
+
+def run(args: argparse.Namespace) -> int:
+    """Rehearse; see the exit codes in the help."""
+    if find_spec("numpy") is None:
+        raise EnvironmentProblem("numpy is not installed", next_step="pip install 'atlas-ops[rehearse]'")
+    if args.seeds < 1 or args.jobs < 1:
+        raise UsageError("--seeds and --jobs have to be 1 or more", next_step="give a larger number")
+    from atlas_ops.rehearsal import rehearse, report  # noqa: PLC0415 - numpy
+
+    settings = place.read_config(args)
+    scenarios = _chosen(args.scenario)
+    runs = [
+        rehearse.Run(scenario=scenario, seed=seed, settings=settings)
+        for seed in range(1, args.seeds + 1)
+        for scenario in scenarios
+    ]
+    began = time.monotonic()
+    verdicts = []
+    for verdict in rehearse.rehearse(runs, jobs=args.jobs):
+        verdicts.append(verdict)
+        _tell(len(verdicts), len(runs), verdict.scenario, verdict.seed, passed=verdict.passed)
+    order = {scenario.name: number for number, scenario in enumerate(scenarios)}
+    verdicts.sort(key=lambda verdict: (order[verdict.scenario], verdict.seed))
+    grids = report.grids(verdicts)
+    print(report.text(grids), end="")
+    print(f"{len(runs)} runs in {_span(time.monotonic() - began)}")
+    if args.output:
+        _write(args.output, report.markdown(grids, heading="Rehearsal", preface=_preface(args)))
+    return 0 if all(verdict.passed for verdict in verdicts) else 1
+
+
+def _chosen(patterns: Sequence[str]) -> tuple[Scenario, ...]:
+    names = [scenario.name for scenario in SCENARIOS]
+    unknown = [pattern for pattern in patterns if not _matching(names, [pattern])]
+    if unknown:
+        raise UsageError(f"no scenario is called {', '.join(unknown)}", next_step=f"known: {', '.join(names)}")
+    chosen = set(_matching(names, patterns or ["*"]))
+    return tuple(scenario for scenario in SCENARIOS if scenario.name in chosen)
+
+
+def _matching(names: Iterable[str], patterns: Sequence[str]) -> list[str]:
+    return [name for name in names if any(fnmatchcase(name, pattern) for pattern in patterns)]
+
+
+def _tell(done: int, every: int, scenario: str, seed: int, *, passed: bool) -> None:
+    print(f"{done:4d}/{every}  {'ok  ' if passed else 'FAIL'}  {scenario} (seed {seed})", file=sys.stderr, flush=True)
+
+
+def _preface(args: argparse.Namespace) -> str:
+    words = ["atlas-ops rehearse", f"--seeds {args.seeds}", *(f"--scenario '{name}'" for name in args.scenario)]
+    return f"Made by `{' '.join(words)}`; `atlas-ops rehearse --help` says what the columns mean."
+
+
+def _span(seconds: float) -> str:
+    minutes, rest = divmod(round(seconds), 60)
+    return f"{minutes} min {rest} s" if minutes else f"{rest} s"
+
+
+def _write(path: Path, text: str) -> None:
+    try:
+        path.write_text(text, encoding="utf-8")
+    except OSError as error:
+        raise EnvironmentProblem(f"{path} cannot be written: {error.strerror}", next_step="check the folder") from error

@@ -1,0 +1,197 @@
+"""One scrape of everything in simulated time: the exporter with its servers and GPUs, the pager and the detectors.
+
+Called by `play`, once for every interval of scrapes.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+
+from atlas_ops import __version__
+from atlas_ops.catalog import conventions as c
+from atlas_ops.catalog import signals as s
+from atlas_ops.catalog.model import Signal
+from atlas_ops.exporter.identity import Identity
+from atlas_ops.exporter.samples import Labels, Sample, labels
+from atlas_ops.exporter.scrape_state import ScrapeState
+from atlas_ops.rehearsal.gpus import GpuScrapes, PodWorkloads
+from atlas_ops.rehearsal.samples import Series, Sheet
+from atlas_ops.rehearsal.servers import ServerScrapes
+from atlas_ops.simulator import Fleet
+from atlas_ops.simulator.effects import Answer, Effect
+from atlas_ops.simulator.outside import HOST, server_labels
+
+TARGET: Labels = (("job", c.EXPORTER_JOB), ("instance", f"{HOST}:9464"))
+"""What Prometheus puts on every series of the exporter."""
+_OTHERS: Mapping[str, Labels] = {
+    "atlas_pager_": (("job", c.PAGER_JOB), ("instance", "pager:9465")),
+    "atlas_watch_": (("job", "atlas-watch"), ("instance", "watch:9467")),
+    "atlas_drift_": (("job", "atlas-watch"), ("instance", "watch:9467")),
+}
+"""{beginning of a name: the target that tells it}, of what is not the exporter's."""
+_STATES: Mapping[Answer, ScrapeState] = {
+    Answer.PAGE: ScrapeState.OK,
+    Answer.FROZEN: ScrapeState.OK,
+    Answer.REFUSED: ScrapeState.UNREACHABLE,
+    Answer.LOADING: ScrapeState.UNREACHABLE,
+    Answer.HANGS: ScrapeState.TIMEOUT,
+    Answer.UNAUTHORIZED: ScrapeState.UNAUTHORIZED,
+    Answer.DISABLED: ScrapeState.DISABLED,
+    Answer.GARBAGE: ScrapeState.UNPARSABLE,
+}
+_LOADING = (Answer.REFUSED, Answer.LOADING)
+_THERE = (ScrapeState.OK, ScrapeState.DISABLED, ScrapeState.UNAUTHORIZED)
+"""States of a server whose other endpoints are asked."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class _Starts:
+    """What the exporter keeps of the starts of one server."""
+
+    ever_ok: bool = False
+    load_seconds: float | None = None
+    unready_since: float | None = None
+
+
+class Exporter:
+    """The exporter of the node; one that has been restarted is a new one. `epoch` is the Unix time of simulated second 0."""
+
+    def __init__(self, fleet: Fleet, *, epoch: float) -> None:
+        self._fleet, self._epoch = fleet, epoch
+        self._began = epoch + fleet.now
+        identities = [_identity(index, fleet.config.model_name) for index in range(len(fleet.replicas))]
+        self._servers = [
+            ServerScrapes(identity=one, model=fleet.config.model_name, labels=TARGET) for one in identities
+        ]
+        self._starts = [_Starts() for _ in identities]
+        self._gpus = GpuScrapes(
+            fleet.gpus, PodWorkloads([_pod(one) for one in identities]), host_name=HOST, now=self._began
+        )
+        self._scrapes = 0
+        self._blocks = _Blocks()
+
+    def scrape(self, sheet: Sheet, effect: Effect) -> None:
+        """Put everything that its page says at this moment into the sheet."""
+        now = self._epoch + self._fleet.now
+        self._scrapes += 1
+        for index, server in enumerate(self._servers):
+            if self._fleet.replicas[index].answer is not None:
+                self._scrape_server(sheet, index, server, effect, now)
+        samples = [
+            Sample(s.GPU_EXPECTED, labels(host_name=HOST), float(len(self._fleet.replicas))),
+            *self._gpus.samples(now),
+            *self._itself(now),
+        ]
+        told = [(f"{one.signal}{one.part}", one.labels + TARGET, one.value) for one in samples]
+        told += [(name, own + TARGET, value) for name, own, value in _outside(self._fleet, others=False)]
+        self._blocks.put(sheet, [*told, ("up", TARGET, 1.0)])
+
+    def close(self) -> None:
+        """Let go of the simulated driver."""
+        self._gpus.close()
+
+    def _scrape_server(self, sheet: Sheet, index: int, server: ServerScrapes, effect: Effect, now: float) -> None:
+        replica, done = self._fleet.replicas[index], effect.server(index)
+        assert replica.answer is not None
+        state, began = _STATES[replica.answer], self._epoch + replica.life.started_at
+        fine = state is ScrapeState.OK
+        starts = self._starts[index] = _looked(self._starts[index], ready=fine and replica.ready, began=began, now=now)
+        if replica.answer in _LOADING and not starts.ever_ok:
+            state = ScrapeState.STARTING
+        if fine:
+            shape = (done.lost_metrics, done.accepted_share is None, done.adapters_running, done.adapters_waiting)
+            frozen = replica.answer is Answer.FROZEN
+            sheet.put(*server.page(replica.engine, lambda: self._fleet.page(index), began, shape, frozen=frozen))
+        besides: dict[Signal, float] = {}
+        if state in _THERE:
+            besides[s.SERVER_READY] = float(replica.ready)
+            besides[s.MODEL_GPU_MEMORY] = float(_own_memory(self._fleet, index))
+        if state in _THERE and starts.load_seconds is not None:
+            besides[s.MODEL_LOAD] = starts.load_seconds
+        sheet.put(*server.status(state, besides))
+
+    def _itself(self, now: float) -> Iterator[Sample]:
+        servers = [f"server/{server.identity.server}" for server in self._servers]
+        for collector in ("workload", "gpu_expected", "nvml", "oom", *servers, "page"):
+            who = labels(collector=collector)
+            yield Sample(s.EXPORTER_COLLECTOR_SUCCESS, who, 1.0)
+            yield Sample(s.EXPORTER_COLLECTOR_DURATION, who, 0.004)
+            yield Sample(s.EXPORTER_SNAPSHOT_AGE, who, 0.5)
+        yield from self._gpus.health(now)
+        yield Sample(s.EXPORTER_SCRAPES, (), float(self._scrapes))
+        yield from (Sample(s.EXPORTER_REFUSED, labels(reason=why), 0.0) for why in c.REFUSALS)
+        yield Sample(s.EXPORTER_RELOAD_SUCCESS, (), 1.0)
+        yield Sample(s.EXPORTER_RELOAD_LAST, (), self._began)
+        yield Sample(s.EXPORTER_CPU, (), 0.01 * (now - self._began))
+        yield Sample(s.EXPORTER_MEMORY, (), 45e6)
+        yield Sample(s.BUILD_INFO, labels(version=__version__), 1.0)
+
+
+class Others:
+    """The targets that are not the exporter: they are scraped also while that is not."""
+
+    def __init__(self, fleet: Fleet) -> None:
+        self._fleet = fleet
+        self._blocks = _Blocks()
+
+    def scrape(self, sheet: Sheet) -> None:
+        """Put what they say into the sheet, and that they answer."""
+        told = [(name, own + _target(name), value) for name, own, value in _outside(self._fleet, others=True)]
+        self._blocks.put(sheet, [*told, *(("up", target, 1.0) for target in dict.fromkeys(_OTHERS.values()))])
+
+
+class _Blocks:
+    """The same tuple of series for the same names and labels, so that the sheet keeps them together."""
+
+    def __init__(self) -> None:
+        self._known: dict[object, tuple[Series, ...]] = {}
+
+    def put(self, sheet: Sheet, samples: Sequence[tuple[str, Labels, float]]) -> None:
+        key = tuple((name, own) for name, own, _ in samples)
+        series = self._known.get(key)
+        if series is None:
+            series = self._known[key] = tuple(Series(name, own) for name, own in key)
+        sheet.put(series, [value for _, _, value in samples])
+
+
+def _outside(fleet: Fleet, *, others: bool) -> Iterator[tuple[str, Labels, float]]:
+    for name, own, value in fleet.outside():
+        if name.startswith(tuple(_OTHERS)) is others:
+            yield name, tuple((label, text) for label, text in own.items() if text), value
+
+
+def _target(name: str) -> Labels:
+    return next(target for beginning, target in _OTHERS.items() if name.startswith(beginning))
+
+
+def _identity(index: int, model: str) -> Identity:
+    known = server_labels(index, model)
+    return Identity(
+        server=known[c.SERVER],
+        host_name=known[c.HOST_NAME],
+        namespace=known[c.K8S_NAMESPACE],
+        pod=known[c.K8S_POD],
+        container=known[c.K8S_CONTAINER],
+    )
+
+
+def _pod(identity: Identity) -> Labels:
+    return (
+        (c.K8S_NAMESPACE, identity.namespace), (c.K8S_POD, identity.pod), (c.K8S_CONTAINER, identity.container),
+    )  # fmt: skip
+
+
+def _own_memory(fleet: Fleet, index: int) -> int:
+    """Return the GPU memory of the server's own process, the first on its GPU."""
+    processes = fleet.replicas[index].gpu.state().processes
+    return processes[0].memory_bytes or 0 if processes else 0
+
+
+def _looked(starts: _Starts, *, ready: bool, began: float, now: float) -> _Starts:
+    """Take in a look at a server: a start is measured when both its ends were seen, as by `exporter.cold_start`."""
+    if not ready:
+        since = now if starts.unready_since is None else starts.unready_since
+        return _Starts(ever_ok=starts.ever_ok, load_seconds=starts.load_seconds, unready_since=since)
+    seen = starts.unready_since is not None and began >= starts.unready_since - 600
+    return _Starts(ever_ok=True, load_seconds=now - began if seen else starts.load_seconds)
