@@ -19,7 +19,7 @@ INSTALL_MISSING := if [ -n "$$missing" ]; then \
 PARALLEL := --numprocesses=2 --dist=loadfile
 PIP_INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check
 
-.PHONY: help setup setup-dev system system-dev demo test test-wheel test-servers check build wheel bench bench-translate mutants fuzz clean
+.PHONY: help setup setup-dev system system-dev demo gameday test test-wheel test-servers check build wheel bench bench-translate bench-rules mutants fuzz clean
 
 help: ## Show this help
 	@echo "usage: make TARGET"; echo
@@ -27,6 +27,9 @@ help: ## Show this help
 
 demo: setup ## Show a fault become a page on this machine (ARGS="--scenario NAME --once" for more)
 	$(BIN)/atlas-ops demo $(ARGS)
+
+gameday: setup ## Play every scenario live and print a table: two hours (ARGS="--jobs 4 --only capacity" for less)
+	$(BIN)/python benchmarks/gameday.py $(ARGS)
 
 test: setup-dev ## Run every test: unit, promtool, and end to end on real servers (ARGS goes to pytest)
 	$(BIN)/python -m pytest $(PARALLEL) $(ARGS)
@@ -67,6 +70,9 @@ bench: setup ## Measure the exporter against Debian's node_exporter: six minutes
 
 bench-translate: setup ## Measure the reading of servers' pages against prometheus_client: two minutes (ARGS goes to it)
 	$(BIN)/python benchmarks/translate.py $(ARGS)
+
+bench-rules: setup-dev ## Measure what the rules cost a real Prometheus at 10, 100 and 1,000 GPUs: fifteen minutes (ARGS goes to it)
+	$(BIN)/python benchmarks/rules.py $(ARGS)
 
 mutants: setup-dev ## Change the rules one thing at a time, and see whether their promtool cases notice (ARGS="QueueBacklog" for one)
 	$(BIN)/python -m tests.mutation $(ARGS)

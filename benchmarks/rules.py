@@ -1,0 +1,272 @@
+"""What the rules cost a real Prometheus, at 10, 100 and 1,000 GPUs with a model server for every two of them.
+
+Run by hand (`make bench-rules`), never by the test command. A node of two GPUs and a vLLM server is simulated for an hour of
+calm and copied, host by host, into an empty Prometheus; then the rules are loaded and evaluated in real time while scrapes go
+on. What rules read of older times is written as well: every span that some rule looks back on, of the series it reads there.
+So long windows are full, as after weeks.
+
+Printed: how long all groups together take for one interval (mean and worst), the series that they read and write, and the
+most expensive rules. Aim: 1,000 GPUs and 500 servers in at most 1 s on two cores.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import signal
+import statistics
+import sys
+import tempfile
+import time
+from collections import defaultdict
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import numpy as np
+import promql_parser as parser
+
+from atlas_ops.catalog import build_catalog
+from atlas_ops.expressions.firing import nodes
+from atlas_ops.prometheus import Prometheus
+from atlas_ops.rehearsal import remote_write, rules
+from atlas_ops.rehearsal.play import play
+from atlas_ops.rehearsal.rules import Rule
+from atlas_ops.rehearsal.samples import Series, Times, Values, Written
+from atlas_ops.render import render
+from atlas_ops.settings import Settings
+from atlas_ops.simulator import scenario_by_name
+from atlas_ops.stage.processes import Process, free_port, get, post, program
+
+SIZES = (10, 100, 1000)
+GPUS_OF_A_NODE = 2
+SERVERS_OF_A_MODEL = 10
+STEP_SECONDS = 15
+HOUR = 3600
+AIM_SECONDS = 1.0
+Span = tuple[float, float]
+"""From how long ago to how long ago, seconds, the longer first."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Measured:
+    """What was seen at one size."""
+
+    gpus: int
+    models: int
+    read: int
+    written: int
+    seconds: Sequence[float]
+    """Of each interval: all groups together."""
+    by_rule: Mapping[str, float]
+
+
+def node() -> dict[Series, Values]:
+    """Return the series of a node, an hour long at the step of the scrapes."""
+    calm = replace(scenario_by_name("calm"), calm_minutes=60, active_minutes=0.25, after_minutes=0)
+    table = play(calm, seed=1, timing=Settings().parameters.timing).table
+    of_second = {
+        value
+        for one in table.values
+        for label, value in one.labels
+        if label == "server" and "llama-1" in dict(one.labels).values()
+    }
+    return {one: column for one, column in table.values.items() if dict(one.labels).get("server") not in of_second}
+
+
+def fleet(series: Mapping[Series, Values], gpus: int) -> Iterator[tuple[Series, Values]]:
+    """Yield the series of every node: copies with names of their own."""
+    for number in range(gpus // GPUS_OF_A_NODE):
+        model = f"model-{number // SERVERS_OF_A_MODEL}"
+        for one, column in series.items():
+            yield (
+                Series(one.name, tuple((name, _renamed(name, value, number, model)) for name, value in one.labels)),
+                column,
+            )
+
+
+def _renamed(label: str, value: str, number: int, model: str) -> str:
+    if label == "model":
+        return model
+    return (
+        f"{value}-{number}"
+        if label in ("host_name", "server", "uuid", "k8s_pod_name", "instance", "pci_bus_id")
+        else value
+    )
+
+
+def spans(known: Sequence[Rule]) -> dict[str, list[Span]]:
+    """Return which spans of the past the rules read of each series by name."""
+    found: dict[str, set[Span]] = defaultdict(set)
+    for rule in known:
+        for part in nodes(parser.parse(rule.expr)):
+            if isinstance(part, parser.MatrixSelector):
+                selector, window = part.vector_selector, part.range.total_seconds()
+            elif isinstance(part, parser.VectorSelector):
+                selector, window = part, 300.0
+            else:
+                continue
+            offset = selector.offset.total_seconds() if selector.offset else 0.0
+            found[str(selector.name)].add((offset + window, offset))
+    return {name: sorted(told) for name, told in found.items()}
+
+
+def past(told: Sequence[Span], now: float, until: float) -> Times:
+    """Return the times, before `until`, at which samples are needed so that these spans are full. Milliseconds."""
+    steps = [
+        np.arange(now - longest - 600, min(now - shortest + 600, until), STEP_SECONDS) for longest, shortest in told
+    ]
+    times: Times = np.unique(np.concatenate([*steps, np.array([])]) // STEP_SECONDS * STEP_SECONDS * 1000).astype(
+        np.int64
+    )
+    return times
+
+
+class Bench:
+    """One Prometheus at one size."""
+
+    def __init__(self, folder: Path, gpus: int) -> None:
+        self.gpus, self.folder = gpus, folder
+        self.address = f"http://127.0.0.1:{free_port()}"
+        self.prometheus = Prometheus(self.address, timeout_seconds=120)
+        self.rules = rules.of_catalog(build_catalog(), Settings())
+        self.spans = spans(self.rules)
+        self.fleet = dict(fleet(node(), gpus))
+
+    def command(self) -> list[str]:
+        """Return how Prometheus is started: without rules first, and taking samples that are late."""
+        (self.folder / "prometheus.yml").write_text("storage: {tsdb: {out_of_order_time_window: 40d}}\n")
+        return [
+            program("prometheus", "prometheus"), f"--config.file={self.folder / 'prometheus.yml'}",
+            f"--storage.tsdb.path={self.folder / 'data'}", f"--web.listen-address={self.address.removeprefix('http://')}",
+            "--web.enable-remote-write-receiver", "--web.enable-lifecycle", "--storage.tsdb.retention.time=100d", "--log.level=error",
+        ]  # fmt: skip
+
+    def measure(self, intervals: int) -> Measured:
+        """Fill it, load the rules, and watch them for some intervals."""
+        began = time.time()
+        self._write(self._hour(began))
+        self._write(self._older(began))
+        self._note(f"an hour of {len(self.fleet)} series written in {time.time() - began:.0f} s")
+        models = self._record(began)
+        self._load_rules()
+        seconds: list[float] = []
+        by_rule: dict[str, list[float]] = defaultdict(list)
+        for _ in range(intervals):
+            due = time.time() + STEP_SECONDS
+            self._write(self._now())
+            time.sleep(max(0.0, due - time.time()))
+            groups = json.loads(get(f"{self.address}/api/v1/rules")[1])["data"]["groups"]
+            seconds.append(sum(group["evaluationTime"] for group in groups))
+            for rule in (rule for group in groups for rule in group["rules"]):
+                by_rule[rule["name"]].append(rule["evaluationTime"])
+        return Measured(
+            gpus=self.gpus, models=models, read=len(self.fleet), written=self._count('{__name__=~".+:.+:.+"}'),
+            seconds=seconds[2:], by_rule={name: sum(values[2:]) / len(values[2:]) for name, values in by_rule.items()},
+        )  # fmt: skip
+
+    def _hour(self, now: float) -> Iterator[Written]:
+        for series, column in self.fleet.items():
+            there = ~np.isnan(column)
+            times = ((now - STEP_SECONDS * np.arange(len(column) - 1, -1, -1)) * 1000).astype(np.int64)
+            yield Written(series, times[there], column[there])
+
+    def _older(self, now: float) -> Iterator[Written]:
+        """Yield what lies before that hour, where rules read it: each series goes on as it went."""
+        for series, column in self.fleet.items():
+            times = past([span for span in self.spans.get(series.name, ()) if span[0] > HOUR], now, now - HOUR - 60)
+            if len(times):
+                slope = (column[-1] - column[0]) / HOUR
+                yield Written(series, times, np.nan_to_num(column[0] - slope * (now - HOUR - times / 1000)))
+
+    def _now(self) -> Iterator[Written]:
+        moment = np.array([round(time.time() * 1000)], dtype=np.int64)
+        for series, column in self.fleet.items():
+            steady = column[-1] + (column[-1] - column[-2]) * 0.5
+            if not np.isnan(steady):
+                yield Written(series, moment, np.array([steady]))
+
+    def _record(self, now: float) -> int:
+        """Write what the recording rules would have written in the past that rules look back on; return the models seen."""
+        for circle in rules.in_order(rule for rule in self.rules if not rule.alert):
+            for rule in circle:
+                times = past(self.spans.get(rule.name, ()), now, now)
+                found = [(p.labels, p.value) for p in self.prometheus.query(rule.expr)] if len(times) else []
+                self._write(
+                    Written(_labelled(rule, labels), times, np.full(len(times), value)) for labels, value in found
+                )
+        return self._count("count by (model) (atlas_requests_running)")
+
+    def _load_rules(self) -> None:
+        files = {path: text for path, text in render(build_catalog(), Settings()).items() if path.endswith(".yaml")}
+        for path, text in files.items():
+            if path.startswith("alerts/") and path.count("/") == 1:
+                (self.folder / Path(path).name).write_text(text)
+        (self.folder / "prometheus.yml").write_text(
+            "rule_files: ['[a-z]*.yaml']\nstorage: {tsdb: {out_of_order_time_window: 40d}}\n"
+        )
+        status, body = post(f"{self.address}/-/reload")
+        if status != 200:
+            raise SystemExit(f"the rules are refused: {body!r}")
+
+    def _count(self, selector: str) -> int:
+        found = self.prometheus.query(f"count({selector})")
+        return int(found[0].value) if found else 0
+
+    def _write(self, written: Iterator[Written]) -> None:
+        for body in remote_write.bodies(written):
+            self.prometheus.write(body)
+
+    def _note(self, text: str) -> None:
+        print(f"{self.gpus} GPUs: {text}", file=sys.stderr, flush=True)
+
+
+def _labelled(rule: Rule, labels: Mapping[str, str]) -> Series:
+    kept = {name: value for name, value in labels.items() if name != "__name__"} | dict(rule.labels)
+    return Series(rule.name, tuple(sorted(kept.items())))
+
+
+def run(gpus: int, intervals: int) -> Measured:
+    """Measure one size."""
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        bench = Bench(folder, gpus)
+        with Process("prometheus", bench.command(), log=folder / "prometheus.log") as process:
+            process.wait_until_ready(f"{bench.address}/-/ready")
+            return bench.measure(intervals)
+
+
+def told(found: Sequence[Measured]) -> None:
+    """Print the table, and what costs most at the largest size."""
+    print(
+        f"{'GPUs':>6} {'servers':>8} {'models':>7} {'series read':>12} {'written':>8} {'mean':>9} {'worst':>9} {'per GPU':>9}"
+    )
+    for one in found:
+        mean, worst = statistics.mean(one.seconds), max(one.seconds)
+        print(
+            f"{one.gpus:>6} {one.gpus // GPUS_OF_A_NODE:>8} {one.models:>7} {one.read:>12} {one.written:>8} "
+            f"{mean * 1000:>6.0f} ms {worst * 1000:>6.0f} ms {mean / one.gpus * 1e6:>6.0f} us"
+        )
+    largest = found[-1]
+    verdict = "within" if max(largest.seconds) <= AIM_SECONDS else "beyond"
+    print(
+        f"{largest.gpus} GPUs: {verdict} the aim of {AIM_SECONDS:g} s for one interval. The most expensive rules there:"
+    )
+    for name, seconds in sorted(largest.by_rule.items(), key=lambda pair: -pair[1])[:12]:
+        print(f"  {seconds * 1000:>7.1f} ms  {name}")
+
+
+def main() -> None:
+    """Measure every size that was asked for."""
+    arguments = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    arguments.add_argument("--gpus", type=int, nargs="+", default=SIZES, metavar="N", help="sizes (%(default)s)")
+    arguments.add_argument(
+        "--intervals", type=int, default=8, metavar="N", help="intervals that are watched (%(default)s)"
+    )
+    args = arguments.parse_args()
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))
+    told([run(gpus, args.intervals) for gpus in args.gpus])
+
+
+if __name__ == "__main__":
+    main()
