@@ -6,7 +6,7 @@ from atlas_ops import promql
 from atlas_ops.catalog import conventions as c
 from atlas_ops.catalog import signals as s
 from atlas_ops.catalog.faults.availability import symptoms
-from atlas_ops.catalog.model import Family, Fault, Panel, Rule, Severity
+from atlas_ops.catalog.model import Family, Fault, Panel, Rule, Severity, Signal
 from atlas_ops.catalog.parameters import OUTLAST_SECONDS, Parameters
 
 
@@ -47,31 +47,24 @@ def model_server_down(parameters: Parameters) -> Fault:
 
 def model_not_ready(parameters: Parameters) -> Fault:
     """Return the fault."""
-    timing, seconds = parameters.timing, parameters.limits.not_ready_seconds
-    window = timing.window(seconds)
     identity = ", ".join(c.SERVER_IDENTITY)
-    model = _never(str(s.MODEL_READY), c.SERVER_LABELS, window)
-    server = _never(str(s.SERVER_READY), c.SERVER_IDENTITY, window)
     return Fault(
         name="ModelNotReady",
         family=Family.AVAILABILITY,
         meaning="The server is up and answers, and has said for a long time that it, or its model, is not ready.",
         impact="Balancers leave this server out: the model runs with a replica less than is paid for, or not at all.",
         rules=(
-            Rule(
-                # One that is down, or scaled away, says nothing any more; its last word is in the window for a while.
-                expr=(
-                    f"({model}\nor ({server} unless on ({identity}) ({model})))\nand on ({identity}) {s.SERVER_UP} == 1"
-                ),
-                labels=c.SERVER_LABELS,
-                severity=Severity.TICKET,
-                summary=(
-                    "{{ $labels.server }} ({{ $labels.runtime }}) answers, and has not been ready"
-                    "{{ with $labels.model }} with {{ . }}{{ end }} for "
-                    f"{promql.duration(timing.hold(seconds))}."
-                ),
-                for_seconds=timing.hold(60),
-                keep_firing_seconds=timing.hold(OUTLAST_SECONDS),
+            _not_ready(
+                parameters, s.MODEL_READY, c.SERVER_LABELS, "{{ $labels.model }} on {{ $labels.server }}", "model"
+            ),
+            # A server is hardly ever ready when its model is not: that is told by the model's name.
+            _not_ready(
+                parameters,
+                s.SERVER_READY,
+                c.SERVER_IDENTITY,
+                "{{ $labels.server }}",
+                "server",
+                unless=f"\nunless on ({identity}) {s.MODEL_READY} == 0",
             ),
         ),
         panel=Panel(
@@ -93,7 +86,24 @@ def model_not_ready(parameters: Parameters) -> Fault:
     )
 
 
-def _never(ready: str, labels: tuple[str, ...], window: str) -> str:
-    """Return PromQL for what has said `not ready` alone, since a window ago and until now."""
-    by = ", ".join(labels)
-    return f"(max by ({by}) (max_over_time({ready}[{window}])) == 0 and max by ({by}) ({ready} offset {window}) == 0)"
+def _not_ready(
+    parameters: Parameters, ready: Signal, labels: tuple[str, ...], who: str, variant: str, unless: str = ""
+) -> Rule:
+    timing, seconds = parameters.timing, parameters.limits.not_ready_seconds
+    window, by = timing.window(seconds), ", ".join(labels)
+    never = f"max by ({by}) (max_over_time({ready}[{window}])) == 0"
+    then = f"max by ({by}) ({ready} offset {window}) == 0"
+    # One that is down, or scaled away, says nothing any more; its last word is in the window for a while.
+    up = f"and on ({', '.join(c.SERVER_IDENTITY)}) {s.SERVER_UP} == 1"
+    return Rule(
+        expr=f"{never}\nand {then}\n{up}{unless}",
+        labels=labels,
+        severity=Severity.TICKET,
+        summary=(
+            f"{who} ({{{{ $labels.runtime }}}}) has not been ready for {promql.duration(timing.hold(seconds))}, while the "
+            "server answers."
+        ),
+        for_seconds=timing.hold(60),
+        keep_firing_seconds=timing.hold(OUTLAST_SECONDS),
+        variant=variant,
+    )
