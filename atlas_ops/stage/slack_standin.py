@@ -17,7 +17,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from types import TracebackType
 from urllib.parse import parse_qsl
 
-from atlas_ops.stage import slack_limits
+from atlas_ops.stage import slack_limits, slack_webhook
 from atlas_ops.stage.slack_limits import Json
 
 CHANNEL_ID = "C0STANDIN01"
@@ -48,7 +48,8 @@ class Message:
 class Answer:
     """One answer over HTTP."""
 
-    body: Json
+    body: Json | str
+    """A text only where Slack answers with one: at incoming webhooks."""
     status: int = 200
     headers: Mapping[str, str] = dataclasses.field(default_factory=dict)
 
@@ -70,13 +71,18 @@ class SlackStandIn:
         """Asked before each call is judged; what it returns is the answer."""
         self._lock = threading.Lock()
         self._gate = _Gate()
-        self._server = _Server(("127.0.0.1", port), self.answer)
+        self._server = _Server(("127.0.0.1", port), self.answer, self.webhook)
         self._thread = threading.Thread(target=self._server.serve_forever, args=(0.05,), daemon=True)
 
     @property
     def url(self) -> str:
         """The base address of the API."""
         return f"http://127.0.0.1:{self._server.server_address[1]}/api/"
+
+    @property
+    def webhook_url(self) -> str:
+        """The address of its incoming webhook, a secret as the token is."""
+        return f"http://127.0.0.1:{self._server.server_address[1]}{slack_webhook.PATH}"
 
     @property
     def messages(self) -> tuple[Message, ...]:
@@ -149,6 +155,16 @@ class SlackStandIn:
             answer = self._judge(method, token, arguments)
         self._gate.pass_through(method, accepted=True)
         return answer
+
+    def webhook(self, arguments: Json) -> Answer:
+        """Answer a post to the incoming webhook, which needs no token and knows nothing of its troubles."""
+        with self._lock:
+            self._calls.append("webhook")
+            text, ts = slack_webhook.said(arguments), self._next_ts()
+            if not text:
+                return Answer(body="no_text", status=400)
+            self._messages[ts] = Message(channel=CHANNEL_ID, ts=ts, thread_ts="", text=text, blocks=(), metadata={})
+            return Answer(body="ok")
 
     def _judge(self, method: str, token: str, arguments: Json) -> Answer:
         if self._failure is not None and self._failures_left > 0:
@@ -305,9 +321,15 @@ class _Gate:
 class _Server(ThreadingHTTPServer):
     daemon_threads = True
 
-    def __init__(self, address: tuple[str, int], answer: Callable[[str, str, Json], Answer]) -> None:
+    def __init__(
+        self,
+        address: tuple[str, int],
+        answer: Callable[[str, str, Json], Answer],
+        webhook: Callable[[Json], Answer],
+    ) -> None:
         super().__init__(address, _Handler)
         self.answer = answer
+        self.webhook = webhook
 
 
 class _Handler(BaseHTTPRequestHandler):
@@ -316,13 +338,16 @@ class _Handler(BaseHTTPRequestHandler):
     def do_POST(self) -> None:
         """Answer a call; slack_sdk posts all of them."""
         body = self.rfile.read(int(self.headers.get("Content-Length") or 0))
-        method = self.path.rpartition("/api/")[2]
-        token = self.headers.get("Authorization", "").removeprefix("Bearer ").strip()
-        answer = self.server.answer(method, token, self._arguments(body))
-        text = json.dumps(answer.body).encode()
+        if self.path == slack_webhook.PATH:
+            answer = self.server.webhook(self._arguments(body))
+        else:
+            token = self.headers.get("Authorization", "").removeprefix("Bearer ").strip()
+            answer = self.server.answer(self.path.rpartition("/api/")[2], token, self._arguments(body))
+        told = answer.body
+        text = told.encode() if isinstance(told, str) else json.dumps(told).encode()
         try:
             self.send_response(answer.status)
-            for name, value in {**answer.headers, "Content-Type": "application/json"}.items():
+            for name, value in {**answer.headers, "Content-Type": _type(answer)}.items():
                 self.send_header(name, value)
             self.send_header("Content-Length", str(len(text)))
             self.end_headers()
@@ -338,6 +363,10 @@ class _Handler(BaseHTTPRequestHandler):
 
     def log_message(self, format: str, *args: object) -> None:  # noqa: A002 - the name of the base class
         """Say nothing."""
+
+
+def _type(answer: Answer) -> str:
+    return "text/html" if isinstance(answer.body, str) else "application/json"
 
 
 def _ok(**values: object) -> Answer:

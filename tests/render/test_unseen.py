@@ -81,7 +81,7 @@ def test_every_page_goes_on_while_its_exporter_is_away_and_ends_when_sight_is_ba
 
 
 def test_every_page_ends_when_its_target_is_taken_away_for_good(tmp_path: Path) -> None:
-    run(tmp_path, "1+0x7 0+0x72 stale", expected(19, HELD), expected(38, ()))
+    run(tmp_path, "1+0x7 0+0x72 stale", expected(27, HELD), expected(45, ()))
 
 
 def test_a_lost_scrape_of_another_exporter_holds_nothing(tmp_path: Path) -> None:

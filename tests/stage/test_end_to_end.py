@@ -90,8 +90,7 @@ def test_a_pager_killed_between_alert_and_delivery_still_sends_exactly_one_messa
         slack.fail_with(503)
         with overload(triton):
             assert eventually(lambda: b"QueueBacklog" in get(f"{stack.addresses.pager}/")[1])
-            assert stack.pager is not None
-            stack.pager.kill()
+            stack.processes["pager"].kill()
             assert not pages(slack, "QueueBacklog")
             slack.fail_with(None)
             stack.start_pager()

@@ -22,6 +22,9 @@ PAGES_UNSEEN = "alert:atlas_page_unseen:firing"
 SIGHT_SECONDS = 120.0
 """How long an exporter has to answer again before what it says counts: the usual window of the rates, which would be
 empty or too low before."""
+REMEMBERED_SECONDS = 600.0
+"""How long the last word of a target counts that nobody asks any more: it was taken away, or Prometheus itself was away
+for a moment and has not asked yet."""
 
 _JOB = f'job="{c.EXPORTER_JOB}"'
 PAGE_MADE = promql.select(s.EXPORTER_COLLECTOR_SUCCESS, _JOB, 'collector="page"')
@@ -33,8 +36,9 @@ _SOURCES = (s.SERVER_UP, s.GPU_UP, s.HOST_OOM_KILLS, s.REQUESTS_RUNNING, s.REQUE
 def recordings(parameters: Parameters) -> tuple[Recording, ...]:
     """Return the recordings, in the order in which they read each other."""
     exporter = "on (job, instance)"
-    window = parameters.timing.window(SIGHT_SECONDS)
-    blind = f"min_over_time(up{{{_JOB}}}[{window}]) == 0 or min_over_time({PAGE_MADE}[{window}]) == 0"
+    window, memory = (parameters.timing.window(seconds) for seconds in (SIGHT_SECONDS, REMEMBERED_SECONDS))
+    answers = f"min_over_time(up{{{_JOB}}}[{window}]) or last_over_time(up{{{_JOB}}}[{memory}])"
+    blind = f"({answers}) == 0 or min_over_time({PAGE_MADE}[{window}]) == 0"
     told = " or ".join(promql.select(source, _JOB) for source in _SOURCES)
     of_hosts = _firing(f'{c.HOST_NAME}!=""')
     of_models = _firing(f'{c.HOST_NAME}=""', f'{c.MODEL}!=""')
