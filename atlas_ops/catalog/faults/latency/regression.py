@@ -8,11 +8,10 @@ holds too few requests, six hours have to do. `benchmarks/regression.py` measure
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 
 from atlas_ops import promql
-from atlas_ops.catalog import conventions as c
-from atlas_ops.catalog.faults.latency import usual, workload
+from atlas_ops.catalog.faults.latency import tail, usual, workload
 from atlas_ops.catalog.model import Family, Fault, Inhibition, Panel, Recording, Rule, Severity
 from atlas_ops.catalog.parameters import OUTLAST_SECONDS, Objective, Parameters, Timing
 
@@ -22,7 +21,6 @@ _LEAST = {"1h": "model:atlas_latency_slow:least_ratio25m", "6h": "model:atlas_la
 _DEVIATIONS = {"1h": "model:atlas_latency_slow:deviations1h", "6h": "model:atlas_latency_slow:deviations6h"}
 """By how many standard deviations more requests than allowed were slower than each bound."""
 _MINUTES5, _HOUR = 300.0, 3600.0
-_ON = f"on ({', '.join(usual.BY_LATENCY)})"
 
 
 def fault(parameters: Parameters) -> Fault:
@@ -69,39 +67,32 @@ def fault(parameters: Parameters) -> Fault:
 
 def _panel() -> str:
     slow = promql.select(_LEAST["1h"], 'model=~"$model"')
-    return f"max by ({', '.join(usual.BY_LATENCY)}) ({slow} / {usual.USUAL})"
+    return f"max by ({', '.join(tail.BY_LATENCY)}) ({slow} / {usual.USUAL})"
 
 
 def _recordings(parameters: Parameters) -> tuple[Recording, ...]:
     timing = parameters.timing
     minutes, hours = (timing.window(length) for length in (_MINUTES5, _HOUR))
-    parts = f"({usual.share(usual.COUNTED)})[{timing.window(5 * _MINUTES5)}:{minutes}]"
-    long_parts = f"({usual.share(usual.HOURLY)})[{timing.window(3 * _HOUR)}:{hours}]"
+    parts = f"({tail.share(tail.recorded(usual.COUNTED))})[{timing.window(5 * _MINUTES5)}:{minutes}]"
+    long_parts = f"({tail.share(tail.recorded(usual.HOURLY))})[{timing.window(3 * _HOUR)}:{hours}]"
     return (
         Recording(name=_LEAST["1h"], expr=f"min_over_time({parts}) and {usual.USUAL}"),
         Recording(name=_LEAST["6h"], expr=f"min_over_time({long_parts}) and {usual.USUAL}"),
-        Recording(
-            name=_DEVIATIONS["1h"], expr=_deviations(parameters, lambda bounds: promql.select(usual.HOURLY, bounds))
-        ),
-        Recording(name=_DEVIATIONS["6h"], expr=_deviations(parameters, lambda bounds: _six_hours(timing, bounds))),
+        Recording(name=_DEVIATIONS["1h"], expr=_deviations(parameters, tail.recorded(usual.HOURLY))),
+        Recording(name=_DEVIATIONS["6h"], expr=_deviations(parameters, _six_hours(timing))),
         Recording(name=TIMES_USUAL, expr=_times_usual(parameters)),
     )
 
 
-def _six_hours(timing: Timing, bounds: str) -> str:
-    return f"sum_over_time({promql.select(usual.HOURLY, bounds)}[{timing.window(6 * _HOUR)}:{timing.window(_HOUR)}])"
+def _six_hours(timing: Timing) -> tail.Counted:
+    window = f"[{timing.window(6 * _HOUR)}:{timing.window(_HOUR)}]"
+    return lambda bounds: f"sum_over_time({promql.select(usual.HOURLY, bounds)}{window})"
 
 
-def _deviations(parameters: Parameters, counts: Callable[[str], str]) -> str:
-    """Return (slow - allowed) / sqrt(allowed * (1 + requests / requests before)): the last factor is for how well the
-    usual share is known. Absent where fewer slow requests are to be expected than chance can be told from."""
-    every = counts(usual.ALL)
-    slow = f"{every} - {_ON} group_right () {counts(usual.FINITE)}"
-    allowed = f"{usual.ALLOWED} * {_ON} group_left () {every}"
-    spread = f"1 + {every} / {_ON} {usual.BEFORE_ALL}"
+def _deviations(parameters: Parameters, counted: tail.Counted) -> str:
+    deviations = tail.deviations(counted, allowed=usual.ALLOWED, known=usual.BEFORE_ALL)
     least = promql.number(parameters.limits.regression_least_slow_requests)
-    enough = f"{usual.USUAL} * {_ON} group_left () {every} >= {least}"
-    return f"(({slow}) - {allowed})\n  / sqrt({allowed} * {_ON} group_left () ({spread}))\nand {enough}"
+    return f"{deviations}\nand {usual.USUAL} * {tail.ON} group_left () {counted(tail.ALL)} >= {least}"
 
 
 def _times_usual(parameters: Parameters) -> str:
@@ -110,14 +101,14 @@ def _times_usual(parameters: Parameters) -> str:
         f"{_LEAST[window]} / {usual.USUAL} and {_DEVIATIONS[window]} > {deviations} and {_LEAST[window]} > {usual.ALLOWED}"
         for window in ("1h", "6h")
     )
-    slower = f"max by ({', '.join(usual.BY_LATENCY)}) (\n  " + "\n  or ".join(found) + "\n)"
-    return f"{slower}\nunless on ({', '.join(c.MODEL_LABELS)}) {workload.MOVED}"
+    slower = f"max by ({', '.join(tail.BY_LATENCY)}) (\n  " + "\n  or ".join(found) + "\n)"
+    return f"{slower}\nunless {tail.ON_MODEL} {workload.MOVED}"
 
 
 def _mild(parameters: Parameters) -> Rule:
     return Rule(
         expr=TIMES_USUAL,
-        labels=usual.BY_LATENCY,
+        labels=tail.BY_LATENCY,
         severity=Severity.TICKET,
         summary=_SUMMARY,
         for_seconds=parameters.timing.hold(120),
@@ -128,7 +119,7 @@ def _mild(parameters: Parameters) -> Rule:
 
 _SUMMARY = (
     'Slow requests to {{ $labels.model }} have become at least {{ $value | printf "%.1f" }} times as frequent as is usual at '
-    'this time ({{ if eq $labels.signal "time_to_first_token" }}first token{{ else }}whole request{{ end }}).'
+    f"this time ({tail.WHAT})."
 )
 
 
@@ -137,8 +128,8 @@ def _severe(parameters: Parameters, objective: Objective, models: str) -> Rule:
     ratio = promql.number(parameters.limits.regression_page_ratio)
     late = " or ".join(_burning(parameters, objective, models))
     return Rule(
-        expr=f"{slower} >= {ratio}\nor\n{slower} and on ({', '.join(c.MODEL_LABELS)}) ({late})",
-        labels=usual.BY_LATENCY,
+        expr=f"{slower} >= {ratio}\nor\n{slower} and {tail.ON_MODEL} ({late})",
+        labels=tail.BY_LATENCY,
         severity=Severity.PAGE,
         summary=_SUMMARY,
         for_seconds=parameters.timing.hold(120),

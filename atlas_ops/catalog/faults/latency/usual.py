@@ -1,7 +1,6 @@
 """How slow a model usually is: recordings that say what share of its requests is slower than each bucket bound.
 
-Used by `regression`. Everything is a share above a bucket bound, which is exact; a percentile read from buckets is not.
-Requests are counted once, over five minutes and model by model; all longer windows add such counts up, so the raw buckets
+Used by `regression` and `workload`. Requests are counted once, over five minutes and model by model; all longer windows add such counts up, so the raw buckets
 of every server are read once.
 
 What is usual comes from the same time of the last four weeks, as many of them as there are, and of yesterday; a model that
@@ -13,14 +12,10 @@ from __future__ import annotations
 
 from atlas_ops import promql
 from atlas_ops.catalog import conventions as c
-from atlas_ops.catalog import signals as s
-from atlas_ops.catalog.model import Recording, Severity, Signal
+from atlas_ops.catalog.faults.latency import tail
+from atlas_ops.catalog.model import Recording, Severity
 from atlas_ops.catalog.parameters import Parameters, Timing
 
-SIGNAL = "signal"
-"""Label that says which latency it is: a runtime without first tokens is judged by whole requests."""
-BY_LATENCY = (*c.MODEL_LABELS, SIGNAL)
-BY_BOUND = (*BY_LATENCY, "le")
 HISTORY = "history"
 """Label that says of which days a count is: the same time of the last `weeks` or of `yesterday`, or all of the last `days`."""
 COUNTED = "model:atlas_latency_bucket:increase5m"
@@ -30,7 +25,6 @@ BEFORE = "model:atlas_latency_before_bucket:increase"
 BEFORE_ALL = "model:atlas_latency_before:increase"
 USUAL = "model:atlas_latency_slow:usual_ratio"
 ALLOWED = "model:atlas_latency_slow:allowed_ratio"
-ALL, FINITE = 'le="+Inf"', 'le!="+Inf"'
 
 _DISTURBING = "P99Regression|CanaryRegression"
 _BURNS = "TimeToFirstTokenSloBurn|RequestLatencySloBurn"
@@ -60,27 +54,8 @@ def recordings(parameters: Parameters) -> tuple[Recording, ...]:
     )
 
 
-def share(counts: str, *matchers: str) -> str:
-    """Return the share of requests slower than each bound, from counts by bound."""
-    finite, every = promql.select(counts, FINITE, *matchers), promql.select(counts, ALL, *matchers)
-    return f"1 - {finite} / ignoring (le) group_left () {every}"
-
-
 def _counted(timing: Timing) -> str:
-    first_token = _increase(s.TIME_TO_FIRST_TOKEN, timing)
-    whole = _increase(s.REQUEST_DURATION, timing)
-    tokens = promql.sum_by(c.MODEL_LABELS, f"{s.TIME_TO_FIRST_TOKEN}_count")
-    told = f"{whole}\n  unless on ({', '.join(c.MODEL_LABELS)}) {tokens} > 0"
-    latencies = (
-        promql.label_replace(first_token, SIGNAL, "time_to_first_token"),
-        promql.label_replace(told, SIGNAL, "request_duration"),
-    )
-    # Prometheus 2 writes the bound 1 as the page does, 3 as 1.0: one text, so that an upgrade costs no history.
-    return promql.label_replace("\nor\n".join(latencies), "le", "$1", "le", "(.+)[.]0")
-
-
-def _increase(signal: Signal, timing: Timing) -> str:
-    return promql.sum_by((*c.MODEL_LABELS, "le"), promql.increase(f"{signal}_bucket", timing.window(_MINUTES5)))
+    return tail.counts(c.MODEL_LABELS, lambda signal: promql.increase(f"{signal}_bucket", timing.window(_MINUTES5)))
 
 
 def _undisturbed(timing: Timing) -> str:
@@ -91,7 +66,7 @@ def _undisturbed(timing: Timing) -> str:
     )
     # For an hour after its end, too: the hour that is counted still holds its requests.
     disturbed = " or ".join(f"last_over_time({alert}[{timing.window(_HOUR)}])" for alert in alerts)
-    return f"{HOURLY}\nunless on ({', '.join(c.MODEL_LABELS)})\n({disturbed})"
+    return f"{HOURLY}\nunless {tail.ON_MODEL}\n({disturbed})"
 
 
 def _before(timing: Timing) -> str:
@@ -104,7 +79,7 @@ def _before(timing: Timing) -> str:
     weeks = (promql.label_replace(same_time(week * _WEEK), "week", str(week)) for week in range(1, _WEEKS + 1))
     days = f"{UNDISTURBED}[{timing.window(2 * _DAY)}:{hour}] offset {hour}"
     histories = (
-        promql.label_replace(promql.sum_by(BY_BOUND, "\n  or ".join(weeks)), HISTORY, "weeks"),
+        promql.label_replace(promql.sum_by(tail.BY_BOUND, "\n  or ".join(weeks)), HISTORY, "weeks"),
         promql.label_replace(same_time(_DAY), HISTORY, "yesterday"),
         promql.label_replace(
             f"sum_over_time({days})\n  and count_over_time({days}) >= {_LEAST_HOURS}", HISTORY, "days"
@@ -114,23 +89,19 @@ def _before(timing: Timing) -> str:
 
 
 def _before_all() -> str:
-    weeks, days = (promql.select(BEFORE, ALL, f'{HISTORY}="{history}"') for history in ("weeks", "days"))
-    return f"{weeks} >= {_LEAST_REQUESTS}\nor on ({', '.join(BY_LATENCY)})\n{days}"
+    weeks, days = (promql.select(BEFORE, tail.ALL, f'{HISTORY}="{history}"') for history in ("weeks", "days"))
+    return f"{weeks} >= {_LEAST_REQUESTS}\nor {tail.ON}\n{days}"
 
 
 def _usual(parameters: Parameters) -> str:
-    limits = parameters.limits
     judged = f"({BEFORE_ALL} or {promql.label_replace(BEFORE_ALL, HISTORY, 'yesterday')})"
-    shares = f"{share(BEFORE)}\n  and on ({', '.join((*BY_LATENCY, HISTORY))})\n  {judged}"
+    shares = f"{tail.share(tail.recorded(BEFORE))}\n  and on ({', '.join((*tail.BY_LATENCY, HISTORY))})\n  {judged}"
     # The larger of the shares before, so that neither a calm week nor a calm yesterday makes an ordinary day look slow.
-    highest = f"max by ({', '.join(BY_BOUND)}) (\n  {shares}\n)"
-    least, most = (promql.number(limit) for limit in (limits.regression_least_share, limits.regression_most_share))
-    return f"clamp_min({highest}, {least}) <= {most}"
+    highest = f"max by ({', '.join(tail.BY_BOUND)}) (\n  {shares}\n)"
+    return tail.in_tail(highest, parameters.limits)
 
 
 def _allowed(parameters: Parameters) -> str:
     weeks, days = parameters.limits.regression_ratio_weeks, parameters.limits.regression_ratio_days
     known = promql.select(BEFORE_ALL, f'{HISTORY}="weeks"')
-    return (
-        f"{USUAL} * {promql.number(weeks)} and on ({', '.join(BY_LATENCY)}) {known}\nor\n{USUAL} * {promql.number(days)}"
-    )
+    return f"{USUAL} * {promql.number(weeks)} and {tail.ON} {known}\nor\n{USUAL} * {promql.number(days)}"

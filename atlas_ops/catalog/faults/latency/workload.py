@@ -9,7 +9,7 @@ from __future__ import annotations
 from atlas_ops import promql
 from atlas_ops.catalog import conventions as c
 from atlas_ops.catalog import signals as s
-from atlas_ops.catalog.faults.latency import usual
+from atlas_ops.catalog.faults.latency import tail, usual
 from atlas_ops.catalog.model import Recording, Signal
 from atlas_ops.catalog.parameters import Parameters, Timing
 
@@ -20,7 +20,6 @@ _WAIT = "model:atlas_queue_time:mean30m"
 _LATENCY = "model:atlas_latency:mean30m"
 _REQUESTS = "model:atlas_latency_requests:increase1h"
 _WINDOW, _DAY, _WEEK = 1800.0, 86400.0, 604800.0
-_ON = f"on ({', '.join(c.MODEL_LABELS)})"
 
 
 def recordings(parameters: Parameters) -> tuple[Recording, ...]:
@@ -32,7 +31,7 @@ def recordings(parameters: Parameters) -> tuple[Recording, ...]:
         Recording(name=_WAIT, expr=_mean(s.QUEUE_TIME, timing)),
         Recording(name=_LATENCY, expr=f"{first_token} >= 0\nor\n{whole}"),
         Recording(
-            name=_REQUESTS, expr=f"max by ({', '.join(c.MODEL_LABELS)}) ({promql.select(usual.HOURLY, usual.ALL)})"
+            name=_REQUESTS, expr=f"max by ({', '.join(c.MODEL_LABELS)}) ({promql.select(usual.HOURLY, tail.ALL)})"
         ),
         Recording(name=MOVED, expr=_moved(parameters)),
     )
