@@ -6,8 +6,8 @@ import random
 from collections.abc import Iterable
 from dataclasses import replace
 
-from atlas_ops.simulator.arrivals import Request
 from atlas_ops.simulator.effects import ServerEffect
+from atlas_ops.simulator.traffic import Request
 
 
 def under(

@@ -10,8 +10,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import Enum
 
-from atlas_ops.simulator.arrivals import Traffic
 from atlas_ops.simulator.state import HEALTHY
+from atlas_ops.simulator.traffic import Traffic
 
 
 class Answer(Enum):

@@ -18,11 +18,11 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 
 from atlas_ops.errors import AtlasError
-from atlas_ops.simulator.arrivals import Request
 from atlas_ops.simulator.counters import Counters
 from atlas_ops.simulator.decoders import Decoders
 from atlas_ops.simulator.sequence import Sequence
 from atlas_ops.simulator.speed import Speed
+from atlas_ops.simulator.traffic import Request
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

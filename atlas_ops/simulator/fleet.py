@@ -5,6 +5,7 @@ Called by `simulator.server`, and by rehearsals, tests and benchmarks that want 
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 
 from atlas_ops.simulator.drivers import DEFAULT_DRIVER, driver_by_name
@@ -16,6 +17,7 @@ from atlas_ops.simulator.replica import Replica
 from atlas_ops.simulator.scenario import Scenario
 from atlas_ops.simulator.scenarios import SCENARIOS
 from atlas_ops.simulator.state import GpuState
+from atlas_ops.simulator.trace import Trace, TracePlayer
 
 TICK_SECONDS = 0.1
 """The fleet moves in whole ticks, so that its course does not depend on how a span is cut into calls of `advance`. Effects
@@ -30,7 +32,8 @@ class Fleet:
 
     `started_at` is when the servers say that their processes started, in Unix seconds. `gpu_profile` and `driver` are names
     of `simulator.profiles` and `simulator.drivers`; UsageError when there are no such ones. `scale` shortens the minutes of
-    scenarios and effects, as the demo profile shortens the windows of the rules. Not safe for threads: whoever shares it
+    scenarios and effects, as the demo profile shortens the windows of the rules. With `traces`, requests come as in one of
+    them, which the seed chooses; each server plays it from another place on. Not safe for threads: whoever shares it
     holds a lock.
     """
 
@@ -46,6 +49,7 @@ class Fleet:
         driver: str = DEFAULT_DRIVER,
         scale: float = 1.0,
         tick: float = TICK_SECONDS,
+        traces: Sequence[Trace] = (),
     ) -> None:
         part = profile_by_name(gpu_profile)
         driver_by_name(driver)
@@ -54,7 +58,15 @@ class Fleet:
         self.fault_since: float | None = None
         """Simulated second at which the fault was switched on; None while it is off."""
         self.replicas = tuple(
-            Replica(index, config=self.config, seed=seed, profile=part, driver=driver, epoch=started_at)
+            Replica(
+                index,
+                config=self.config,
+                seed=seed,
+                profile=part,
+                driver=driver,
+                epoch=started_at,
+                trace=_player(traces, seed, index, replicas, scenario),
+            )
             for index in range(replicas)
         )
         self.exporter_restarts = 0
@@ -118,3 +130,12 @@ class Fleet:
     def outside(self) -> tuple[OutsideSample, ...]:
         """Return the canonical samples of what is neither a server nor a GPU, as they are now."""
         return self._outside.samples(self.effect)
+
+
+def _player(traces: Sequence[Trace], seed: int, index: int, replicas: int, scenario: Scenario) -> TracePlayer | None:
+    if not traces:
+        return None
+    trace = traces[seed % len(traces)]
+    # A golden section further with every seed, so that the places of several seeds lie far apart.
+    start = (seed * 0.618 + index / replicas) * len(trace.gaps)
+    return TracePlayer(trace, start=int(start), usual=scenario.calm.traffic)

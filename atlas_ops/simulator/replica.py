@@ -17,6 +17,7 @@ from atlas_ops.simulator.engine import Engine, EngineConfig
 from atlas_ops.simulator.gpu import Gpu
 from atlas_ops.simulator.life import Life
 from atlas_ops.simulator.profile import Profile
+from atlas_ops.simulator.trace import TracePlayer
 from atlas_ops.simulator.vllm_page import vllm_page
 
 USUAL_ACCEPTED_SHARE = 0.7
@@ -27,7 +28,15 @@ class Replica:
     """Server number `index`, which has the GPU of the same number. `epoch` is the Unix time of simulated second 0."""
 
     def __init__(
-        self, index: int, *, config: EngineConfig, seed: int, profile: Profile, driver: str, epoch: float
+        self,
+        index: int,
+        *,
+        config: EngineConfig,
+        seed: int,
+        profile: Profile,
+        driver: str,
+        epoch: float,
+        trace: TracePlayer | None = None,
     ) -> None:
         self.engine = Engine(config)
         self.life = Life()
@@ -40,7 +49,7 @@ class Replica:
         )
         self._index = index
         self._epoch = epoch
-        self._arrivals = Arrivals(f"{seed}/{index}")
+        self._arrivals = Arrivals(f"{seed}/{index}", trace=trace)
         self._chance = random.Random(f"{seed}/{index}/clients")  # noqa: S311 - repeatability, not secrecy
         self._adapters = Adapters()
         self._effect = ServerEffect()

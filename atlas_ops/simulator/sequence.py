@@ -6,7 +6,7 @@ ends.
 
 from __future__ import annotations
 
-from atlas_ops.simulator.arrivals import Request
+from atlas_ops.simulator.traffic import Request
 
 
 class Sequence:

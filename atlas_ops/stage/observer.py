@@ -37,10 +37,13 @@ class Observer:
         self.steps: list[Step] = []
         self.firing: frozenset[str] = frozenset()
         """Names of the alerts that fired at the last look."""
+        self.fired: set[str] = set()
+        """Names of those that fired at any since the timeline's zero."""
 
     def start_clock(self) -> None:
         """Set the timeline's zero, and forget what was seen before."""
         self._zero = time.monotonic()
+        self.fired = set()
         self._seen = {("message", message.ts) for message in self._parents()}
 
     def note(self, text: str) -> None:
@@ -76,7 +79,8 @@ class Observer:
             alerts = self._prometheus.alerts()
         except EnvironmentProblem:
             return  # a busy moment; the next look is a quarter of a second away
-        self.firing = frozenset(alert.name for alert in alerts if alert.state == "firing")
+        self.firing = frozenset(alert.name for alert in alerts if alert.state == "firing") - {conventions.HEARTBEAT}
+        self.fired |= self.firing
         for alert in alerts:
             if alert.name != conventions.HEARTBEAT:
                 self._once(f"alert {_where(alert)}", alert.state, f"Prometheus: {_where(alert)} {alert.state}")

@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Iterable
 
-from atlas_ops.simulator.arrivals import Request
 from atlas_ops.simulator.counters import Counters
 from atlas_ops.simulator.engine import EngineConfig, Work
 from atlas_ops.simulator.sequence import Sequence
+from atlas_ops.simulator.traffic import Request
 
 
 class StepByStep:

@@ -4,7 +4,8 @@ from dataclasses import replace
 
 import pytest
 
-from atlas_ops.simulator.arrivals import Arrivals, Lengths, Traffic
+from atlas_ops.simulator.arrivals import Arrivals
+from atlas_ops.simulator.traffic import Lengths, Traffic
 
 TRAFFIC = Traffic(
     requests_per_second=20.0,

@@ -5,8 +5,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from atlas_ops.errors import AtlasError
-from atlas_ops.simulator.arrivals import Request
 from atlas_ops.simulator.engine import Engine, EngineConfig
+from atlas_ops.simulator.traffic import Request
 
 SMALL = EngineConfig(max_model_len=256, max_num_seqs=8, max_num_batched_tokens=128, num_gpu_blocks=25)
 """Room for 384 tokens: two requests of 200 tokens cannot both grow to their end."""

@@ -7,11 +7,11 @@ from dataclasses import replace
 
 import pytest
 
-from atlas_ops.simulator.arrivals import Request
 from atlas_ops.simulator.counters import Counters
 from atlas_ops.simulator.engine import Engine, EngineConfig
 from atlas_ops.simulator.histogram import Histogram
 from atlas_ops.simulator.speed import Speed
+from atlas_ops.simulator.traffic import Request
 
 from .step_by_step import StepByStep
 

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from atlas_ops.simulator.arrivals import Lengths
 from atlas_ops.simulator.effects import AutoscalerEffect, Effect, ServerEffect
 from atlas_ops.simulator.scenario import Phase, Scenario
 from atlas_ops.simulator.scenarios.traffic import CALM, CHAT, CROWD, DOCUMENTS, REPORTS
+from atlas_ops.simulator.traffic import Lengths
 
 # A share is compared with its own past, of which there has to be some; little traffic is enough for that.
 _QUIET = replace(CHAT, requests_per_second=0.5)

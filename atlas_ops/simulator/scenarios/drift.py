@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from atlas_ops.simulator.arrivals import Lengths
 from atlas_ops.simulator.effects import Effect
 from atlas_ops.simulator.scenario import Phase, Scenario
 from atlas_ops.simulator.scenarios.traffic import CALM, CHAT
+from atlas_ops.simulator.traffic import Lengths
 
 _RETRIEVAL = replace(CHAT, prompt_tokens=Lengths(median=2500, sigma=0.5, maximum=6144))
 

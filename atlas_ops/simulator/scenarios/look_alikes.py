@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from atlas_ops.simulator.arrivals import Traffic
 from atlas_ops.simulator.effects import AutoscalerEffect, Effect, GpuEffect, ServerEffect
 from atlas_ops.simulator.scenario import Phase, Scenario
 from atlas_ops.simulator.scenarios.traffic import CALM, CHAT, NOBODY, REPORTS
 from atlas_ops.simulator.state import LOST
+from atlas_ops.simulator.traffic import Traffic
 
 _QUIET = Effect(traffic=replace(CHAT, requests_per_second=0.05, patience_seconds=600.0))
 _RESTARTED = ServerEffect(restart_every_minutes=1440)

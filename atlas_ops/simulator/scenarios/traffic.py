@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from atlas_ops.simulator.arrivals import Lengths, Traffic
 from atlas_ops.simulator.effects import Effect
+from atlas_ops.simulator.traffic import RATE_VARIANCE, Lengths, Traffic
 
 # The means of a public trace of a chat service (Azure LLM inference 2023): 1,155 prompt and 211 output tokens.
 CHAT = Traffic(
@@ -43,5 +43,6 @@ REPORTS = replace(
     output_tokens=Lengths(median=250, sigma=0.05, maximum=512),
     patience_seconds=1.0,
 )
-CALM = Effect(traffic=CHAT)
+# The rate of real users wanders; where a scenario is about its load, it does not.
+CALM = Effect(traffic=replace(CHAT, rate_variance=RATE_VARIANCE))
 NOBODY = Effect(traffic=replace(CHAT, requests_per_second=0.0))
