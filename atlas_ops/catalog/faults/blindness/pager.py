@@ -61,7 +61,8 @@ def _down(parameters: Parameters) -> Rule:
 def _stuck(parameters: Parameters) -> Rule:
     timing, seconds = parameters.timing, parameters.limits.pager_stuck_seconds
     window = timing.window(seconds)
-    waiting = f"max by (job) (min_over_time({s.PAGER_QUEUE}[{window}])) > 0"
+    # A minimum is whole only if there was a value a window ago: a pager that has just started may have much to deliver.
+    waiting = f"max by (job) (min_over_time({s.PAGER_QUEUE}[{window}]) and {s.PAGER_QUEUE} offset {window}) > 0"
     return Rule(
         expr=f"{waiting} and {promql.sum_by(['job'], promql.increase(s.PAGER_DELIVERED, window))} == 0",
         labels=("job",),

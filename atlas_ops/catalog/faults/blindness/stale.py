@@ -55,7 +55,7 @@ def _gauges_frozen(parameters: Parameters) -> Fault:
 def _frozen_page(parameters: Parameters) -> Rule:
     timing, by_server = parameters.timing, c.SERVER_LABELS
     window = timing.window(parameters.limits.frozen_seconds)
-    held = f"min_over_time({PRESENT}[{window}]) > 0 and {PRESENT} offset {window} > 0"
+    held = f"{PRESENT} and {PRESENT} offset {window} > 0"
     # Either counter is enough where a runtime has but one.
     finished, tokens = (
         promql.sum_by(by_server, f"changes({counter}[{window}])") for counter in (s.REQUESTS, s.GENERATION_TOKENS)

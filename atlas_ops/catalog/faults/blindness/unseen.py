@@ -22,9 +22,9 @@ PAGES_UNSEEN = "alert:atlas_page_unseen:firing"
 SIGHT_SECONDS = 120.0
 """How long an exporter has to answer again before what it says counts: the usual window of the rates, which would be
 empty or too low before."""
-REMEMBERED_SECONDS = 600.0
+REMEMBERED_SECONDS = 300.0
 """How long the last word of a target counts that nobody asks any more: it was taken away, or Prometheus itself was away
-for a moment and has not asked yet."""
+for a moment and has not asked yet. Prometheus forgets what it recorded after as long."""
 
 _JOB = f'job="{c.EXPORTER_JOB}"'
 PAGE_MADE = promql.select(s.EXPORTER_COLLECTOR_SUCCESS, _JOB, 'collector="page"')
