@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from atlas_ops.simulator.effects import AutoscalerEffect, Effect, GpuEffect, ServerEffect
+from atlas_ops.simulator.effects import Answer, AutoscalerEffect, Effect, GpuEffect, ServerEffect
 from atlas_ops.simulator.scenario import Phase, Scenario
 from atlas_ops.simulator.scenarios.traffic import CALM, CHAT, NOBODY, REPORTS
 from atlas_ops.simulator.state import LOST
@@ -220,5 +220,47 @@ SCENARIOS = (
             Phase(effect=_CANARY, minutes=12),
         ),
         active_minutes=60.0,
+    ),
+    Scenario(
+        name="exporter_restart",
+        description="The exporter is restarted every ten minutes: what it counts itself begins at 0.",
+        look_alike_of=("ExporterDown", "GpuXidHardware", "CrashLooping", "GpuThermalThrottling"),
+        calm=CALM,
+        course=(Phase(effect=replace(CALM, exporter_restarts=True), minutes=5.0), Phase(effect=CALM, minutes=5.0)),
+        active_minutes=40.0,
+    ),
+    Scenario(
+        name="lost_scrape",
+        description="Every five minutes one scrape of the exporter gets lost.",
+        look_alike_of=("ExporterDown", "ModelServerDown", "ServerMetricsDisabled"),
+        calm=CALM,
+        course=(Phase(effect=replace(CALM, scrape_lost=True), minutes=0.25), Phase(effect=CALM, minutes=4.75)),
+        active_minutes=40.0,
+    ),
+    Scenario(
+        name="prometheus_restart",
+        description="Prometheus is away for a minute, and then reads its log and goes on.",
+        look_alike_of=("ExporterDown", "PagerDeliveryFailing", "DriftMonitorStale"),
+        calm=CALM,
+        course=(Phase(effect=replace(CALM, prometheus_away=True), minutes=1.0), Phase(effect=CALM)),
+    ),
+    Scenario(
+        name="locked_rollout",
+        description="A rollout changes the token of server 0, and the exporter gets it eight minutes later.",
+        look_alike_of=("ServerMetricsDisabled", "SignalUnresolved", "ModelServerDown"),
+        calm=CALM,
+        course=(
+            Phase(effect=replace(CALM, servers={0: ServerEffect(answer=Answer.UNAUTHORIZED)}), minutes=8.0),
+            Phase(effect=CALM),
+        ),
+        active_minutes=40.0,
+    ),
+    Scenario(
+        name="nobody_asks",
+        description="For three quarters of an hour nobody asks anything: every gauge and every counter stands still.",
+        look_alike_of=("GaugesFrozen", "EngineStalled"),
+        calm=CALM,
+        course=(Phase(effect=Effect(traffic=NOBODY)),),
+        active_minutes=45.0,
     ),
 )
