@@ -1,7 +1,7 @@
 """AutoscalingCascade and AutoscalerAtMaximum: an autoscaler asks for ever more replicas and gets no relief, or may ask for no more.
 
-An autoscaler tells of a model; the runtime and the namespace that it names need not be those of the servers (KServe scales,
-vLLM serves). So everything here meets on the model alone.
+An autoscaler tells of a model; the runtime and the namespace that it names need not be those of the servers (Ray Serve names no
+namespace, KServe scales what vLLM serves). So everything here meets on the model alone, and fleets of one model count together.
 """
 
 from __future__ import annotations
@@ -47,7 +47,7 @@ def cascade(parameters: Parameters) -> Fault:
         why=(
             "A scale-up that works is one or two steps, after which the queue falls. Three steps in a quarter of an hour, "
             "replicas missing for ten minutes and a wait above the objective that does not fall are the loop that feeds "
-            "itself. The autoscaler's figures come from a recording rule of yours: see the runbook."
+            "itself. Fleets of one model count together, in whatever namespace they are."
         ),
         look_alike="One ordinary scale-up, scaling to zero and back, and a rolling deploy.",
         inhibits=(
