@@ -53,14 +53,12 @@ def _incomplete() -> tuple[str, ...]:
 
 def _indicator(parameters: Parameters) -> burn.Indicator:
     heard, span = promql.label_not_in(c.RUNTIME, _incomplete()), burn.counted(parameters.timing)
-
-    def ended(outcome: str) -> str:
-        return promql.sum_by(burn.BY_MODEL, promql.increase(s.REQUESTS, span, outcome, heard))
-
+    every = promql.increase(s.REQUESTS, span, 'outcome!="cancelled"')
+    answered = promql.increase(s.REQUESTS, span, 'outcome="ok"', heard)
     return burn.Indicator(
         stem="atlas_availability",
-        every=ended('outcome!="cancelled"'),
-        good=ended('outcome="ok"'),
+        every=promql.sum_by(burn.BY_MODEL, every),
+        good=promql.sum_by(burn.BY_MODEL, answered),
         target=lambda objective: objective.availability_target,
         minimum=((parameters.limits.slo_minimum_failed_requests, ""),),
     )
