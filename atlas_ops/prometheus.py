@@ -7,11 +7,14 @@ seconds of waiting, errors as `EnvironmentProblem`, the alerts call, ranges beyo
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
+from urllib.parse import urlencode
 
 import requests
+import urllib3
 from prometheus_api_client import PrometheusConnect
 from prometheus_api_client.exceptions import PrometheusApiClientException
 from urllib3.util.retry import Retry
@@ -60,6 +63,7 @@ class Prometheus:
         self._timeout = timeout_seconds
         self._session = requests.Session()
         self._session.trust_env = False  # a proxy of the environment is not meant for a server on loopback
+        self._pool = urllib3.PoolManager(timeout=timeout_seconds, retries=False)
         self._client = PrometheusConnect(
             url=self.url, session=self._session, retry=Retry(total=0), timeout=timeout_seconds
         )
@@ -95,24 +99,31 @@ class Prometheus:
     def write(self, body: bytes) -> None:
         """Hand a remote-write request, framed by snappy, to the receiver; EnvironmentProblem when it is not taken."""
         headers = {"Content-Encoding": "snappy", "Content-Type": "application/x-protobuf"}
-        try:
-            answer = self._session.post(f"{self.url}/api/v1/write", data=body, headers=headers, timeout=self._timeout)
-        except requests.RequestException as error:
-            raise self._problem(f"samples cannot be written: {error}") from error
-        if answer.status_code >= 300:
-            raise self._problem(f"samples are refused: HTTP {answer.status_code}: {answer.text.strip()}")
+        status, answer = self._post("write", body, headers)
+        if status >= 300:
+            raise self._problem(f"samples are refused: HTTP {status}: {answer.decode(errors='replace').strip()}")
 
     def _asked(self, call: str, form: Mapping[str, str]) -> list[dict[str, Any]]:
+        headers = {"Content-Type": "application/x-www-form-urlencoded"}
+        status, answer = self._post(call, urlencode(form).encode(), headers)
         try:
-            answer = self._session.post(f"{self.url}/api/v1/{call}", data=form, timeout=self._timeout)
-            document = answer.json()
-        except (requests.RequestException, ValueError) as error:
-            raise self._problem(f"the query {form['query']!r} failed: {error}") from error
+            document = json.loads(answer)
+        except ValueError as error:
+            raise self._problem(f"the query {form['query']!r} failed: HTTP {status}: {error}") from error
         if document.get("status") != "success":
-            raise QueryRefused(str(document.get("error", f"HTTP {answer.status_code}")))
-        result = document["data"]["result"]
+            raise QueryRefused(str(document.get("error", f"HTTP {status}")))
+        data = document["data"]
         # A query of a bare number or text has no series.
-        return result if document["data"]["resultType"] in ("vector", "matrix") else []
+        result: list[dict[str, Any]] = data["result"] if data["resultType"] in ("vector", "matrix") else []
+        return result
+
+    def _post(self, call: str, body: bytes, headers: Mapping[str, str]) -> tuple[int, bytes]:
+        # Past requests, which takes as long for a call as Prometheus for its answer: a rehearsal makes some hundred.
+        try:
+            answer = self._pool.urlopen("POST", f"{self.url}/api/v1/{call}", body=body, headers=dict(headers))
+        except urllib3.exceptions.HTTPError as error:
+            raise self._problem(f"{call} cannot be called: {error}") from error
+        return answer.status, answer.data
 
     def alerts(self) -> tuple[Alert, ...]:
         """Return the pending and firing alerts; EnvironmentProblem when they cannot be had."""
@@ -129,6 +140,7 @@ class Prometheus:
     def close(self) -> None:
         """Give the connections back."""
         self._session.close()
+        self._pool.clear()
 
     def _problem(self, text: str) -> EnvironmentProblem:
         return EnvironmentProblem(

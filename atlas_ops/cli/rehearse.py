@@ -14,6 +14,7 @@ from pathlib import Path
 from atlas_ops.cli import place
 from atlas_ops.errors import EnvironmentProblem, UsageError
 from atlas_ops.simulator import SCENARIOS, Scenario
+from atlas_ops.simulator.trace import read_traces
 
 _EPILOG = """\
 Each scenario is played in simulated time: calm, the fault, and the time after it. What the exporter would have published is
@@ -60,6 +61,12 @@ def add(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
     parser.add_argument(
         "--seeds", type=int, default=1, metavar="N", help="how often each is played, with other chances (%(default)s)"
     )
+    parser.add_argument(
+        "--traces",
+        type=Path,
+        metavar="DIR",
+        help="let requests come as in these recorded traces (Azure's CSV, Mooncake's JSON lines; default: a fitted process)",
+    )
     parser.add_argument("--output", type=Path, metavar="FILE", help="write the tables there too, as Markdown")
     parser.add_argument(
         "--jobs", type=int, default=os.cpu_count() or 1, metavar="N", help="runs at a time (default: one for each core)"
@@ -75,16 +82,12 @@ def run(args: argparse.Namespace) -> int:
         raise UsageError("--seeds and --jobs have to be 1 or more", next_step="give a larger number")
     from atlas_ops.rehearsal import rehearse, report  # noqa: PLC0415 - numpy
 
-    settings = place.read_config(args)
+    plan = rehearse.Plan(settings=place.read_config(args), traces=read_traces(args.traces) if args.traces else ())
     scenarios = _chosen(args.scenario)
-    runs = [
-        rehearse.Run(scenario=scenario, seed=seed, settings=settings)
-        for seed in range(1, args.seeds + 1)
-        for scenario in scenarios
-    ]
+    runs = [rehearse.Run(scenario=scenario, seed=seed) for seed in range(1, args.seeds + 1) for scenario in scenarios]
     began = time.monotonic()
     verdicts = []
-    for verdict in rehearse.rehearse(runs, jobs=args.jobs):
+    for verdict in rehearse.rehearse(runs, plan, jobs=args.jobs):
         verdicts.append(verdict)
         _tell(len(verdicts), len(runs), verdict.scenario, verdict.seed, passed=verdict.passed)
     order = {scenario.name: number for number, scenario in enumerate(scenarios)}
@@ -116,6 +119,7 @@ def _tell(done: int, every: int, scenario: str, seed: int, *, passed: bool) -> N
 
 def _preface(args: argparse.Namespace) -> str:
     words = ["atlas-ops rehearse", f"--seeds {args.seeds}", *(f"--scenario '{name}'" for name in args.scenario)]
+    words += ["--traces DIR"] if args.traces else []
     return f"Made by `{' '.join(words)}`; `atlas-ops rehearse --help` says what the columns mean."
 
 

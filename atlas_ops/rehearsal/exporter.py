@@ -100,7 +100,8 @@ class Exporter:
         if replica.answer in _LOADING and not starts.ever_ok:
             state = ScrapeState.STARTING
         if fine:
-            shape = (done.lost_metrics, done.accepted_share is None, done.adapters_running, done.adapters_waiting)
+            speculates, adapters = done.accepted_share is not None, (done.adapters_running, done.adapters_waiting)
+            shape = (done.lost_metrics, done.mean_only, speculates, adapters)
             frozen = replica.answer is Answer.FROZEN
             sheet.put(*server.page(replica.engine, lambda: self._fleet.page(index), began, shape, frozen=frozen))
         besides: dict[Signal, float] = {}

@@ -5,8 +5,8 @@ Called by `rehearse`.
 
 from __future__ import annotations
 
-import contextlib
-from dataclasses import dataclass, field
+from collections.abc import Sequence
+from dataclasses import dataclass
 
 from atlas_ops.catalog.parameters import Timing
 from atlas_ops.rehearsal.exporter import TARGET, Exporter, Others
@@ -15,7 +15,10 @@ from atlas_ops.rehearsal.samples import Series, Sheet, Table
 from atlas_ops.simulator import Fleet, Scenario
 from atlas_ops.simulator.effects import Effect
 from atlas_ops.simulator.fleet import DEFAULT_START
+from atlas_ops.simulator.trace import Trace
 
+TICK_SECONDS = 1.0
+"""Of simulated time: short against the patience of clients and the inertia of heat."""
 _DOWN = (Series("up", TARGET),)
 
 
@@ -36,68 +39,70 @@ class Play:
         return (self.evaluations.end - self.began) / 60
 
 
-@dataclass(kw_only=True)
-class _Course:
-    """The scraping of one run."""
+class Course:
+    """The calm before a scenario, to be gone on with once. Scenarios that begin alike can share it (see `begins_like`).
 
-    fleet: Fleet
-    interval: float
-    sheet: Sheet = field(default_factory=Sheet)
-    away: list[tuple[float, float]] = field(default_factory=list)
-    _restarting: bool = False
+    The same seed gives the same course, and so do the same `traces`, from which requests are taken if there are any.
+    """
 
-    def __post_init__(self) -> None:
-        self._exporter = Exporter(self.fleet, epoch=DEFAULT_START)
-        self._others = Others(self.fleet)
+    def __init__(self, scenario: Scenario, *, seed: int, timing: Timing, traces: Sequence[Trace] = ()) -> None:
+        self._timing = timing
+        self._fleet = Fleet(scenario=scenario, seed=seed, replicas=scenario.servers, tick=TICK_SECONDS, traces=traces)
+        self._exporter, self._restarts = Exporter(self._fleet, epoch=DEFAULT_START), 0
+        self._others = Others(self._fleet)
+        self._sheet = Sheet()
+        self._away: list[tuple[float, float]] = []
+        self._pass(scenario.calm_minutes)
 
-    def run(self, minutes: float) -> None:
-        """Let time pass."""
-        for _ in range(round(minutes * 60 / self.interval)):
-            self.fleet.advance(self.interval)
-            self._look(self.fleet.effect)
-
-    def close(self) -> None:
-        """Let go of the simulated driver."""
+    def finish(self, scenario: Scenario) -> Play:
+        """Let the scenario happen, and be over."""
+        self._fleet.choose(scenario)
+        fault_from = self._now
+        self._fleet.set_fault(active=True)
+        self._pass(scenario.active_minutes)
+        fault_to = self._now
+        self._fleet.set_fault(active=False)
+        self._pass(scenario.after_minutes)
         self._exporter.close()
+        # Rules are asked at another moment than targets; half an interval later is the mean of what happens.
+        first = DEFAULT_START + self._timing.scrape_seconds + self._timing.evaluation_seconds / 2
+        return Play(
+            table=self._sheet.table(),
+            evaluations=Evaluations(
+                start=first, end=self._now, step=self._timing.evaluation_seconds, away=tuple(self._away)
+            ),
+            began=DEFAULT_START,
+            fault_from=fault_from,
+            fault_to=fault_to,
+        )
+
+    @property
+    def _now(self) -> float:
+        return DEFAULT_START + self._fleet.now
+
+    def _pass(self, minutes: float) -> None:
+        for _ in range(round(minutes * 60 / self._timing.scrape_seconds)):
+            self._fleet.advance(self._timing.scrape_seconds)
+            self._look(self._fleet.effect)
 
     def _look(self, effect: Effect) -> None:
-        now = DEFAULT_START + self.fleet.now
-        if effect.exporter_restarts and not self._restarting:
+        if self._fleet.exporter_restarts != self._restarts:
+            self._restarts = self._fleet.exporter_restarts
             self._exporter.close()
-            self._exporter = Exporter(self.fleet, epoch=DEFAULT_START)
-        self._restarting = effect.exporter_restarts
+            self._exporter = Exporter(self._fleet, epoch=DEFAULT_START)
         if effect.prometheus_away:
-            self.away.append((now - self.interval, now))
+            self._away.append((self._now - self._timing.scrape_seconds, self._now))
             return
-        self.sheet.begin(round(now * 1000))
+        self._sheet.begin(round(self._now * 1000))
         if effect.scrape_lost:
-            self.sheet.put(_DOWN, (0.0,))
+            self._sheet.put(_DOWN, (0.0,))
         else:
-            self._exporter.scrape(self.sheet, effect)
-        self._others.scrape(self.sheet)
+            self._exporter.scrape(self._sheet, effect)
+        self._others.scrape(self._sheet)
 
 
-def play(scenario: Scenario, *, seed: int, timing: Timing) -> Play:
-    """Play a scenario once. The same seed gives the same course."""
-    fleet = Fleet(scenario=scenario, seed=seed, replicas=scenario.servers)
-    course = _Course(fleet=fleet, interval=timing.scrape_seconds)
-    with contextlib.closing(course):
-        course.run(scenario.calm_minutes)
-        fault_from = DEFAULT_START + fleet.now
-        fleet.set_fault(active=True)
-        course.run(scenario.active_minutes)
-        fault_to = DEFAULT_START + fleet.now
-        fleet.set_fault(active=False)
-        course.run(scenario.after_minutes)
-    # Rules are asked at another moment than targets; half an interval later is the mean of what happens.
-    first = DEFAULT_START + timing.scrape_seconds + timing.evaluation_seconds / 2
-    evaluations = Evaluations(
-        start=first, end=DEFAULT_START + fleet.now, step=timing.evaluation_seconds, away=tuple(course.away)
-    )
-    return Play(
-        table=course.sheet.table(),
-        evaluations=evaluations,
-        began=DEFAULT_START,
-        fault_from=fault_from,
-        fault_to=fault_to,
-    )
+def begins_like(one: Scenario, other: Scenario) -> bool:
+    """Say whether the calm before two scenarios is the same."""
+    return (one.calm, one.calm_minutes, one.servers, one.history_days) == (
+        other.calm, other.calm_minutes, other.servers, other.history_days,
+    )  # fmt: skip

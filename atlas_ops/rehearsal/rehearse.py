@@ -1,55 +1,118 @@
-"""Runs scenarios through rules, several at a time, each in a Prometheus of its own. Called by `atlas_ops.cli.rehearse`."""
+"""Runs scenarios through rules, several at a time, each in a Prometheus of its own. Called by `atlas_ops.cli.rehearse`.
+
+Simulating is most of the work, and most scenarios begin with the same calm. So it is played once for several of them: each
+goes on from there in a process that is forked off.
+"""
 
 from __future__ import annotations
 
+import multiprocessing
 import tempfile
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from dataclasses import dataclass
+from multiprocessing.connection import Connection
 from pathlib import Path
 
 from atlas_ops.catalog import build_catalog
+from atlas_ops.errors import AtlasError
 from atlas_ops.rehearsal import rules
 from atlas_ops.rehearsal.inhibition import told
-from atlas_ops.rehearsal.play import play
+from atlas_ops.rehearsal.play import Course, begins_like
 from atlas_ops.rehearsal.replay import Replay
 from atlas_ops.rehearsal.verdict import Verdict, judge
 from atlas_ops.settings import Settings
 from atlas_ops.simulator import Scenario
+from atlas_ops.simulator.trace import Trace
+
+_TOGETHER = 8
+"""Scenarios that share one calm; more of them at once would leave a core without work at the end."""
+_FORK = multiprocessing.get_context("fork")
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Plan:
+    """What is rehearsed besides scenarios and seeds."""
+
+    settings: Settings
+    traces: tuple[Trace, ...] = ()
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Run:
-    """One scenario with one seed, to be run with these settings."""
+    """One scenario with one seed."""
 
     scenario: Scenario
     seed: int
-    settings: Settings
 
 
-def rehearse(runs: Sequence[Run], *, jobs: int) -> Iterator[Verdict]:
+def rehearse(runs: Sequence[Run], plan: Plan, *, jobs: int) -> Iterator[Verdict]:
     """Yield how each run went, as they end. The same runs give the same verdicts; EnvironmentProblem without Prometheus."""
-    if jobs == 1 or len(runs) == 1:
-        yield from map(run, runs)
-        return
-    with ProcessPoolExecutor(min(jobs, len(runs))) as pool:
-        pending = [pool.submit(run, one) for one in runs]
+    with ProcessPoolExecutor(jobs, mp_context=_FORK) as pool:
+        pending = [pool.submit(_together, group, plan) for group in _groups(runs)]
         try:
             for done in as_completed(pending):
-                yield done.result()
+                yield from done.result()
         finally:
             for one in pending:
                 one.cancel()
 
 
-def run(one: Run) -> Verdict:
-    """Run one."""
-    catalog = build_catalog(one.settings.parameters)
-    with (
-        tempfile.TemporaryDirectory(prefix="atlas-ops-rehearse-") as folder,
-        Replay.started(Path(folder)) as replay,
-    ):
-        played = play(one.scenario, seed=one.seed, timing=one.settings.parameters.timing)
-        replay.load(played.table)
-        fired = replay.evaluate(rules.of_catalog(catalog, one.settings), played.evaluations)
-    return judge(one.scenario, one.seed, played, told(fired, catalog))
+def _groups(runs: Sequence[Run]) -> list[list[Run]]:
+    """Return runs that begin alike together, the largest groups first."""
+    groups: list[list[Run]] = []
+    for run in runs:
+        fitting = (group for group in groups if len(group) < _TOGETHER and _alike(group[0], run))
+        group = next(fitting, None)
+        if group is None:
+            groups.append([run])
+        else:
+            group.append(run)
+    return sorted(groups, key=len, reverse=True)
+
+
+def _alike(one: Run, other: Run) -> bool:
+    return one.seed == other.seed and begins_like(one.scenario, other.scenario)
+
+
+def _together(group: Sequence[Run], plan: Plan) -> list[Verdict]:
+    first = group[0]
+    course = Course(first.scenario, seed=first.seed, timing=plan.settings.parameters.timing, traces=plan.traces)
+    return [_forked(course, run, plan) for run in group]
+
+
+def _forked(course: Course, run: Run, plan: Plan) -> Verdict:
+    """Finish a run in a process of its own, so that the course is left as it was."""
+    here, there = _FORK.Pipe(duplex=False)
+    process = _FORK.Process(target=_send, args=(there, course, run, plan))
+    process.start()
+    there.close()
+    try:
+        found = here.recv()
+    except EOFError:
+        process.join()
+        raise AtlasError(
+            f"{run.scenario.name} (seed {run.seed}): its process ended with exit code {process.exitcode}",
+            next_step="see whether the kernel killed it for want of memory; fewer --jobs need less",
+        ) from None
+    process.join()
+    if isinstance(found, BaseException):
+        raise found
+    assert isinstance(found, Verdict)
+    return found
+
+
+def _send(there: Connection, course: Course, run: Run, plan: Plan) -> None:
+    try:
+        there.send(_finish(course, run, plan))
+    except Exception as error:  # noqa: BLE001 - it is raised in the process that waits for it
+        there.send(error)
+
+
+def _finish(course: Course, run: Run, plan: Plan) -> Verdict:
+    catalog = build_catalog(plan.settings.parameters)
+    play = course.finish(run.scenario)
+    with tempfile.TemporaryDirectory(prefix="atlas-ops-rehearse-") as folder, Replay.started(Path(folder)) as replay:
+        replay.load(play.table)
+        fired = replay.evaluate(rules.of_catalog(catalog, plan.settings), play.evaluations)
+    return judge(run.scenario, run.seed, play, told(fired, catalog))

@@ -7,10 +7,11 @@ PromQL. A Prometheus of its own for each run: no window can look into another ru
 
 from __future__ import annotations
 
-import itertools
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import cached_property
+from itertools import pairwise, takewhile
 from pathlib import Path
 
 import numpy as np
@@ -23,12 +24,16 @@ from atlas_ops.rehearsal.rules import Rule, in_order
 from atlas_ops.rehearsal.samples import STALE_NAN, Series, Table, Times, Written, ended
 from atlas_ops.stage.processes import Process, free_port, program
 
+LOOKBACK_SECONDS = 300.0
+"""How old the value of a series may be that Prometheus takes as one of now."""
 _TIMEOUT_SECONDS = 300.0
+_Vector = dict[Series, float]
+"""The result of a rule at one moment."""
 _BLOCK = "10y"
 """Longer than any run: all of it stays in the head, so recordings may be written long after the samples that they are made of."""
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
+@dataclass(frozen=True, kw_only=True)
 class Evaluations:
     """When the rules are asked: from `start` to `end` every `step` seconds (Unix time), but not while Prometheus is away."""
 
@@ -37,17 +42,17 @@ class Evaluations:
     step: float
     away: tuple[tuple[float, float], ...] = ()
 
-    @property
+    @cached_property
     def times(self) -> tuple[float, ...]:
         """Every evaluation."""
         count = int((self.end - self.start) / self.step + 1e-6) + 1
         return tuple(t for t in (round(self.start + n * self.step, 3) for n in range(count)) if self.covers(t))
 
-    @property
+    @cached_property
     def restarts(self) -> tuple[float, ...]:
         """The first evaluation after each absence."""
-        times = self.times
-        return tuple(t for _, end in self.away for t in itertools.islice((t for t in times if t >= end), 1))
+        first = (next((time for time in self.times if time >= end), None) for _, end in self.away)
+        return tuple(time for time in first if time is not None)
 
     def covers(self, time: float) -> bool:
         """Whether Prometheus is there."""
@@ -113,22 +118,35 @@ class Replay:
 
     def record(self, recordings: Sequence[Rule], at: Evaluations) -> None:
         """Write the results of recording rules, of each before those that read it."""
-        for circle in in_order(recordings):
-            if len(circle) == 1 and circle[0].name not in circle[0].reads:
-                self._write(_recorded(circle[0], self._asked(circle[0], at), at))
+        for level in in_order(recordings):
+            if level.circular:
+                self._record_circle(level.rules, at)
             else:
-                self._record_step_by_step(circle, at)
+                self._write(one for rule in level.rules for one in _recorded(rule, self._asked(rule, at), at))
 
-    def _record_step_by_step(self, circle: Sequence[Rule], at: Evaluations) -> None:
+    def _record_circle(self, circle: Sequence[Rule], at: Evaluations) -> None:
         """Do each evaluation before the next, as in life: rules that read what they record need their own last value."""
-        before: dict[int, dict[Series, float]] = {}
-        for time in at.times:
-            for number, rule in enumerate(circle):
-                found = self.prometheus.query_range(rule.expr, time, time, at.step)
-                values = {_series(rule, course): course.values[0] for course in found}
-                gone = dict.fromkeys(before.get(number, {}).keys() - values.keys(), STALE_NAN)
-                self._write(_at(time, values | gone))
-                before[number] = values
+        ahead = int(LOOKBACK_SECONDS / at.step) - 1 if len(circle) == 1 else 1
+        before: dict[Rule, _Vector] = {rule: {} for rule in circle}
+        place = 0
+        while place < len(at.times):
+            times = _unbroken(at.times[place : place + max(1, ahead)], at.step)
+            for rule in circle:
+                vectors = self._vectors(rule, times, at.step)
+                # One result is right, and so is each that follows results that changed nothing.
+                same = sum(1 for _ in takewhile(lambda vector: vector == before[rule], vectors[:-1]))  # noqa: B023
+                times = times[: same + 1]
+                self._write(_continued(before[rule], vectors[same], times))
+                before[rule] = vectors[same]
+            place += len(times)
+
+    def _vectors(self, rule: Rule, times: Sequence[float], step: float) -> list[_Vector]:
+        """Return what a rule says at each of these times."""
+        found: dict[float, _Vector] = {time: {} for time in times}
+        for course in self.prometheus.query_range(rule.expr, times[0], times[-1], step):
+            for time, value in zip(course.times, course.values, strict=True):
+                found[round(time, 3)][_series(rule, course)] = value
+        return list(found.values())
 
     def _asked(self, rule: Rule, at: Evaluations) -> tuple[Course, ...]:
         return self.prometheus.query_range(rule.expr, at.start, at.end, at.step)
@@ -156,8 +174,18 @@ def _series(rule: Rule, course: Course) -> Series:
     return Series(rule.name, tuple((name, value) for name, value in labels.items() if value))
 
 
-def _at(time: float, values: Mapping[Series, float]) -> list[Written]:
-    return [Written(series, _milliseconds((time,)), np.array([value])) for series, value in values.items()]
+def _unbroken(times: Sequence[float], step: float) -> Sequence[float]:
+    """Return the times up to a gap in them."""
+    pairs = takewhile(lambda pair: pair[1] - pair[0] < 1.5 * step, pairwise(times))
+    return times[: 1 + sum(1 for _ in pairs)]
+
+
+def _continued(before: _Vector, last: _Vector, times: Sequence[float]) -> Iterator[Written]:
+    """Return what goes on as `before` at all of these times but the last one, at which it is `last`."""
+    for series in before.keys() | last.keys():
+        values = [before[series]] * (len(times) - 1) if series in before else []
+        values.append(last.get(series, STALE_NAN))
+        yield Written(series, _milliseconds(times[-len(values) :]), np.array(values))
 
 
 def _milliseconds(times: Sequence[float]) -> Times:

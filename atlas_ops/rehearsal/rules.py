@@ -97,18 +97,22 @@ def _seconds(section: Section, key: str) -> float:
     return float(sum(int(part) * unit for part, unit in zip(parts, _UNIT_SECONDS, strict=False) if part))
 
 
-def in_order(recordings: Iterable[Rule]) -> Iterator[tuple[Rule, ...]]:
-    """Yield recordings so that each comes after those that it reads; those that read each other, or themselves, together."""
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Level:
+    """Recordings that read nothing but earlier levels; circular ones read each other besides, or themselves."""
+
+    rules: tuple[Rule, ...]
+    circular: bool
+
+
+def in_order(recordings: Iterable[Rule]) -> Iterator[Level]:
+    """Yield recordings so that each comes after those that it reads."""
     waiting = list(recordings)
     while waiting:
         names = {rule.name for rule in waiting}
-        ready = [rule for rule in waiting if not rule.reads & names]
-        if not ready:
-            ready = list(_smallest_circle(waiting))
-            yield tuple(ready)
-        else:
-            yield from ((rule,) for rule in ready)
-        waiting = [rule for rule in waiting if rule not in ready]
+        ready = tuple(rule for rule in waiting if not rule.reads & names)
+        yield (level := Level(rules=ready or _smallest_circle(waiting), circular=not ready))
+        waiting = [rule for rule in waiting if rule not in level.rules]
 
 
 def _smallest_circle(rules: Sequence[Rule]) -> tuple[Rule, ...]:

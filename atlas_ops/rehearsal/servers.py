@@ -94,7 +94,7 @@ class ServerScrapes:
 
     def page(
         self, engine: Engine, text: Callable[[], str], began: float, shape: object, *, frozen: bool
-    ) -> tuple[tuple[Series, ...], Values]:
+    ) -> tuple[tuple[Series, ...], Sequence[float]]:
         """Return what is told of a page. `began` is the start of the process (Unix time).
 
         Pages of the same process and `shape` have the same series. A `frozen` page is the same one again and again.
@@ -106,9 +106,9 @@ class ServerScrapes:
             self._restarted()
         self._began, self._shape, self._last = began, known, known.values(engine)
         if not self._before:
-            return known.series, self._last
+            return known.series, self._last.tolist()
         before = np.array([self._before.get(series, 0.0) for series in known.series])
-        return known.series, self._last + before * known.counts
+        return known.series, (self._last + before * known.counts).tolist()
 
     def status(self, state: ScrapeState, besides: Mapping[Signal, float]) -> tuple[tuple[Series, ...], Sequence[float]]:
         """Return what is told of the server whatever its state, and what its endpoints and its pod tell besides."""
@@ -165,7 +165,7 @@ def _read(group: Sequence[Sample]) -> _Read:
         return lambda engine: [end(engine.counters) for end in ends]
     if signal in _HISTOGRAMS:
         histogram = _HISTOGRAMS[signal]
-        return lambda engine: _cells(histogram(engine.counters))
+        return lambda engine: _cells(histogram(engine.counters))[-len(group) :]
     if signal in _NUMBERS:
         number = _NUMBERS[signal]
         return lambda engine: (number(engine),)
@@ -178,6 +178,6 @@ def _constant(group: Sequence[Sample]) -> _Read:
 
 
 def _cells(histogram: Histogram) -> list[float]:
-    """Return the values of a histogram in the order in which the exporter tells them."""
+    """Return the values of a histogram in the order in which the exporter tells them; a mean has the last three alone."""
     counts = histogram.cumulative()
     return [*counts, histogram.total, counts[-1]]
