@@ -260,7 +260,7 @@ SCENARIOS = (
         description="For three quarters of an hour nobody asks anything: every gauge and every counter stands still.",
         look_alike_of=("GaugesFrozen", "EngineStalled"),
         calm=CALM,
-        course=(Phase(effect=Effect(traffic=NOBODY)),),
+        course=(Phase(effect=NOBODY),),
         active_minutes=45.0,
     ),
 )
