@@ -54,6 +54,7 @@ def add(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
     parser.add_argument(
         "--folder", type=Path, help="keep configuration, logs and data here (default: a temporary folder)"
     )
+    parser.add_argument("--traces", type=Path, metavar="DIR", help="let requests come as in a trace, see `simulate`")
     parser.add_argument(
         "--calm-seconds",
         type=float,
@@ -74,7 +75,7 @@ def run(args: argparse.Namespace) -> int:
         folder = args.folder or Path(cleanup.enter_context(tempfile.TemporaryDirectory(prefix="atlas-ops-demo-")))
         folder.mkdir(parents=True, exist_ok=True)
         print(f"starting: simulator, exporter, Prometheus, Alertmanager, pager ({folder})", flush=True)
-        with running(folder, scenario, servers=servers, tell=_tell) as demo:
+        with running(folder, scenario, servers=servers, traces=args.traces, tell=_tell) as demo:
             _introduce(demo)
             result = demo.run(active_seconds=args.calm_seconds)
             _report(result)

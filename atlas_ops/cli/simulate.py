@@ -7,12 +7,14 @@ import signal
 import sys
 import threading
 import time
+from pathlib import Path
 
 from atlas_ops import settings
 from atlas_ops.errors import UsageError
-from atlas_ops.simulator import SCENARIOS, Fleet, SimulatorServer, scenario_by_name
+from atlas_ops.simulator import Fleet, SimulatorServer, scenario_by_name
 from atlas_ops.simulator.drivers import DEFAULT_DRIVER, DRIVERS
 from atlas_ops.simulator.profiles import DEFAULT_PROFILE, PROFILES
+from atlas_ops.simulator.trace import read_traces
 
 DEFAULT_LISTEN = "127.0.0.1:9466"
 
@@ -49,9 +51,10 @@ def add(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
         ),
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    names = ", ".join(scenario.name for scenario in SCENARIOS)
     parser.add_argument("--listen", default=DEFAULT_LISTEN, metavar="HOST:PORT", help="control address (%(default)s)")
-    parser.add_argument("--scenario", default="calm", metavar="NAME", help=f"one of {names} (default: %(default)s)")
+    parser.add_argument(
+        "--scenario", default="calm", metavar="NAME", help="one of `atlas-ops demo --list` (%(default)s)"
+    )
     parser.add_argument("--fault", action="store_true", help="begin with the scenario's fault switched on")
     parser.add_argument(
         "--replicas", type=int, default=2, metavar="N", help="model servers, one GPU each (%(default)s)"
@@ -73,6 +76,12 @@ def add(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
         metavar="X",
         help="scenarios take this many times as long, such as 0.05 for the windows of the demo profile (%(default)s)",
     )
+    parser.add_argument(
+        "--traces",
+        type=Path,
+        metavar="DIR",
+        help="let requests come as in a trace of this folder: Azure's LLM inference CSV, or Mooncake's JSON lines",
+    )
 
 
 def run(args: argparse.Namespace) -> int:
@@ -90,6 +99,7 @@ def run(args: argparse.Namespace) -> int:
         gpu_profile=args.gpu_profile,
         driver=args.driver,
         scale=args.scale,
+        traces=read_traces(args.traces) if args.traces else (),
     )
     fleet.set_fault(active=args.fault)
     stop = threading.Event()

@@ -131,4 +131,5 @@ class Replica:
             started_at=self._epoch + self.life.started_at,
             adapters=self._adapters,
             without=self._effect.lost_metrics,
+            mean_only=self._effect.mean_only,
         )

@@ -102,6 +102,8 @@ def _trace(path: Path, reader: Callable[[Iterable[str]], Iterator[Recorded | str
         raise ConfigError(str(path), [f"cannot be read: {error}"], next_step=_KNOWN) from error
     if not mistakes and len(requests) < _LEAST_REQUESTS:
         mistakes.append(f"holds {len(requests)} requests; expected {_LEAST_REQUESTS} or more")
+    elif not mistakes and len({one.at for one in requests}) == 1:
+        mistakes.append("its requests are all at one moment")
     if mistakes:
         raise ConfigError(str(path), mistakes, next_step=_KNOWN)
     return _at_unit_rate(path.name, requests)

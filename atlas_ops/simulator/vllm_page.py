@@ -115,11 +115,17 @@ _CACHE_CONFIG = {
 
 
 def vllm_page(
-    engine: Engine, *, started_at: float, adapters: Adapters | None = None, without: tuple[str, ...] = ()
+    engine: Engine,
+    *,
+    started_at: float,
+    adapters: Adapters | None = None,
+    without: tuple[str, ...] = (),
+    mean_only: bool = False,
 ) -> str:
     """Return the page of an engine whose process started at `started_at` (Unix seconds).
 
-    Metrics whose names begin like one of `without` are left out.
+    Left out are metrics whose names begin like one of `without`, and with `mean_only` the buckets of everything in seconds,
+    as on the pages of runtimes that tell no more than sums and numbers.
     """
     page = Page(started_at)
     labels = {"engine": "0", "model_name": engine.config.model_name}
@@ -132,7 +138,11 @@ def vllm_page(
     _adapters(page, adapters or Adapters())
     page.gauge("vllm:cache_config_info", "Information of the LLMEngine CacheConfig", _cache_config(engine.config), 1)
     _http(page, engine.counters)
-    return _left(page.text(), without)
+    text = page.text()
+    if without or mean_only:
+        lines = text.splitlines(keepends=True)
+        return "".join(line for line in lines if not _left_out(line, without, mean_only=mean_only))
+    return text
 
 
 def _gauges(page: Page, labels: Labels, engine: Engine) -> None:
@@ -196,16 +206,11 @@ def _adapters(page: Page, adapters: Adapters) -> None:
         )
 
 
-def _left(page: str, without: tuple[str, ...]) -> str:
-    if not without:
-        return page
-    lines = (line for line in page.splitlines(keepends=True))
-    return "".join(line for line in lines if not _name(line).startswith(without))
-
-
-def _name(line: str) -> str:
-    """Return the metric that a line is about."""
-    return line.split(" ", 3)[2] if line.startswith("#") else line
+def _left_out(line: str, without: tuple[str, ...], *, mean_only: bool) -> bool:
+    name = line.split(" ", 3)[2] if line.startswith("#") else line
+    if mean_only and "_seconds_bucket{" in line and 'le="+Inf"' not in line:
+        return True
+    return bool(without) and name.startswith(without)
 
 
 def _cache_config(config: EngineConfig) -> Labels:

@@ -141,13 +141,18 @@ class Demo:
 
 @contextmanager
 def running(
-    folder: Path, scenario: Scenario, *, servers: tuple[Server, ...] = (), tell: Callable[[Step], None]
+    folder: Path,
+    scenario: Scenario,
+    *,
+    servers: tuple[Server, ...] = (),
+    traces: Path | None = None,
+    tell: Callable[[Step], None],
 ) -> Iterator[Demo]:
-    """Start everything that the demo needs, and stop all of it at the end."""
+    """Start everything that the demo needs, and stop all of it at the end. `traces`: a folder of recorded traffic."""
     settings = settings_module.demo()
     fleet = RemoteFleet(f"http://127.0.0.1:{free_port()}")
     with ExitStack() as running:
-        running.enter_context(_simulator(folder, fleet, scenario, settings))
+        running.enter_context(_simulator(folder, fleet, scenario, settings, traces))
         slack = running.enter_context(SlackStandIn(token=TOKEN, channel=CHANNEL))
         simulated = _servers(fleet, scenario, settings)
         found = FoundServers(folder / "servers.json", simulated)
@@ -170,13 +175,15 @@ def running(
 
 
 @contextmanager
-def _simulator(folder: Path, fleet: RemoteFleet, scenario: Scenario, settings: Settings) -> Iterator[None]:
+def _simulator(
+    folder: Path, fleet: RemoteFleet, scenario: Scenario, settings: Settings, traces: Path | None
+) -> Iterator[None]:
     arguments = {
         "listen": fleet.url.removeprefix("http://"),
         "scenario": scenario.name,
         "replicas": str(scenario.servers),
         "scale": str(settings.parameters.timing.scale),
-    }
+    } | ({"traces": str(traces)} if traces else {})
     flags = [text for name, value in arguments.items() for text in (f"--{name}", value)]
     command = [sys.executable, "-m", "atlas_ops", "simulate", *flags]
     with Process("simulate", command, log=folder / "simulate.log") as simulator:

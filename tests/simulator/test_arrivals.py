@@ -5,7 +5,7 @@ from dataclasses import replace
 import pytest
 
 from atlas_ops.simulator.arrivals import Arrivals
-from atlas_ops.simulator.traffic import Lengths, Traffic
+from atlas_ops.simulator.traffic import RATE_VARIANCE, Lengths, Traffic
 
 TRAFFIC = Traffic(
     requests_per_second=20.0,
@@ -69,3 +69,26 @@ def test_an_answer_that_reaches_the_clients_limit_ends_for_its_length() -> None:
 def test_only_a_prompt_longer_than_the_shared_prefix_finds_it_in_the_cache() -> None:
     for request in Arrivals("prefix").between(0, 200, TRAFFIC):
         assert request.cached_tokens == (64 if request.prompt_tokens > 64 else 0)
+
+
+def test_calm_traffic_wanders_as_that_of_a_public_trace_does() -> None:
+    """What counts vary by beyond a Poisson process, relative to the squared mean, in spans that begin anywhere."""
+    wandering = replace(TRAFFIC, requests_per_second=5.5, rate_variance=RATE_VARIANCE)
+    arrivals, times = Arrivals("wander"), []
+    for hour in range(100):
+        times += [request.arrived for request in arrivals.between(hour * 3600, hour * 3600 + 3600, wandering)]
+    for span, of_trace in ((10, 0.052), (60, 0.045), (120, 0.043), (300, 0.033), (600, 0.023)):
+        counts = [0] * (360_000 // span)
+        for moment in times:
+            counts[int((moment - 137) // span)] += 1  # not in step with the rate
+        mean = sum(counts) / len(counts)
+        variance = sum((count - mean) ** 2 for count in counts) / len(counts)
+        assert (variance - mean) / mean**2 == pytest.approx(of_trace, abs=0.01), span
+
+
+def test_a_rate_does_not_depend_on_what_came_before() -> None:
+    wandering = replace(TRAFFIC, rate_variance=RATE_VARIANCE)
+    arrivals = Arrivals("jump")
+    arrivals.between(0, 10, replace(wandering, requests_per_second=500.0))
+    late = len(arrivals.between(3000, 3300, wandering))
+    assert late == pytest.approx(len(Arrivals("jump").between(3000, 3300, wandering)), rel=0.05)
