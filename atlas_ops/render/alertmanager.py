@@ -49,7 +49,7 @@ def _route(settings: Settings) -> yamltext.Value:
         # The first that matches counts.
         "routes": [
             _heartbeat(scaled),
-            *fallback.routes(settings.alertmanager, otherwise=_NOBODY),
+            *fallback.routes(settings.alertmanager, pager=_PAGER, nobody=_NOBODY),
             {"matchers": [_of(Severity.INFO)], "receiver": _NOBODY},
             _tickets(scaled),
             _OF_HARDWARE,

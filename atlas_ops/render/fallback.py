@@ -51,15 +51,17 @@ def receivers(alertmanager: Alertmanager) -> list[yamltext.Value]:
     return [{"name": _FALLBACK, "slack_configs": [slack]}]
 
 
-def routes(alertmanager: Alertmanager, *, otherwise: str) -> list[yamltext.Value]:
-    """Return the routes of what the pager does not deliver. Without a webhook, the receiver `otherwise` gets the copies."""
-    pager = f'alertname="{c.PAGER_FAULT}"'
+def routes(alertmanager: Alertmanager, *, pager: str, nobody: str) -> list[yamltext.Value]:
+    """Return the routes of the pager's own fault and of what it does not deliver; `pager` and `nobody` are receivers."""
+    fault = f'alertname="{c.PAGER_FAULT}"'
     copies: dict[str, yamltext.Value] = {
-        "matchers": [pager, f'{c.VARIANT}="{c.UNDELIVERED}"'],
+        "matchers": [fault, f'{c.VARIANT}="{c.UNDELIVERED}"'],
         "group_by": [c.PAGE, "namespace", "model", "node"],
-        "receiver": _FALLBACK if alertmanager.slack_api_url_file else otherwise,
+        "receiver": _FALLBACK if alertmanager.slack_api_url_file else nobody,
     }
     if not alertmanager.slack_api_url_file:
         return [copies]
-    # Its own page goes both ways: a pager that is only slow has the incident, too.
-    return [copies, {"matchers": [pager], "receiver": _FALLBACK, "continue": True}]
+    # Its own page goes both ways: a pager that is only slow has the incident, too. What a route has taken does not fall
+    # back to the root, so the second way is said as well.
+    around: dict[str, yamltext.Value] = {"matchers": [fault], "receiver": _FALLBACK, "continue": True}
+    return [copies, around, {"matchers": [fault], "receiver": pager}]

@@ -1,0 +1,166 @@
+"""Who is told of what, asked of Alertmanager's own tool; and the settings that decide it."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import subprocess
+from pathlib import Path
+
+import pytest
+import yaml
+
+from atlas_ops import settings
+from atlas_ops.catalog import build_catalog
+from atlas_ops.errors import ConfigError
+from atlas_ops.render import alertmanager, prometheus, rules
+
+FALLBACK = "{alertmanager: {slack_api_url_file: /etc/alertmanager/slack-url, slack_channel: '#ml-oncall'}}"
+PAGER = "atlas-pager"
+NOBODY = "nobody"
+SLACK = "slack-without-pager"
+COPY = "alertname=PagerDeliveryFailing variant=undelivered severity=info"
+
+
+def configuration(text: str = "") -> str:
+    config = settings.parse(text)
+    return alertmanager.render(build_catalog(config.parameters), config)["alerts/alertmanager.yml"]
+
+
+def amtool(folder: Path, text: str, *arguments: str) -> str:
+    program = shutil.which("amtool")
+    assert program
+    file = folder / "alertmanager.yml"
+    file.write_text(text)
+    command = [program, *arguments, f"--config.file={file}"]
+    return subprocess.run(command, capture_output=True, text=True, check=True).stdout
+
+
+@pytest.mark.parametrize(
+    ("labels", "receivers"),
+    [
+        ("alertname=Watchdog severity=info family=blindness", PAGER),
+        ("alertname=QueueBacklog severity=page family=capacity model=llama", PAGER),
+        ("alertname=GpuLost severity=page family=hardware node=n1", PAGER),
+        ("alertname=PreemptionStorm severity=ticket family=capacity", PAGER),
+        ("alertname=NvlinkErrors severity=ticket family=hardware", PAGER),
+        ("alertname=WorkloadMixShift severity=info family=drift", NOBODY),
+        ("alertname=SomebodyElses", PAGER),
+        ("alertname=PagerDeliveryFailing variant=down severity=page", f"{SLACK},{PAGER}"),
+        (COPY, SLACK),
+    ],
+)
+def test_each_kind_of_alert_goes_where_it_should(tmp_path: Path, labels: str, receivers: str) -> None:
+    told = amtool(tmp_path, configuration(FALLBACK), "config", "routes", "test", *labels.split())
+    assert told.strip() == receivers
+
+
+@pytest.mark.parametrize(
+    ("labels", "receivers"),
+    [("alertname=PagerDeliveryFailing variant=down severity=page", PAGER), (COPY, NOBODY)],
+)
+def test_without_a_way_around_the_pager_its_fault_goes_to_it_and_copies_to_nobody(
+    tmp_path: Path, labels: str, receivers: str
+) -> None:
+    told = amtool(tmp_path, configuration(), "config", "routes", "test", *labels.split())
+    assert told.strip() == receivers
+    assert "slack" not in configuration()
+
+
+def test_tickets_wait_longer_than_pages_and_are_told_again_more_rarely() -> None:
+    root = yaml.safe_load(configuration())["route"]
+    (tickets,) = (route for route in root["routes"] if route.get("matchers") == ['severity="ticket"'])
+    assert (root["group_wait"], root["group_interval"], root["repeat_interval"]) == ("10s", "1m", "4h")
+    assert (tickets["group_wait"], tickets["group_interval"], tickets["repeat_interval"]) == ("2m", "15m", "24h")
+
+
+def test_an_incident_is_a_model_and_a_cause_and_of_hardware_a_node_and_a_cause() -> None:
+    root = yaml.safe_load(configuration())["route"]
+    assert root["group_by"] == ["alertname", "severity", "namespace", "model"]
+    (tickets,) = (route for route in root["routes"] if route.get("matchers") == ['severity="ticket"'])
+    for routes in (root["routes"], tickets["routes"]):
+        (hardware,) = (route for route in routes if route.get("matchers") == ['family="hardware"'])
+        assert hardware["group_by"] == ["alertname", "severity", "node"]
+
+
+def test_no_fault_of_blindness_hides_anything() -> None:
+    sources = [" ".join(rule["source_matchers"]) for rule in yaml.safe_load(configuration())["inhibit_rules"]]
+    blind = [fault.name for fault in build_catalog().faults if fault.family.value == "blindness"]
+    assert len(blind) == 7
+    assert not [source for source in sources if any(name in source for name in blind)]
+
+
+def test_the_message_around_the_pager_holds_no_secret_and_no_label_can_shout_in_it(tmp_path: Path) -> None:
+    (receiver,) = (r for r in yaml.safe_load(configuration(FALLBACK))["receivers"] if r["name"] == SLACK)
+    (slack,) = receiver["slack_configs"]
+    assert (slack["api_url_file"], slack["channel"]) == ("/etc/alertmanager/slack-url", "#ml-oncall")
+    alert = {
+        "status": "firing",
+        "labels": {"alertname": "PagerDeliveryFailing", "page": "capacity/QueueBacklog", "model": "<!channel> & co"},
+        "annotations": {"summary": "A page that the pager does not tell.", "runbook_url": "http://pager/x"},
+    }
+    data = {"status": "firing", "commonLabels": alert["labels"], "alerts": [alert]}
+    (tmp_path / "data.json").write_text(json.dumps(data))
+    told = {key: rendered(tmp_path, slack[key]) for key in ("title", "text", "color")}
+    assert told["title"].startswith("FIRING: capacity/QueueBacklog (told by Alertmanager itself")
+    assert told["color"] == "danger"
+    assert told["text"].splitlines() == [
+        "A page that the pager does not tell.",
+        "model=&lt;!channel&gt; &amp; co ",
+        "http://pager/x",
+    ]
+
+
+def rendered(folder: Path, template: str) -> str:
+    program = shutil.which("amtool")
+    assert program
+    (folder / "none.tmpl").write_text("")
+    command = [
+        program,
+        "template",
+        "render",
+        f"--template.glob={folder}/none.tmpl",
+        f"--template.data={folder}/data.json",
+    ]
+    done = subprocess.run([*command, f"--template.text={template}"], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    return done.stdout.removesuffix("\n")
+
+
+@pytest.mark.parametrize(
+    ("text", "mistake"),
+    [
+        (
+            "alertmanager: {slack_api_url_file: 'https://hooks.slack.com/services/T/B/x'}",
+            "found an address: it is a secret",
+        ),
+        ("alertmanager: {slack_channel: '#ml'}", "expected slack_api_url_file beside it"),
+        ("alertmanager: {slack_api_url: x}", "slack_api_url"),
+    ],
+)
+def test_wrong_settings_of_the_way_around_the_pager_are_refused_and_no_secret_is_repeated(
+    text: str, mistake: str
+) -> None:
+    with pytest.raises(ConfigError) as caught:
+        settings.parse(text)
+    assert mistake in str(caught.value)
+    assert "hooks.slack.com" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("{}", True),
+        ("exporter: {gpus: false}", True),
+        ("native: [{runtime: vllm}]", True),
+        ("{native: [{runtime: vllm}], exporter: {gpus: false}, servers: [{url: 'http://a:1', runtime: triton}]}", True),
+        ("{native: [{runtime: vllm}], exporter: {gpus: false}}", False),
+    ],
+)
+def test_an_exporter_is_missed_only_where_it_has_something_to_measure(text: str, expected: bool) -> None:
+    config = settings.parse(text)
+    catalog = build_catalog(config.parameters)
+    assert ("absent(up" in rules.render(catalog, config)["alerts/blindness.yaml"]) == expected
+    jobs = yaml.safe_load(prometheus.render(catalog, config)["alerts/prometheus.yml"])["scrape_configs"]
+    assert ("atlas-exporter" in [job["job_name"] for job in jobs]) == expected
+    assert "atlas-pager" in [job["job_name"] for job in jobs]
