@@ -57,16 +57,12 @@ def gpu_idle_allocated(parameters: Parameters) -> Fault:
 
 def _held(parameters: Parameters, window: str) -> str:
     """Return PromQL for the GPUs that were held a window ago as they are now: by the same pod, or by memory in use."""
-    pod = f"{_by_pod('')}\nand {_by_pod(f' offset {window}')}"
+    holder = ", ".join(_HOLDER)
+    pod = promql.select(s.GPU_WORKLOAD_INFO, f'{c.K8S_POD}!=""')
+    by_pod = f"group by ({holder}) ({pod})\nand group by ({holder}) ({s.GPU_WORKLOAD_INFO} offset {window})"
     used = promql.number(parameters.limits.idle_gpu_memory_ratio)
-    memory = f"{_memory('')} > {used} and {_memory(f' offset {window}')} > {used}"
-    return f"{pod}\nor on ({_GPU}) ({memory})"
-
-
-def _by_pod(offset: str) -> str:
-    held = promql.select(s.GPU_WORKLOAD_INFO, f'{c.K8S_POD}!=""')
-    return f"group by ({', '.join(_HOLDER)}) ({held}{offset})"
-
-
-def _memory(offset: str) -> str:
-    return f"max by ({_GPU}) ({s.GPU_MEMORY_USED}{offset} / {s.GPU_MEMORY_TOTAL}{offset})"
+    now, then = (
+        f"max by ({_GPU}) ({s.GPU_MEMORY_USED}{offset} / {s.GPU_MEMORY_TOTAL}) > {used}"
+        for offset in ("", f" offset {window}")
+    )
+    return f"{by_pod}\nor on ({_GPU}) ({now} and {then})"

@@ -70,7 +70,7 @@ def _fault(parameters: Parameters, name: str, features: str, *, meaning: str, im
         impact=impact,
         rules=(
             Rule(
-                expr=f"max by ({by}) (min_over_time({found}[{window}])) == 1\nand max by ({by}) ({found} offset {window}) == 1",
+                expr=f"max by ({by}) (min_over_time({found}[{window}])) == 1\nand max by ({by}) ({s.DRIFT_DETECTED} offset {window}) == 1",
                 labels=_LABELS,
                 severity=Severity.TICKET,
                 summary=(
