@@ -94,14 +94,14 @@ class Demo:
         patience = self.pace.active + DELIVERY_SECONDS
         if not self.observer.wait(lambda: self._raised(fault), seconds=patience):
             return self._result(passed=False, verdict=f"no alert of {fault} within {patience:.0f} s")
-        raised = self.observer.steps[-1].seconds
+        raised = self.observer.seconds
         self.observer.wait(lambda: False, seconds=HOLD_SECONDS)
         self._fleet.set_fault(active=False)
         self.observer.note("fault mended")
-        mended = self.observer.steps[-1].seconds
+        mended = self.observer.seconds
         if not self.observer.wait(lambda: self._resolved(fault), seconds=RESOLVE_SECONDS):
             return self._result(passed=False, verdict=f"{fault} was not resolved within {RESOLVE_SECONDS:.0f} s")
-        resolved = self.observer.steps[-1].seconds
+        resolved = self.observer.seconds
         return self._result(
             passed=True,
             verdict=f"{fault}: raised {raised:.0f} s after the fault, resolved {resolved - mended:.0f} s after it was mended",
@@ -157,7 +157,7 @@ def running(
         simulated = _servers(fleet, scenario, settings)
         found = FoundServers(folder / "servers.json", simulated)
         found.write(fleet.state())
-        tree = HostTree(folder / "host", [_pod(index) for index in range(len(simulated))])
+        tree = HostTree(folder / "host", [host_pod(index) for index in range(len(simulated))])
         tree.create()
         listed = servers if _comes_and_goes(scenario) else (*simulated, *servers)
         files = (str(folder / "servers.json"),) if _comes_and_goes(scenario) else ()
@@ -212,7 +212,8 @@ def _servers(fleet: RemoteFleet, scenario: Scenario, settings: Settings) -> tupl
     )
 
 
-def _pod(index: int) -> Pod:
+def host_pod(index: int) -> Pod:
+    """Return the pod of server `index`."""
     return Pod(
         namespace=NAMESPACE,
         name=pod_name(index),

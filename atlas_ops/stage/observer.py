@@ -46,9 +46,14 @@ class Observer:
         self.fired = set()
         self._seen = {("message", message.ts) for message in self._parents()}
 
+    @property
+    def seconds(self) -> float:
+        """Time since the timeline's zero."""
+        return time.monotonic() - self._zero
+
     def note(self, text: str) -> None:
         """Add a step that the caller made happen."""
-        step = Step(seconds=time.monotonic() - self._zero, text=text)
+        step = Step(seconds=self.seconds, text=text)
         self.steps.append(step)
         self._tell(step)
 
@@ -75,18 +80,21 @@ class Observer:
         return tuple(message for message in self._slack.messages if not message.thread_ts)
 
     def _look(self) -> None:
+        self._look_at_alerts()
+        for message in self.pages():
+            state = "resolved" if is_resolved(message) else "delivered"
+            self._once(message.ts, state, f"Slack stand-in: {state}: {message.text.splitlines()[0]}")
+
+    def _look_at_alerts(self) -> None:
         try:
             alerts = self._prometheus.alerts()
         except EnvironmentProblem:
-            return  # a busy moment; the next look is a quarter of a second away
+            return  # a busy moment, or it is being restarted; the next look is a quarter of a second away
         self.firing = frozenset(alert.name for alert in alerts if alert.state == "firing") - {conventions.HEARTBEAT}
         self.fired |= self.firing
         for alert in alerts:
             if alert.name != conventions.HEARTBEAT:
                 self._once(f"alert {_where(alert)}", alert.state, f"Prometheus: {_where(alert)} {alert.state}")
-        for message in self.pages():
-            state = "resolved" if is_resolved(message) else "delivered"
-            self._once(message.ts, state, f"Slack stand-in: {state}: {message.text.splitlines()[0]}")
 
     def _once(self, what: str, state: str, text: str) -> None:
         if (what, state) not in self._seen:
