@@ -59,13 +59,14 @@ def fault(parameters: Parameters) -> Fault:
 def _recordings(parameters: Parameters) -> tuple[Recording, ...]:
     timing = parameters.timing
     minutes = timing.window(_MINUTES5)
-    parts = f"({tail.share(_of(COUNTED, _CANARY))})[{timing.window(_MINUTES15)}:{minutes}]"
+    window = timing.window(_MINUTES15)
+    least = tail.least(_of(COUNTED, _CANARY), promql.select(COUNTED, _CANARY, tail.ALL), window=window, part=minutes)
     return (
         Recording(name=COUNTED, expr=_counted(timing)),
         Recording(name=WINDOW, expr=f"sum_over_time({COUNTED}[{timing.window(_MINUTES30)}:{minutes}])"),
         Recording(name=PROMPT, expr=_prompt(timing)),
         Recording(name=STABLE_SHARE, expr=tail.in_tail(tail.share(_of(WINDOW, _STABLE)), parameters.limits)),
-        Recording(name=LEAST, expr=f"min_over_time({parts})"),
+        Recording(name=LEAST, expr=least),
         Recording(name=DEVIATIONS, expr=_deviations(parameters)),
         Recording(name=TIMES_STABLE, expr=_times_stable(parameters)),
     )

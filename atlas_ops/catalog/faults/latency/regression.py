@@ -73,15 +73,20 @@ def _panel() -> str:
 def _recordings(parameters: Parameters) -> tuple[Recording, ...]:
     timing = parameters.timing
     minutes, hours = (timing.window(length) for length in (_MINUTES5, _HOUR))
-    parts = f"({tail.share(tail.recorded(usual.COUNTED))})[{timing.window(5 * _MINUTES5)}:{minutes}]"
-    long_parts = f"({tail.share(tail.recorded(usual.HOURLY))})[{timing.window(3 * _HOUR)}:{hours}]"
+    parts = _least(usual.COUNTED, window=timing.window(5 * _MINUTES5), part=minutes)
+    long_parts = _least(usual.HOURLY, window=timing.window(3 * _HOUR), part=hours)
     return (
-        Recording(name=_LEAST["1h"], expr=f"min_over_time({parts}) and {usual.USUAL}"),
-        Recording(name=_LEAST["6h"], expr=f"min_over_time({long_parts}) and {usual.USUAL}"),
+        Recording(name=_LEAST["1h"], expr=parts),
+        Recording(name=_LEAST["6h"], expr=long_parts),
         Recording(name=_DEVIATIONS["1h"], expr=_deviations(parameters, tail.recorded(usual.HOURLY))),
         Recording(name=_DEVIATIONS["6h"], expr=_deviations(parameters, _six_hours(timing))),
         Recording(name=TIMES_USUAL, expr=_times_usual(parameters)),
     )
+
+
+def _least(counted: str, *, window: str, part: str) -> str:
+    shares = tail.least(tail.recorded(counted), promql.select(counted, tail.ALL), window=window, part=part)
+    return f"{shares}\n  and {usual.USUAL}"  # only the bounds that are judged
 
 
 def _six_hours(timing: Timing) -> tail.Counted:

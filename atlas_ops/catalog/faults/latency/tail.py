@@ -54,6 +54,15 @@ def share(counted: Counted) -> str:
     return f"1 - {counted(FINITE)} / ignoring (le) group_left () {counted(ALL)}"
 
 
+def least(counted: Counted, measured: str, *, window: str, part: str) -> str:
+    """Return the smallest share in the parts of a window: what is over before the window is, is in none of them all.
+
+    `measured` selects the counts of all, which have to have been there a window ago: a server that has just started is slow
+    for a while, and would have few parts or only one.
+    """
+    return f"min_over_time(({share(counted)})[{window}:{part}])\n  and {ON} {measured} offset {window}"
+
+
 def in_tail(shares: str, limits: Limits) -> str:
     """Return the shares of the bounds that are far enough out, none of them smaller than can be judged."""
     least, most = promql.number(limits.regression_least_share), promql.number(limits.regression_most_share)
