@@ -52,7 +52,8 @@ class ServerEffect:
     restart_every_minutes: float | None = None
     """The process ends and comes back: requests are lost, counters begin at 0. The first time as the effect begins."""
     load_seconds: float = 40.0
-    """How long a restarted server refuses, and then answers 503 for half of it, before it is ready."""
+    """From the restart of a server, or its coming back after it was scaled away, until it is ready: for the first half nobody
+    listens at its address, for the second it answers 503."""
     killed_for_memory: bool = False
     """The restarts are the kernel's doing: it kills the process for want of memory."""
     lost_metrics: tuple[str, ...] = ()

@@ -165,7 +165,7 @@ def running(
         stack = Stack(
             folder,
             replace(settings, exporter=exporter, discovery=Discovery(files=files)),
-            slack=Slack(url=slack.url, token=TOKEN, channel=CHANNEL),
+            slack=Slack(url=slack.url, token=TOKEN, channel=CHANNEL, webhook_url=slack.webhook_url),
             servers=listed,
             simulator=fleet.url,
         )

@@ -7,6 +7,7 @@ import re
 import subprocess
 import sys
 import urllib.request
+from pathlib import Path
 
 import pytest
 
@@ -51,3 +52,10 @@ def test_the_gpus_are_those_that_were_asked_for() -> None:
             simulator.terminate()
     assert (gpu["profile"], gpu["driver"]) == ("l4", "590")
     assert simulator.returncode == 0
+
+
+def test_a_folder_without_traces_is_refused_with_what_is_known(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert cli.main(["simulate", "--traces", str(tmp_path)]) == 2
+    assert "Mooncake" in capsys.readouterr().err
