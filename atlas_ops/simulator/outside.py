@@ -125,6 +125,7 @@ class Outside:
 
     def _pager(self, effect: Effect) -> _Told:
         yield s.PAGER_QUEUE, {}, effect.pager_failing
+        yield s.PAGER_DELIVERED, {"kind": "message"}, 0
         yield s.PAGER_RETRIED, {"reason": "server_error"}, math.floor(self._refused)
         yield s.PAGER_LAST_HEARTBEAT, {}, self._epoch + _last(self._now, _HEARTBEAT_SECONDS * self._scale)
 

@@ -68,7 +68,7 @@ def _stuck(parameters: Parameters) -> Rule:
         labels=("job",),
         severity=Severity.PAGE,
         summary=(
-            "{{ $value | humanize }} incidents wait in the pager, and Slack has taken nothing for "
+            "Incidents that wait in the pager: {{ $value | humanize }}. Slack has taken nothing for "
             f"{promql.duration(timing.hold(seconds))}."
         ),
         for_seconds=timing.hold(60),

@@ -21,7 +21,7 @@ def _server_metrics_disabled(parameters: Parameters) -> Fault:
     window, labels = timing.window(seconds), (*c.SERVER_IDENTITY, "state")
     states = promql.select(s.SERVER_SCRAPE_STATE, _STATES)
     # A minimum is whole only if there was a value a window ago: a server may be empty for its first minutes.
-    lasting = f"min_over_time({states}[{window}]) == 1 and {states} offset {window} == 1"
+    lasting = f"min_over_time({states}[{window}]) == 1 and {s.SERVER_SCRAPE_STATE} offset {window} == 1"
     return Fault(
         name="ServerMetricsDisabled",
         family=Family.BLINDNESS,

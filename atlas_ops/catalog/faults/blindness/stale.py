@@ -6,7 +6,7 @@ from atlas_ops import promql
 from atlas_ops.catalog import conventions as c
 from atlas_ops.catalog import signals as s
 from atlas_ops.catalog.faults.availability.stall import PRESENT
-from atlas_ops.catalog.model import Family, Fault, Panel, Rule, Severity
+from atlas_ops.catalog.model import Family, Fault, Panel, Rule, Severity, Signal
 from atlas_ops.catalog.parameters import Parameters
 
 _EXPORTER = ("job", "instance")
@@ -66,8 +66,8 @@ def _frozen_page(parameters: Parameters) -> Rule:
         severity=Severity.TICKET,
         summary=(
             "The page of {{ $labels.server }} has said the same for "
-            f"{promql.duration(timing.hold(parameters.limits.frozen_seconds))}, with {{{{ $value | humanize }}}} requests "
-            "to {{ $labels.model }} on it."
+            f"{promql.duration(timing.hold(parameters.limits.frozen_seconds))}, while requests to "
+            "{{ $labels.model }} are on it: {{ $value | humanize }}."
         ),
         keep_firing_seconds=timing.hold(60),
         variant="page",
@@ -75,9 +75,8 @@ def _frozen_page(parameters: Parameters) -> Rule:
 
 
 def _failing_collector(parameters: Parameters) -> Rule:
-    success = promql.select(s.EXPORTER_COLLECTOR_SUCCESS, _KNOWN_OTHERWISE)
     return Rule(
-        expr=_lasting_failure(parameters, success, "collector"),
+        expr=_lasting_failure(parameters, s.EXPORTER_COLLECTOR_SUCCESS, "collector", _KNOWN_OTHERWISE),
         labels=(*_EXPORTER, "collector"),
         severity=Severity.TICKET,
         summary="{{ $labels.collector }} has brought nothing new on {{ $labels.instance }} for "
@@ -103,7 +102,7 @@ def _hanging_driver(parameters: Parameters) -> Rule:
 
 def _failing_discovery(parameters: Parameters) -> Rule:
     return Rule(
-        expr=_lasting_failure(parameters, str(s.EXPORTER_DISCOVERY_SUCCESS), "source"),
+        expr=_lasting_failure(parameters, s.EXPORTER_DISCOVERY_SUCCESS, "source"),
         labels=(*_EXPORTER, "source"),
         severity=Severity.TICKET,
         summary="{{ $labels.instance }} has not been able to look for servers ({{ $labels.source }}) for "
@@ -113,9 +112,9 @@ def _failing_discovery(parameters: Parameters) -> Rule:
     )
 
 
-def _lasting_failure(parameters: Parameters, success: str, label: str) -> str:
+def _lasting_failure(parameters: Parameters, success: Signal, label: str, matcher: str = "") -> str:
     window = parameters.timing.window(parameters.limits.metrics_missing_seconds)
-    failing = f"max_over_time({success}[{window}]) == 0 and {success} offset {window} == 0"
+    failing = f"max_over_time({promql.select(success, matcher)}[{window}]) == 0 and {success} offset {window} == 0"
     return f"max by ({', '.join((*_EXPORTER, label))}) ({failing})"
 
 

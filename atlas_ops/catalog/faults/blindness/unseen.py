@@ -27,7 +27,7 @@ REMEMBERED_SECONDS = 300.0
 for a moment and has not asked yet. Prometheus forgets what it recorded after as long."""
 
 _JOB = f'job="{c.EXPORTER_JOB}"'
-PAGE_MADE = promql.select(s.EXPORTER_COLLECTOR_SUCCESS, _JOB, 'collector="page"')
+PAGE_MADE = promql.select(s.EXPORTER_COLLECTOR_SUCCESS, 'collector="page"')
 """0 while an exporter answers and hangs inside: then its page tells of itself alone."""
 _SOURCES = (s.SERVER_UP, s.GPU_UP, s.HOST_OOM_KILLS, s.REQUESTS_RUNNING, s.REQUESTS_WAITING)
 """Between them, every host that an exporter tells of and every model of a server that has requests."""

@@ -54,7 +54,7 @@ def _down(parameters: Parameters) -> Rule:
 
 def _hollow(parameters: Parameters) -> Rule:
     return Rule(
-        expr=f"max by (job, instance) ({unseen.PAGE_MADE}) == 0",
+        expr=f"min by (job, instance) ({unseen.PAGE_MADE}) == 0",
         labels=("job", "instance"),
         severity=Severity.PAGE,
         summary="The exporter {{ $labels.instance }} answers, but it hangs: its page holds no measurement any more.",
