@@ -69,7 +69,7 @@ class Exporter:
             fleet.gpus, PodWorkloads([_pod(one) for one in identities]), host_name=HOST, now=self._began
         )
         self._scrapes = 0
-        self._blocks = _Blocks()
+        self._blocks, self._outside = _SampleBlocks(), _Blocks()
 
     def scrape(self, sheet: Sheet, effect: Effect) -> None:
         """Put everything that its page says at this moment into the sheet."""
@@ -78,14 +78,11 @@ class Exporter:
         for index, server in enumerate(self._servers):
             if self._fleet.replicas[index].answer is not None:
                 self._scrape_server(sheet, index, server, effect, now)
-        samples = [
-            Sample(s.GPU_EXPECTED, labels(host_name=HOST), float(len(self._fleet.replicas))),
-            *self._gpus.samples(now),
-            *self._itself(now),
-        ]
-        told = [(f"{one.signal}{one.part}", one.labels + TARGET, one.value) for one in samples]
-        told += [(name, own + TARGET, value) for name, own, value in _outside(self._fleet, others=False)]
-        self._blocks.put(sheet, [*told, ("up", TARGET, 1.0)])
+        for samples, values in self._gpus.scrape(now):
+            self._blocks.put(sheet, samples, values)
+        own = [Sample(s.GPU_EXPECTED, labels(host_name=HOST), float(len(self._fleet.replicas))), *self._itself(now)]
+        self._blocks.put(sheet, own, [sample.value for sample in own])
+        self._outside.put(sheet, [*_outside(self._fleet, others=False), ("up", (), 1.0)], TARGET)
 
     def close(self) -> None:
         """Let go of the simulated driver."""
@@ -139,20 +136,38 @@ class Others:
     def scrape(self, sheet: Sheet) -> None:
         """Put what they say into the sheet, and that they answer."""
         told = [(name, own + _target(name), value) for name, own, value in _outside(self._fleet, others=True)]
-        self._blocks.put(sheet, [*told, *(("up", target, 1.0) for target in dict.fromkeys(_OTHERS.values()))])
+        self._blocks.put(sheet, [*told, *(("up", target, 1.0) for target in dict.fromkeys(_OTHERS.values()))], ())
+
+
+class _SampleBlocks:
+    """The same tuple of series for the same samples, so that the sheet keeps them together."""
+
+    def __init__(self) -> None:
+        self._known: dict[object, tuple[Series, ...]] = {}
+        self._by_identity: dict[int, tuple[Sequence[Sample], tuple[Series, ...]]] = {}
+
+    def put(self, sheet: Sheet, samples: Sequence[Sample], values: Sequence[float]) -> None:
+        known, series = self._by_identity.get(id(samples), ((), ()))
+        if known is not samples:
+            key = tuple((sample.signal.name, sample.part, sample.labels) for sample in samples)
+            series = self._known.get(key) or tuple(Series(name + part, own + TARGET) for name, part, own in key)
+            self._known[key] = series
+            if isinstance(samples, tuple):  # one that is kept, and so comes again
+                self._by_identity[id(samples)] = (samples, series)
+        sheet.put(series, values)
 
 
 class _Blocks:
-    """The same tuple of series for the same names and labels, so that the sheet keeps them together."""
+    """The same for what comes as names and labels."""
 
     def __init__(self) -> None:
         self._known: dict[object, tuple[Series, ...]] = {}
 
-    def put(self, sheet: Sheet, samples: Sequence[tuple[str, Labels, float]]) -> None:
+    def put(self, sheet: Sheet, samples: Sequence[tuple[str, Labels, float]], target: Labels) -> None:
         key = tuple((name, own) for name, own, _ in samples)
         series = self._known.get(key)
         if series is None:
-            series = self._known[key] = tuple(Series(name, own) for name, own in key)
+            series = self._known[key] = tuple(Series(name, own + target) for name, own in key)
         sheet.put(series, [value for _, _, value in samples])
 
 

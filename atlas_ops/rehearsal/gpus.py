@@ -1,16 +1,18 @@
-"""The GPUs of a run as the exporter tells of them: its own questions, asked through NVML of the simulated driver, scrape by scrape.
+"""The GPUs of a run as the exporter tells of them, scrape by scrape. Called by `exporter`.
 
-What cannot be had in simulated time is done here: the exporter's threads (throttling is read from the driver's own counters
-instead of ten times a second), and its memory of what has not changed since the scrape before. Called by `play`.
+The exporter's own questions are asked, through NVML, of the simulated driver. That takes milliseconds, so it is done where
+something is new; from there on, `gpu_values` says what changes. The exporter's threads are not here: throttling comes from
+the simulated driver's true times, not from ten samples a second.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 
 from atlas_ops.catalog import conventions as c
 from atlas_ops.catalog import signals as s
+from atlas_ops.catalog.model import Signal
 from atlas_ops.exporter.gpu.backend import (
     GpuAbsent,
     GpuEvent,
@@ -27,22 +29,18 @@ from atlas_ops.exporter.gpu.throttle_ledger import HARDWARE_COUNTER, SAMPLED, Th
 from atlas_ops.exporter.nvml.binding import Nvml
 from atlas_ops.exporter.nvml.device import NvmlDevice
 from atlas_ops.exporter.samples import Labels, Sample, labels
+from atlas_ops.rehearsal.gpu_values import Moment, Read, reader, settled
 from atlas_ops.simulator import NvmlLibrary
+from atlas_ops.simulator.profiles import profile_by_name
 from atlas_ops.simulator.reasons import time_of
-from atlas_ops.simulator.state import EVENT_XID, WEDGED, GpuState
+from atlas_ops.simulator.state import EVENT_XID, HEALTHY, WEDGED, GpuState
 
 LIMIT_SECONDS = 5.0
 """After which a silent GPU is told as down, as by the exporter's collector."""
+_ALWAYS = ("gpm", "nvlink_traffic", "pcie_traffic")
+"""Questions that the driver answers by comparing with the last time."""
 _TICK_GAP_SECONDS = 0.11
 """Between two looks of a sampler that is not held up."""
-_SLOW: Mapping[str, Callable[[GpuState], object]] = {
-    "nvlink_errors": lambda gpu: gpu.nvlink,
-    "ecc": lambda gpu: gpu.ecc,
-    "remapped_rows": lambda gpu: gpu.rows,
-    "processes": lambda gpu: gpu.processes,
-    "info": lambda _: None,
-}
-"""{costly question: the part of the state that its answer is made of}: asked again when that has changed."""
 
 
 class PodWorkloads:
@@ -52,7 +50,7 @@ class PodWorkloads:
         self._pods = pods
 
     def of_process(self, pid: int) -> Labels:  # noqa: ARG002 - the protocol's
-        """Return nothing: the processes of a pod are told by its GPU."""
+        """Return nothing: whose a process is, its GPU tells."""
         return ()
 
     def of_gpu(self, gpu: GpuIdentity, instance: GpuInstance | None, pids: Sequence[int]) -> Sequence[Labels]:  # noqa: ARG002 - the protocol's
@@ -62,37 +60,47 @@ class PodWorkloads:
 
 
 class GpuScrapes:
-    """The exporter's view of the GPUs that `read` returns; a new one is an exporter that has been restarted."""
+    """The exporter's view of the GPUs that `read` returns; an exporter that is restarted has a new one. Times are Unix time."""
 
     def __init__(
         self, read: Callable[[], Sequence[GpuState]], workloads: PodWorkloads, *, host_name: str, now: float
     ) -> None:
-        self._now, self._host_name, self._workloads = now, host_name, workloads
+        self._read, self._now, self._host_name, self._workloads = read, now, host_name, workloads
         self._states: tuple[GpuState, ...] = tuple(read())
-        self._read = read
         self._library = NvmlLibrary(lambda: self._states, clock_ns=lambda: round(self._now * 1e9))
         self._roster = GpuRoster()
         self._watched: dict[str, _Watched] = {}
         self._backend: Nvml | None = None
 
-    def samples(self, now: float) -> list[Sample]:
-        """Return what a page of the moment `now` (Unix time) says of the GPUs."""
-        listed = {gpu.uuid for gpu in self._states}
+    def scrape(self, now: float) -> Iterator[tuple[Sequence[Sample], Sequence[float]]]:
+        """Yield the samples of each GPU on a page of this moment, and their values; the samples' own may be old."""
+        listed = [gpu.uuid for gpu in self._states]
         self._now, self._states = now, tuple(self._read())
-        if self._backend is None or listed != {gpu.uuid for gpu in self._states}:
+        there = {gpu.uuid: gpu for gpu in self._states}
+        if self._backend is None or listed != list(there):
             self._meet()
-        for gpu in self._states:
-            self._watched[gpu.uuid].look(gpu, now)
+        for uuid, watched in self._watched.items():
+            watched.look(there.get(uuid), now)
         fresh = Freshness(now=now, limit=LIMIT_SECONDS)
-        return [s for r in self._roster.settled(fresh) for s in r.samples(self._host_name, fresh, self._workloads)]
+        known = {id(watched.record): watched for watched in self._watched.values()}
+        for record in self._roster.settled(fresh):
+            quick = known[id(record)].values() if id(record) in known else None
+            if quick is None:
+                samples = tuple(record.samples(self._host_name, fresh, self._workloads))
+                if id(record) in known:
+                    known[id(record)].learn(samples)
+                yield samples, [sample.value for sample in samples]
+            else:
+                yield quick
 
     def health(self, now: float) -> Iterator[Sample]:
         """Yield how the exporter does with each GPU: a wedged one has a call that does not return."""
         for watched in self._watched.values():
             who = labels(collector="nvml", gpu=str(watched.index))
-            yield Sample(s.EXPORTER_TICK_GAP, who, _TICK_GAP_SECONDS)
-            yield Sample(s.EXPORTER_CALL_IN_FLIGHT, who, watched.hangs_for(now))
-            yield Sample(s.EXPORTER_GPU_FAILING, who, float(watched.hangs_for(now) > 0))
+            hangs = watched.hangs_for(now)
+            yield Sample(s.EXPORTER_TICK_GAP, who, _TICK_GAP_SECONDS + hangs)
+            yield Sample(s.EXPORTER_CALL_IN_FLIGHT, who, hangs)
+            yield Sample(s.EXPORTER_GPU_FAILING, who, float(hangs > 0))
 
     def close(self) -> None:
         """Let go of the simulated driver."""
@@ -101,27 +109,33 @@ class GpuScrapes:
         self._library.close()
 
     def _meet(self) -> None:
-        """Open the driver, again where its list has changed: that takes a new driver."""
+        """Open the driver; anew where its list has changed, for that takes a new driver."""
         if self._backend is not None:
             self._backend.close()
         self._backend = Nvml(self._library, clock=lambda: self._now)
         for device, gpu in zip(self._backend.open(), self._states, strict=True):
             known = self._watched.get(gpu.uuid)
-            self._watched[gpu.uuid] = _Watched(device, gpu, self._roster, known.seen if known else None, self._now)
+            self._watched[gpu.uuid] = _Watched(device, gpu, self._roster, known, self._now)
 
 
 class _Watched:
-    """One GPU and what the exporter keeps of it. `seen` is the last event before a change of drivers; None: no change."""
+    """One GPU and what the exporter keeps of it. `known` is the same GPU under the driver of before."""
 
-    def __init__(self, device: NvmlDevice, gpu: GpuState, roster: GpuRoster, seen: int | None, now: float) -> None:
-        self.seen = seen if seen is not None else _newest(gpu)
+    def __init__(
+        self, device: NvmlDevice, gpu: GpuState, roster: GpuRoster, known: _Watched | None, now: float
+    ) -> None:
         self.index = device.index
-        self._device = device
+        self._device, self._part = device, profile_by_name(gpu.profile)
+        self.seen: int = known.seen if known else _newest(gpu)
+        """The last event that was counted."""
         self._wedged_since: float | None = None
-        self._asked: dict[str, object] = {}
-        self._record = self._meet(roster, now)
-        self._throttle = _Throttle()
-        self._record.throttle = self._throttle
+        self.throttle: _Throttle = known.throttle if known else _Throttle()
+        self._basis: object = None
+        """What the samples of `_learnt` were made of; None: they hold no more."""
+        self._learnt: tuple[tuple[Sample, ...], list[float], tuple[tuple[int, Read], ...]] = ((), [], ())
+        self._moment: Moment | None = None
+        self.record = self._meet(roster, now)
+        self.record.throttle = self.throttle
 
     def _meet(self, roster: GpuRoster, now: float) -> GpuRecord:
         try:
@@ -132,44 +146,80 @@ class _Watched:
             return roster.expect(self._device.index, now)
         return record
 
-    def look(self, gpu: GpuState, now: float) -> None:
-        """Ask every question, and take in what the driver has reported since the scrape before."""
-        if gpu.condition == WEDGED:
-            self._wedged_since = now if self._wedged_since is None else self._wedged_since
+    def look(self, gpu: GpuState | None, now: float) -> None:
+        """Ask what has to be asked, and take in what the driver has reported. None: the driver does not list it any more."""
+        self._moment = None
+        if gpu is None or gpu.condition == WEDGED:
+            self._wedged_since = now if gpu and self._wedged_since is None else self._wedged_since
+            self._basis = None
             return
         self._wedged_since = None
-        try:
-            for question in self._device.questions():
-                self._record.answers[question.name] = self._answer(question, gpu, now)
-        except (GpuLost, GpuUnavailable):
-            self._record.lose()
-            return
-        self._record.hear(now)
-        self._record.throttle_now.bits, self._record.throttle_now.at = gpu.reasons, now
-        self._throttle.read(gpu, self._device, now)
         self._note_events(gpu, now)
+        if gpu.condition == HEALTHY:
+            self.throttle.read(gpu, self._device, now)
+        try:
+            self._ask(gpu, now)
+        except (GpuLost, GpuUnavailable):
+            self.record.lose()
+            self._basis = None
+            return
+        self.record.hear(now)
+        self.record.throttle_now.bits, self.record.throttle_now.at = gpu.reasons, now
+
+    def values(self) -> tuple[Sequence[Sample], Sequence[float]] | None:
+        """Return the samples that were learnt, with the values of now; None when something is new."""
+        if self._moment is None or not self._learnt[0]:
+            return None
+        samples, values, reads = self._learnt
+        for place, read in reads:
+            values[place] = read(self._moment)
+        return samples, list(values)
+
+    def learn(self, samples: tuple[Sample, ...]) -> None:
+        """Keep the samples of a GPU whose every question was just asked."""
+        own = len(samples[0].labels) if samples else 0  # the first is atlas_gpu_up
+        asked = frozenset(self._answered())
+        reads = ((place, reader(sample, own, asked)) for place, sample in enumerate(samples))
+        self._learnt = (
+            samples,
+            [sample.value for sample in samples],
+            tuple((place, read) for place, read in reads if read),
+        )
 
     def hangs_for(self, now: float) -> float:
         """Return for how many seconds a call has not returned."""
         return 0.0 if self._wedged_since is None else now - self._wedged_since
 
-    def _answer(self, question: Question, gpu: GpuState, now: float) -> Answer:
-        known = self._record.answers.get(question.name)
-        part = _SLOW.get(question.name)
-        basis = part(gpu) if part else now
-        if known is not None and (known.absent or self._asked.get(question.name, self) == basis):
-            return replace(known, at=now)
-        self._asked[question.name] = basis
-        try:
-            return Answer(question=question, at=now, values=tuple(question.ask()))
-        except GpuAbsent:
-            return Answer(question=question, at=now, values=(), absent=True)
+    def _ask(self, gpu: GpuState, now: float) -> None:
+        """Ask what changes always, and everything when something else than that is new."""
+        questions, answers = self._device.questions(), self.record.answers
+        answers |= {question.name: _answer(question, now) for question in questions if question.name in _ALWAYS}
+        answered = self._answered()
+        basis = (settled(gpu), self.throttle.seen, tuple(answered))
+        if basis == self._basis:
+            answers |= {name: replace(known, at=now) for name, known in answers.items()}
+            self._moment = Moment(gpu=gpu, part=self._part, stories=self.throttle.by_reason, answered=answered)
+        else:
+            answers |= {question.name: _answer(question, now) for question in questions if question.name not in _ALWAYS}
+        self._basis = basis
+
+    def _answered(self) -> dict[tuple[Signal, Labels], float]:
+        answers = (self.record.answers[name] for name in _ALWAYS if name in self.record.answers)
+        values = (value for answer in answers for value in answer.values)
+        return {(value.signal, value.extra): value.value for value in values if value.value is not None}
 
     def _note_events(self, gpu: GpuState, now: float) -> None:
         for event in gpu.events:
             if event.sequence > self.seen and event.kind == EVENT_XID:
-                self._record.events.note(GpuEvent(xid=event.data), now)
+                self.record.events.note(GpuEvent(xid=event.data), now)
         self.seen = max(self.seen, _newest(gpu))
+
+
+def _answer(question: Question, now: float) -> Answer:
+    try:
+        return Answer(question=question, at=now, values=tuple(question.ask()))
+    except GpuAbsent:
+        return Answer(question=question, at=now, values=(), absent=True)
 
 
 def _newest(gpu: GpuState) -> int:
@@ -181,10 +231,15 @@ class _Throttle(ThrottleLedger):
 
     def __init__(self) -> None:
         super().__init__()
+        self.by_reason: dict[str, ThrottleStory] = {}
         self._counted: frozenset[str] | None = None
         self._first: dict[str, float] = {}
         self._runs: dict[str, float] = {}
-        self._stories: dict[str, ThrottleStory] = {}
+
+    @property
+    def seen(self) -> frozenset[str]:
+        """The reasons that were on since the exporter began."""
+        return frozenset(reason for reason, story in self.by_reason.items() if story.last_seen is not None)
 
     def read(self, gpu: GpuState, device: NvmlDevice, now: float) -> None:
         """Take in the times of one scrape."""
@@ -195,15 +250,15 @@ class _Throttle(ThrottleLedger):
             counted = reason in self._counted
             # What the sampler adds up begins with the exporter; the hardware's counters with the driver.
             seconds -= 0.0 if counted else self._first.setdefault(reason, seconds)
-            self._stories[reason] = self._story(reason, seconds, HARDWARE_COUNTER if counted else SAMPLED, now)
+            self.by_reason[reason] = self._story(reason, seconds, HARDWARE_COUNTER if counted else SAMPLED, now)
 
     def stories(self, mask: int) -> tuple[ThrottleStory, ...]:
         """Return what is told of each reason in `mask`."""
-        return tuple(self._stories[reason] for reason, bit in THROTTLE_BITS if bit & mask and reason in self._stories)
+        return tuple(self.by_reason[reason] for reason, bit in THROTTLE_BITS if bit & mask and reason in self.by_reason)
 
     def _story(self, reason: str, seconds: float, source: str, now: float) -> ThrottleStory:
         """Return the next story: a stretch of scrapes in which the reason was on counts as one event."""
-        known = self._stories.get(reason)
+        known = self.by_reason.get(reason)
         totals = known.totals if known else ThrottleTotals(reason=reason, seconds=seconds, events=0, longest=0.0)
         gained, before = seconds - totals.seconds, self._runs.get(reason, 0.0)
         run = self._runs[reason] = before + gained if gained > 0 else 0.0
