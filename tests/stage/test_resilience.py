@@ -21,7 +21,7 @@ from tests.exporter.fake_server import FakeServer, answer, serving
 
 TOKEN = "xoxb-test"
 CHANNEL = "ml-oncall"
-SETTINGS = "{profile: demo, exporter: {gpus: false}}"
+SETTINGS = "{profile: demo, timing: {scale: 0.02}, exporter: {gpus: false}}"
 PAGE = (Path(__file__).parents[1] / "samples/vllm/0.32.0/idle-fresh.prom").read_text()
 FAULT = "ModelServerDown"
 NOT_SEEN = "nobody has seen it since"
@@ -143,5 +143,7 @@ def test_while_the_pager_is_down_alertmanager_itself_tells_slack_of_each_page(tm
 
         stack.start_pager()
         assert eventually(lambda: len(pages(slack)) > 1), "the pager tells it, too"
-        assert eventually(lambda: any("No longer told here: availability/ModelServerDown" in m.text for m in slack.messages))
+        assert eventually(
+            lambda: any("No longer told here: availability/ModelServerDown" in m.text for m in slack.messages)
+        )
         assert fires(stack, FAULT)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import urllib.request
 from collections.abc import Iterator
+from urllib.error import HTTPError
 from urllib.parse import quote
 
 import pytest
@@ -225,3 +226,25 @@ def test_form_bodies_are_read_as_well(slack: SlackStandIn) -> None:
     with urllib.request.urlopen(request) as answer:
         assert json.load(answer)["ok"]
     assert slack.messages[0].blocks == (section(),)
+
+
+def posted(url: str, body: object) -> tuple[int, str]:
+    request = urllib.request.Request(url, json.dumps(body).encode(), {"Content-Type": "application/json"})
+    try:
+        with urllib.request.urlopen(request) as answer:
+            return answer.status, answer.read().decode()
+    except HTTPError as error:
+        return error.code, error.read().decode()
+
+
+def test_the_incoming_webhook_takes_attachments_without_a_token_and_whatever_troubles_the_api_has(
+    slack: SlackStandIn,
+) -> None:
+    slack.fail_with(503)
+    assert posted(slack.webhook_url, {"attachments": [{"title": "FIRING", "text": "x"}]}) == (200, "ok")
+    assert slack.messages[0].text == "FIRING\nx"
+    assert posted(slack.webhook_url, {"text": "y"}) == (200, "ok")
+    assert posted(slack.webhook_url, {"attachments": [{"color": "good"}]}) == (400, "no_text")
+    assert [message.text for message in slack.messages] == ["FIRING\nx", "y"]
+    with pytest.raises(HTTPError):
+        urllib.request.urlopen(urllib.request.Request(slack.webhook_url.replace("secret", "guess"), b"{}"))
