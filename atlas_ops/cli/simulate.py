@@ -19,7 +19,8 @@ from atlas_ops.simulator.trace import read_traces
 DEFAULT_LISTEN = "127.0.0.1:9466"
 
 _EPILOG = """\
-Each model server answers /metrics in vLLM's own dialect on a port of its own; the control address steers the fleet:
+Each model server answers /metrics in vLLM's own dialect on a port of its own, and a small request of OpenAI's API; what
+neither servers nor GPUs tell (autoscaler, drift detectors) stands at /outside of the control address, which steers the fleet:
   curl http://127.0.0.1:9466/state                                what runs where
   curl -X POST 'http://127.0.0.1:9466/-/fault?active=true'        switch the scenario's fault on (or =false: off)
   curl -X POST 'http://127.0.0.1:9466/-/scenario?name=calm'       another scenario

@@ -52,8 +52,10 @@ class Life:
             self._begin(effect.load_seconds * scale)
             return True
         if effect.answer in _GONE or before.answer in _GONE:
-            self.started_at = now
-            return effect.answer is not before.answer
+            changed = effect.answer is not before.answer
+            if changed and before.answer is not Answer.LOADING:  # what has loaded is the same process
+                self.started_at = now
+            return changed
         return self._restart_if_due(before, effect, scale)
 
     def _restart_if_due(self, before: ServerEffect, effect: ServerEffect, scale: float) -> bool:

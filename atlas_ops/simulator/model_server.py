@@ -84,7 +84,7 @@ class ModelServer:
 
     def _is_stuck(self) -> bool:
         effect = self._fleet.effect.server(self._index)
-        return effect.stalled or effect.probe == HANGING
+        return self._fleet.replicas[self._index].life.serves and (effect.stalled or effect.probe == HANGING)
 
     def _wait(self, condition: Callable[[], bool]) -> None:
         """Return when a condition of the fleet does not hold any more, or the server stops."""

@@ -75,6 +75,14 @@ def test_a_server_that_is_gone_loses_its_requests_and_is_back_when_the_effect_en
     assert 0 < finished(fleet.page(0)) < 0.7 * finished(fleet.page(1))
 
 
+def test_a_model_that_was_loading_is_served_by_the_process_that_loaded_it() -> None:
+    fleet = fleet_under(Phase(effect=of_server(answer=Answer.LOADING)))
+    fleet.advance(30)
+    fleet.set_fault(active=False)
+    fleet.advance(30)
+    assert fleet.replicas[0].life.started_at == 60
+
+
 def test_a_process_that_is_gone_leaves_the_memory_of_its_gpu() -> None:
     fleet = fleet_under(Phase(effect=of_server(answer=Answer.REFUSED)))
     fleet.advance(1)
