@@ -54,7 +54,7 @@ SCENARIOS = (
         name="preemption_storm",
         description="A few clients ask for answers of thousands of tokens, which throw each other out of the KV cache.",
         expected_fault="PreemptionStorm",
-        companions=("KvCachePressure",),
+        companions=("KvCachePressure", "RequestLatencySloBurn"),
         calm=CALM,
         course=(Phase(effect=Effect(traffic=_ESSAYS)),),
         active_minutes=45.0,

@@ -52,7 +52,13 @@ def cascade(parameters: Parameters) -> Fault:
         look_alike="One ordinary scale-up, scaling to zero and back, and a rolling deploy.",
         inhibits=(
             Inhibition(
-                targets=("QueueBacklog", "RequestsRejected", "TimeToFirstTokenSloBurn", "AutoscalerAtMaximum"),
+                targets=(
+                    "QueueBacklog",
+                    "RequestsRejected",
+                    "TimeToFirstTokenSloBurn",
+                    "RequestLatencySloBurn",
+                    "AutoscalerAtMaximum",
+                ),
                 equal=("model",),
             ),
         ),

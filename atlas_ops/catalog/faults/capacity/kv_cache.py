@@ -54,7 +54,10 @@ def pressure(parameters: Parameters) -> Fault:
         look_alike="A full cache with nobody waiting or hardly anything preempted, as under steady heavy load.",
         inhibits=(
             Inhibition(targets=("QueueBacklog", "PreemptionStorm"), equal=("server", "model")),
-            Inhibition(targets=("TimeToFirstTokenSloBurn",), equal=("namespace", "model")),
+            Inhibition(
+                targets=("TimeToFirstTokenSloBurn", "RequestLatencySloBurn", "InterTokenLatencySloBurn"),
+                equal=("namespace", "model"),
+            ),
         ),
         scenario="kv_pressure",
     )

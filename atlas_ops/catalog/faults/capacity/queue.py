@@ -33,8 +33,7 @@ def backlog(parameters: Parameters) -> Fault:
                 "{{ if gt $value 86400.0 }}for ever (nothing finishes){{ else }}{{ $value | humanizeDuration }}{{ end }} "
                 f"in the queue of {{{{ $labels.server }}}}; the objective is {promql.number(objective.queue_wait_seconds)} s."
             ),
-            # TorchServe is asked once a minute what waits; longer than that, so that one such look is no backlog.
-            for_seconds=timing.hold(90),
+            for_seconds=timing.hold(60),
             keep_firing_seconds=timing.hold(OUTLAST_SECONDS),
             objective=parameters.pattern(objective),
         )
@@ -65,6 +64,8 @@ def backlog(parameters: Parameters) -> Fault:
             "waits and counts no requests, so its wait is not known here: a probe sees it."
         ),
         look_alike="A burst that fills the queue for less than a minute, and a long queue that moves fast.",
-        inhibits=(Inhibition(targets=("TimeToFirstTokenSloBurn",), equal=("namespace", "model")),),
+        inhibits=(
+            Inhibition(targets=("TimeToFirstTokenSloBurn", "RequestLatencySloBurn"), equal=("namespace", "model")),
+        ),
         scenario="queue_backlog",
     )

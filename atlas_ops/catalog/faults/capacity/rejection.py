@@ -5,7 +5,7 @@ from __future__ import annotations
 from atlas_ops import promql
 from atlas_ops.catalog import conventions as c
 from atlas_ops.catalog import signals as s
-from atlas_ops.catalog.model import Family, Fault, Panel, Recording, Rule, Severity
+from atlas_ops.catalog.model import Family, Fault, Inhibition, Panel, Recording, Rule, Severity
 from atlas_ops.catalog.parameters import OUTLAST_SECONDS, Parameters
 
 REJECTED_RATIO = "model:atlas_requests_rejected:ratio_rate5m"
@@ -55,6 +55,7 @@ def rejected(parameters: Parameters) -> Fault:
             "full, vLLM refuses nobody before 0.32, and TorchServe cannot tell what it refused from what failed."
         ),
         look_alike="A burst that overflows the queue for less than a minute, and a few rejections on a quiet model.",
+        inhibits=(Inhibition(targets=("AvailabilitySloBurn",), equal=("namespace", "model")),),
         scenario="requests_rejected",
     )
 
