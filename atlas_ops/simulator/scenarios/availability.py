@@ -69,4 +69,11 @@ SCENARIOS = (
         calm=_PROBED,
         course=(Phase(effect=replace(_PROBED, servers={0: ServerEffect(probe="error_in_answer")})),),
     ),
+    Scenario(
+        name="failing_requests",
+        description="One request in ten ends in an error of the server; the others are answered as ever.",
+        expected_fault="AvailabilitySloBurn",
+        calm=CALM,
+        course=(Phase(effect=replace(CALM, every_server=ServerEffect(failing_share=0.1))),),
+    ),
 )

@@ -11,6 +11,7 @@ from atlas_ops.simulator.state import LOST
 from atlas_ops.simulator.traffic import Traffic
 
 _QUIET = Effect(traffic=replace(CHAT, requests_per_second=0.05, patience_seconds=600.0))
+_RARE = Effect(traffic=replace(CHAT, requests_per_second=0.0015, patience_seconds=600.0))
 _RESTARTED = ServerEffect(restart_every_minutes=1440)
 _DOUBLE = replace(CHAT, requests_per_second=8.0)
 _LONGER = replace(CHAT, prompt_tokens=replace(CHAT.prompt_tokens, median=1680))
@@ -262,5 +263,28 @@ SCENARIOS = (
         calm=CALM,
         course=(Phase(effect=NOBODY),),
         active_minutes=45.0,
+    ),
+    Scenario(
+        name="low_traffic_slow",
+        description="A model that is asked a few times an hour answers all of it slowly, and some of it not at all.",
+        look_alike_of=(
+            "TimeToFirstTokenSloBurn",
+            "RequestLatencySloBurn",
+            "InterTokenLatencySloBurn",
+            "AvailabilitySloBurn",
+        ),
+        calm=_RARE,
+        course=(Phase(effect=replace(_RARE, every_server=ServerEffect(slowness=30.0, failing_share=0.2))),),
+    ),
+    Scenario(
+        name="bursts_within_objective",
+        description="Every ten minutes three times as many people come for a minute and a half, and are all served in time.",
+        look_alike_of=("TimeToFirstTokenSloBurn", "RequestLatencySloBurn", "InterTokenLatencySloBurn", "QueueBacklog"),
+        calm=CALM,
+        course=(
+            Phase(effect=replace(CALM, traffic=replace(CHAT, requests_per_second=12.0)), minutes=1.5),
+            Phase(effect=CALM, minutes=8.5),
+        ),
+        active_minutes=30.0,
     ),
 )

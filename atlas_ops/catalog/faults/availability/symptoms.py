@@ -11,7 +11,7 @@ _OF_ITS_ENGINE = ("QueueBacklog", "KvCachePressure", "ReplicaStraggler", "ProbeF
 """Alerts that name server and model, and that say nothing new of an engine that hangs."""
 _OF_ITS_PROCESS = ("EngineStalled", "ModelNotReady")
 """And these of a process that is gone."""
-_OF_ITS_MODEL = ("TimeToFirstTokenSloBurn",)
+_OF_ITS_MODEL = ("TimeToFirstTokenSloBurn", "RequestLatencySloBurn", "AvailabilitySloBurn")
 """Alerts about all servers of a model together, which one that hangs can bring about."""
 
 
