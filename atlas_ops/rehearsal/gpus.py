@@ -37,7 +37,7 @@ from atlas_ops.simulator.state import EVENT_XID, HEALTHY, WEDGED, GpuState
 
 LIMIT_SECONDS = 5.0
 """After which a silent GPU is told as down, as by the exporter's collector."""
-_ALWAYS = ("gpm", "nvlink_traffic", "pcie_traffic")
+_ALWAYS = ("gpm", "pcie_traffic")
 """Questions that the driver answers by comparing with the last time."""
 _TICK_GAP_SECONDS = 0.11
 """Between two looks of a sampler that is not held up."""
@@ -197,7 +197,6 @@ class _Watched:
         answered = self._answered()
         basis = (settled(gpu), self.throttle.seen, tuple(answered))
         if basis == self._basis:
-            answers |= {name: replace(known, at=now) for name, known in answers.items()}
             self._moment = Moment(gpu=gpu, part=self._part, stories=self.throttle.by_reason, answered=answered)
         else:
             answers |= {question.name: _answer(question, now) for question in questions if question.name not in _ALWAYS}

@@ -111,8 +111,9 @@ def _send(there: Connection, course: Course, run: Run, plan: Plan) -> None:
 
 def _finish(course: Course, run: Run, plan: Plan) -> Verdict:
     catalog = build_catalog(plan.settings.parameters)
+    wanted = rules.of_catalog(catalog, plan.settings)
     play = course.finish(run.scenario)
     with tempfile.TemporaryDirectory(prefix="atlas-ops-rehearse-") as folder, Replay.started(Path(folder)) as replay:
-        replay.load(play.table)
-        fired = replay.evaluate(rules.of_catalog(catalog, plan.settings), play.evaluations)
+        replay.load(play.table, wanted)
+        fired = replay.evaluate(wanted, play.evaluations)
     return judge(run.scenario, run.seed, play, told(fired, catalog))

@@ -82,7 +82,8 @@ class Replay:
             f"--storage.tsdb.max-block-duration={_BLOCK}",
             "--log.level=error",
         ]
-        environment = {"GOMAXPROCS": "1"}  # there is a run on every core
+        # There is a run on every core, and it is over before there is much garbage.
+        environment = {"GOMAXPROCS": "1", "GOGC": "400"}
         with Process("prometheus", command, log=folder / "prometheus.log", environment=environment) as process:
             process.wait_until_ready(f"http://{address}/-/ready")
             prometheus = Prometheus(f"http://{address}", timeout_seconds=_TIMEOUT_SECONDS)
@@ -102,9 +103,11 @@ class Replay:
         if refused:
             raise ConfigError("rules", refused, next_step="mend these expressions")
 
-    def load(self, table: Table) -> None:
-        """Write what was scraped."""
-        self._write(table.written())
+    def load(self, table: Table, rules: Iterable[Rule]) -> None:
+        """Write what was scraped, as far as some of the rules read it."""
+        read = frozenset().union(*(rule.reads for rule in rules))
+        every = "__name__" in read  # then names may be patterns
+        self._write(one for one in table.written() if every or one.series.name in read)
 
     def evaluate(self, rules: Sequence[Rule], at: Evaluations) -> list[Firing]:
         """Return everything that fires."""

@@ -8,6 +8,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 
 from atlas_ops.catalog.model import Catalog
@@ -23,7 +24,7 @@ _NAME = re.compile(r"[a-zA-Z_:][a-zA-Z0-9_:]*")
 _NEXT = "mend the rule file; `promtool check rules FILE` says more"
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
+@dataclass(frozen=True, kw_only=True)
 class Rule:
     """One rule. `labels` are added to its series; in an alert they may be templates."""
 
@@ -41,7 +42,7 @@ class Rule:
         """What its label says; empty where it has none."""
         return dict(self.labels).get("severity", "")
 
-    @property
+    @cached_property
     def reads(self) -> frozenset[str]:
         """Every name in its expression: metrics, and the words of PromQL and labels besides."""
         return frozenset(_NAME.findall(_COMMENT.sub("", _TEXT.sub('""', self.expr))))
