@@ -24,7 +24,7 @@ GLOBS = st.text(st.sampled_from('ab*?[]!-"\\$^{}() é/'), min_size=1, max_size=1
 OBJECTIVES = st.builds(
     Objective,
     model=GLOBS,
-    time_to_first_token_seconds=st.floats(1e-4, 1e4),
+    time_to_first_token_seconds=st.floats(0.001, 2560),
     time_to_first_token_target=st.floats(0.932, 0.99999),
     queue_wait_seconds=st.floats(1e-3, 1e5),
 )
