@@ -200,11 +200,11 @@ def _limits(section: Section) -> Limits:
 
 
 def _timing(section: Section, default: Timing) -> Timing:
-    # A scale of 2 would stretch the longest `for`, two minutes, to the four after which Alertmanager resolves.
+    # A scale of 4/3 would stretch the longest `for`, three minutes, to the four after which Alertmanager resolves.
     timing = Timing(
         scrape_seconds=section.number("scrape_seconds", default.scrape_seconds, above=0.01, below=300),
         evaluation_seconds=section.number("evaluation_seconds", default.evaluation_seconds, above=0.01, below=300),
-        scale=section.number("scale", default.scale, above=0, below=2),
+        scale=section.number("scale", default.scale, above=0, below=4 / 3),
     )
     section.finish()
     return timing

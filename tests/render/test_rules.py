@@ -32,7 +32,7 @@ TIMINGS = st.builds(
     Timing,
     scrape_seconds=st.floats(0.02, 299),
     evaluation_seconds=st.floats(0.02, 299),
-    scale=st.floats(1e-6, 1.99),
+    scale=st.floats(1e-6, 1.33),
 )
 ODD_SETTINGS = st.builds(
     Settings,
