@@ -39,7 +39,7 @@ def probe_failing(parameters: Parameters) -> Fault:
         inhibits=(
             Inhibition(
                 targets=("ProbeFailing",),
-                equal=("server", "model", "api"),
+                equal=("node", "server", "model", "api"),
                 source_variant="failing",
                 target_variant="blind",
             ),
