@@ -10,11 +10,16 @@ from collections.abc import Iterable, Sequence
 from fnmatch import fnmatchcase
 from importlib.util import find_spec
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from atlas_ops.cli import place
 from atlas_ops.errors import EnvironmentProblem, UsageError
 from atlas_ops.simulator import SCENARIOS, Scenario
 from atlas_ops.simulator.trace import read_traces
+
+if TYPE_CHECKING:
+    from atlas_ops.rehearsal.rehearse import Plan, Result, Run
+    from atlas_ops.rehearsal.report import Grid
 
 _EPILOG = """\
 Each scenario is played in simulated time: calm, the fault, and the time after it. What the exporter would have published is
@@ -32,9 +37,15 @@ examples:
   atlas-ops rehearse --seeds 5 --output REHEARSAL.md       five times each, as a page of your docs
   atlas-ops rehearse --scenario 'gpu_*' --scenario calm    some of them; a name may be a pattern
   atlas-ops rehearse --config atlas-ops.yaml               with your limits and objectives
+  atlas-ops rehearse --against rules.yml                   what other rules make of the same scenarios
+
+With --against, the alerts have names of their own: one that wakes somebody (severity page or critical, or none) notices a
+fault when it begins while the fault is on and was silent before. It is scored twice: with what a stock installation
+publishes (vLLM's own page, the default counters of dcgm-exporter, `up`), and with every signal, ours too. There are no
+metrics of Kubernetes or of the host.
 
 exit codes:
-  0  every fault was detected by its right name, and nobody was woken for anything else
+  0  every fault was detected by its right name, and nobody was woken for anything else; or --against was given
   1  a fault was missed, there was a wrong page, or what only looks like a fault was paged
   2  the command line is wrong
   3  the settings file or the rule file has mistakes (all of them are listed)
@@ -67,6 +78,12 @@ def add(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
         metavar="DIR",
         help="let requests come as in these recorded traces (Azure's CSV, Mooncake's JSON lines; default: a fitted process)",
     )
+    parser.add_argument(
+        "--against",
+        type=Path,
+        metavar="RULES.yml",
+        help="score the rules of this file in place of ours (a rule file of Prometheus, or a PrometheusRule)",
+    )
     parser.add_argument("--output", type=Path, metavar="FILE", help="write the tables there too, as Markdown")
     parser.add_argument(
         "--jobs", type=int, default=os.cpu_count() or 1, metavar="N", help="runs at a time (default: one for each core)"
@@ -80,24 +97,48 @@ def run(args: argparse.Namespace) -> int:
         raise EnvironmentProblem("numpy is not installed", next_step="pip install 'atlas-ops[rehearse]'")
     if args.seeds < 1 or args.jobs < 1:
         raise UsageError("--seeds and --jobs have to be 1 or more", next_step="give a larger number")
-    from atlas_ops.rehearsal import rehearse, report  # noqa: PLC0415 - numpy
+    from atlas_ops.rehearsal import rehearse, report, rules  # noqa: PLC0415 - numpy
 
-    plan = rehearse.Plan(settings=place.read_config(args), traces=read_traces(args.traces) if args.traces else ())
+    plan = rehearse.Plan(
+        settings=place.read_config(args),
+        traces=read_traces(args.traces) if args.traces else (),
+        against=rules.read(args.against) if args.against else (),
+    )
     scenarios = _chosen(args.scenario)
     runs = [rehearse.Run(scenario=scenario, seed=seed) for seed in range(1, args.seeds + 1) for scenario in scenarios]
+    rehearse.check(plan.against)
     began = time.monotonic()
-    verdicts = []
-    for verdict in rehearse.rehearse(runs, plan, jobs=args.jobs):
-        verdicts.append(verdict)
-        _tell(len(verdicts), len(runs), verdict.scenario, verdict.seed, passed=verdict.passed)
-    order = {scenario.name: number for number, scenario in enumerate(scenarios)}
-    verdicts.sort(key=lambda verdict: (order[verdict.scenario], verdict.seed))
-    grids = report.grids(verdicts)
-    print(report.text(grids), end="")
-    print(f"{len(runs)} runs in {_span(time.monotonic() - began)}")
+    results = _results(runs, plan, args.jobs)
+    taken = f"{len(runs)} runs in {_span(time.monotonic() - began)}"
+    grids, passed = _judged(results, plan)
+    print(f"{report.text(grids)}{taken}")
     if args.output:
-        _write(args.output, report.markdown(grids, heading="Rehearsal", preface=_preface(args)))
-    return 0 if all(verdict.passed for verdict in verdicts) else 1
+        _write(args.output, report.markdown(grids, heading="Rehearsal", preface=_preface(args, taken)))
+    return 0 if passed else 1
+
+
+def _results(runs: Sequence[Run], plan: Plan, jobs: int) -> list[Result]:
+    """Do the runs, and tell of each as it ends; return how they went, in the order of the runs."""
+    from atlas_ops.rehearsal import rehearse  # noqa: PLC0415 - numpy
+
+    found: dict[tuple[str, int], Result] = {}
+    for result in rehearse.rehearse(runs, plan, jobs=jobs):
+        one = result[0] if isinstance(result, tuple) else result
+        found[one.scenario, one.seed] = result
+        word = "" if isinstance(result, tuple) else "ok    " if result.passed else "FAIL  "
+        print(f"{len(found):4d}/{len(runs)}  {word}{one.scenario} (seed {one.seed})", file=sys.stderr, flush=True)
+    return [found[run.scenario.name, run.seed] for run in runs]
+
+
+def _judged(results: Sequence[Result], plan: Plan) -> tuple[tuple[Grid, ...], bool]:
+    """Return the tables, and whether our rules did what they should; of those of others nothing is demanded."""
+    from atlas_ops.rehearsal import foreign_report, report  # noqa: PLC0415 - numpy
+
+    heard = [one for result in results if isinstance(result, tuple) for one in result]
+    verdicts = [result for result in results if not isinstance(result, tuple)]
+    if plan.against:
+        return foreign_report.grids(heard, plan.against), True
+    return report.grids(verdicts), all(verdict.passed for verdict in verdicts)
 
 
 def _chosen(patterns: Sequence[str]) -> tuple[Scenario, ...]:
@@ -113,14 +154,11 @@ def _matching(names: Iterable[str], patterns: Sequence[str]) -> list[str]:
     return [name for name in names if any(fnmatchcase(name, pattern) for pattern in patterns)]
 
 
-def _tell(done: int, every: int, scenario: str, seed: int, *, passed: bool) -> None:
-    print(f"{done:4d}/{every}  {'ok  ' if passed else 'FAIL'}  {scenario} (seed {seed})", file=sys.stderr, flush=True)
-
-
-def _preface(args: argparse.Namespace) -> str:
+def _preface(args: argparse.Namespace, taken: str) -> str:
     words = ["atlas-ops rehearse", f"--seeds {args.seeds}", *(f"--scenario '{name}'" for name in args.scenario)]
     words += ["--traces DIR"] if args.traces else []
-    return f"Made by `{' '.join(words)}`; `atlas-ops rehearse --help` says what the columns mean."
+    words += [f"--against {args.against.name}"] if args.against else []
+    return f"Made by `{' '.join(words)}`: {taken}. `atlas-ops rehearse --help` says what the columns mean."
 
 
 def _span(seconds: float) -> str:

@@ -71,18 +71,21 @@ class Exporter:
         self._scrapes = 0
         self._blocks, self._outside = _SampleBlocks(), _Blocks()
 
-    def scrape(self, sheet: Sheet, effect: Effect) -> None:
-        """Put everything that its page says at this moment into the sheet."""
+    def scrape(self, sheet: Sheet, effect: Effect) -> list[Sample]:
+        """Put everything that its page says at this moment into the sheet; return what it says of the GPUs."""
         now = self._epoch + self._fleet.now
         self._scrapes += 1
         for index, server in enumerate(self._servers):
             if self._fleet.replicas[index].answer is not None:
                 self._scrape_server(sheet, index, server, effect, now)
+        of_gpus = []
         for samples, values in self._gpus.scrape(now):
             self._blocks.put(sheet, samples, values)
+            of_gpus += [sample._replace(value=value) for sample, value in zip(samples, values, strict=True)]
         own = [Sample(s.GPU_EXPECTED, labels(host_name=HOST), float(len(self._fleet.replicas))), *self._itself(now)]
         self._blocks.put(sheet, own, [sample.value for sample in own])
         self._outside.put(sheet, [*_outside(self._fleet, others=False), ("up", (), 1.0)], TARGET)
+        return of_gpus
 
     def close(self) -> None:
         """Let go of the simulated driver."""

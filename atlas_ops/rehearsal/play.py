@@ -10,6 +10,7 @@ from dataclasses import dataclass
 
 from atlas_ops.catalog.parameters import Timing
 from atlas_ops.rehearsal.exporter import TARGET, Exporter, Others
+from atlas_ops.rehearsal.native import NativePages
 from atlas_ops.rehearsal.replay import Evaluations
 from atlas_ops.rehearsal.samples import Series, Sheet, Table
 from atlas_ops.simulator import Fleet, Scenario
@@ -43,13 +44,17 @@ class Course:
     """The calm before a scenario, to be gone on with once. Scenarios that begin alike can share it (see `begins_like`).
 
     The same seed gives the same course, and so do the same `traces`, from which requests are taken if there are any.
+    `native`: what Prometheus gets without atlas-ops is there as well.
     """
 
-    def __init__(self, scenario: Scenario, *, seed: int, timing: Timing, traces: Sequence[Trace] = ()) -> None:
+    def __init__(
+        self, scenario: Scenario, *, seed: int, timing: Timing, traces: Sequence[Trace] = (), native: bool = False
+    ) -> None:
         self._timing = timing
         self._fleet = Fleet(scenario=scenario, seed=seed, replicas=scenario.servers, tick=TICK_SECONDS, traces=traces)
         self._exporter, self._restarts = Exporter(self._fleet, epoch=DEFAULT_START), 0
         self._others = Others(self._fleet)
+        self._native = NativePages(self._fleet) if native else None
         self._sheet = Sheet()
         self._away: list[tuple[float, float]] = []
         self._pass(scenario.calm_minutes)
@@ -97,7 +102,9 @@ class Course:
         if effect.scrape_lost:
             self._sheet.put(_DOWN, (0.0,))
         else:
-            self._exporter.scrape(self._sheet, effect)
+            gpus = self._exporter.scrape(self._sheet, effect)
+            if self._native is not None:
+                self._native.scrape(self._sheet, gpus)
         self._others.scrape(self._sheet)
 
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import multiprocessing
 import tempfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from dataclasses import dataclass
 from multiprocessing.connection import Connection
@@ -17,9 +17,14 @@ from pathlib import Path
 from atlas_ops.catalog import build_catalog
 from atlas_ops.errors import AtlasError
 from atlas_ops.rehearsal import rules
+from atlas_ops.rehearsal.alerting import Firing
+from atlas_ops.rehearsal.foreign import ALL, STOCK, Heard, hear
 from atlas_ops.rehearsal.inhibition import told
-from atlas_ops.rehearsal.play import Course, begins_like
+from atlas_ops.rehearsal.native import is_stock
+from atlas_ops.rehearsal.play import Course, Play, begins_like
 from atlas_ops.rehearsal.replay import Replay
+from atlas_ops.rehearsal.rules import Rule
+from atlas_ops.rehearsal.samples import Series
 from atlas_ops.rehearsal.verdict import Verdict, judge
 from atlas_ops.settings import Settings
 from atlas_ops.simulator import Scenario
@@ -30,12 +35,18 @@ _TOGETHER = 8
 _FORK = multiprocessing.get_context("fork")
 
 
+Result = Verdict | tuple[Heard, ...]
+"""How our rules did in a run; or how those of others did, with each kind of installation."""
+
+
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Plan:
     """What is rehearsed besides scenarios and seeds."""
 
     settings: Settings
     traces: tuple[Trace, ...] = ()
+    against: tuple[Rule, ...] = ()
+    """The rules of others that are scored in place of ours; none: ours are."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -46,7 +57,7 @@ class Run:
     seed: int
 
 
-def rehearse(runs: Sequence[Run], plan: Plan, *, jobs: int) -> Iterator[Verdict]:
+def rehearse(runs: Sequence[Run], plan: Plan, *, jobs: int) -> Iterator[Result]:
     """Yield how each run went, as they end. The same runs give the same verdicts; EnvironmentProblem without Prometheus."""
     with ProcessPoolExecutor(jobs, mp_context=_FORK) as pool:
         pending = [pool.submit(_together, group, plan) for group in _groups(runs)]
@@ -75,13 +86,19 @@ def _alike(one: Run, other: Run) -> bool:
     return one.seed == other.seed and begins_like(one.scenario, other.scenario)
 
 
-def _together(group: Sequence[Run], plan: Plan) -> list[Verdict]:
+def _together(group: Sequence[Run], plan: Plan) -> list[Result]:
     first = group[0]
-    course = Course(first.scenario, seed=first.seed, timing=plan.settings.parameters.timing, traces=plan.traces)
+    course = Course(
+        first.scenario,
+        seed=first.seed,
+        timing=plan.settings.parameters.timing,
+        traces=plan.traces,
+        native=bool(plan.against),
+    )
     return [_forked(course, run, plan) for run in group]
 
 
-def _forked(course: Course, run: Run, plan: Plan) -> Verdict:
+def _forked(course: Course, run: Run, plan: Plan) -> Result:
     """Finish a run in a process of its own, so that the course is left as it was."""
     here, there = _FORK.Pipe(duplex=False)
     process = _FORK.Process(target=_send, args=(there, course, run, plan))
@@ -98,7 +115,7 @@ def _forked(course: Course, run: Run, plan: Plan) -> Verdict:
     process.join()
     if isinstance(found, BaseException):
         raise found
-    assert isinstance(found, Verdict)
+    assert isinstance(found, (Verdict, tuple))
     return found
 
 
@@ -109,11 +126,30 @@ def _send(there: Connection, course: Course, run: Run, plan: Plan) -> None:
         there.send(error)
 
 
-def _finish(course: Course, run: Run, plan: Plan) -> Verdict:
-    catalog = build_catalog(plan.settings.parameters)
-    wanted = rules.of_catalog(catalog, plan.settings)
+def _finish(course: Course, run: Run, plan: Plan) -> Result:
     play = course.finish(run.scenario)
-    with tempfile.TemporaryDirectory(prefix="atlas-ops-rehearse-") as folder, Replay.started(Path(folder)) as replay:
-        replay.load(play.table, wanted)
-        fired = replay.evaluate(wanted, play.evaluations)
+    if plan.against:
+        installations = ((STOCK, is_stock), (ALL, lambda _: True))
+        return tuple(_heard(run, play, plan.against, name, kept) for name, kept in installations)
+    catalog = build_catalog(plan.settings.parameters)
+    fired, _ = _replayed(play, rules.of_catalog(catalog, plan.settings), lambda _: True)
     return judge(run.scenario, run.seed, play, told(fired, catalog))
+
+
+def _heard(run: Run, play: Play, against: Sequence[Rule], name: str, kept: Callable[[Series], bool]) -> Heard:
+    fired, present = _replayed(play, against, kept)
+    return hear(run.scenario, run.seed, play, fired, name, present)
+
+
+def _replayed(
+    play: Play, wanted: Sequence[Rule], kept: Callable[[Series], bool]
+) -> tuple[list[Firing], frozenset[str]]:
+    with tempfile.TemporaryDirectory(prefix="atlas-ops-rehearse-") as folder, Replay.started(Path(folder)) as replay:
+        present = replay.load(play.table, wanted, kept)
+        return replay.evaluate(wanted, play.evaluations), present
+
+
+def check(against: Sequence[Rule]) -> None:
+    """Raise ConfigError that lists every rule whose expression Prometheus does not understand."""
+    with tempfile.TemporaryDirectory(prefix="atlas-ops-rehearse-") as folder, Replay.started(Path(folder)) as replay:
+        replay.check(against)

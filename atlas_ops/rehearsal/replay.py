@@ -7,7 +7,7 @@ PromQL. A Prometheus of its own for each run: no window can look into another ru
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cached_property
@@ -103,11 +103,15 @@ class Replay:
         if refused:
             raise ConfigError("rules", refused, next_step="mend these expressions")
 
-    def load(self, table: Table, rules: Iterable[Rule]) -> None:
-        """Write what was scraped, as far as some of the rules read it."""
+    def load(
+        self, table: Table, rules: Iterable[Rule], kept: Callable[[Series], bool] = lambda _: True
+    ) -> frozenset[str]:
+        """Write what was scraped and is `kept`, as far as some of the rules read it. Return the names of what was written."""
         read = frozenset().union(*(rule.reads for rule in rules))
         every = "__name__" in read  # then names may be patterns
-        self._write(one for one in table.written() if every or one.series.name in read)
+        chosen = [one for one in table.written() if (every or one.series.name in read) and kept(one.series)]
+        self._write(chosen)
+        return frozenset(one.series.name for one in chosen)
 
     def evaluate(self, rules: Sequence[Rule], at: Evaluations) -> list[Firing]:
         """Return everything that fires."""

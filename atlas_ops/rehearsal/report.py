@@ -70,10 +70,10 @@ def _fault(group: Sequence[Verdict]) -> tuple[str, ...]:
         group[0].scenario,
         "/".join(sorted({verdict.severity for verdict in group if verdict.severity})) or "-",
         f"{len(times)} of {len(group)}",
-        _time(statistics.median(times)) if times else "-",
-        _time(max(times)) if times else "-",
-        _listed(name for verdict in group for name in verdict.pages),
-        _listed(name for verdict in group for name in verdict.tickets),
+        time(statistics.median(times)) if times else "-",
+        time(max(times)) if times else "-",
+        listed(name for verdict in group for name in verdict.pages),
+        listed(name for verdict in group for name in verdict.tickets),
         str(sum(verdict.repeats for verdict in group)),
     )
 
@@ -93,30 +93,33 @@ def _calm(groups: Sequence[Sequence[Verdict]]) -> Grid:
             (
                 group[0].scenario,
                 str(len(group)),
-                _listed(name for verdict in group for name in verdict.pages),
-                _listed(name for verdict in group for name in verdict.tickets),
+                listed(name for verdict in group for name in verdict.pages),
+                listed(name for verdict in group for name in verdict.tickets),
             )
             for group in groups
         ),
         numbers=frozenset((1,)),
-        note=f"{_rate(pages, months, 'pages')}, {_rate(tickets, months, 'tickets')}, in {months:.2f} model-months."
+        note=f"{rate(pages, months, 'pages')}, {rate(tickets, months, 'tickets')}, in {months:.2f} model-months."
         if every
         else "",
     )
 
 
-def _rate(count: int, months: float, what: str) -> str:
+def rate(count: int, months: float, what: str) -> str:
+    """Return how many false pages or tickets there were, and in a model-month."""
     if not count:
         return f"no false {what} (at most {_RULE_OF_THREE / months:.3g} in a model-month, with 95 % certainty)"
     return f"{count} false {what} ({count / months:.3g} in a model-month)"
 
 
-def _listed(names: Iterable[str]) -> str:
+def listed(names: Iterable[str]) -> str:
+    """Return names with how often each is there."""
     counts = Counter(names)
     return ", ".join(f"{count} {name}" for name, count in sorted(counts.items())) or "-"
 
 
-def _time(seconds: float) -> str:
+def time(seconds: float) -> str:
+    """Return a time for people."""
     minutes, rest = divmod(round(seconds), 60)
     return f"{minutes} min {rest:02d} s" if minutes else f"{rest} s"
 
