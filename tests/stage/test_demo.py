@@ -12,9 +12,9 @@ from atlas_ops.simulator import SCENARIOS
 
 LIVE = {
     "kv_pressure": "KvCachePressure",  # from a server's own page
-    "thermal_throttling": "GpuThermalThrottling",  # through NVML
     "out_of_memory": "OutOfMemoryKilled",  # from the kernel's files, with a server that comes back
-    "input_drift": "InputDrift",  # a ticket, from what the simulator tells itself
+    "row_remap_pending": "GpuRowRemapPending",  # a ticket, through NVML
+    "autoscaling_cascade": "AutoscalingCascade",  # from what the simulator tells itself, with servers that come and go
 }
 
 
