@@ -47,6 +47,7 @@ SCENARIOS = (
         name="queue_backlog",
         description="A crowd of short requests takes every slot, and the queue grows faster than it is worked off.",
         expected_fault="QueueBacklog",
+        companions=("TimeToFirstTokenSloBurn", "WorkloadMixShift"),
         calm=CALM,
         course=(Phase(effect=Effect(traffic=CROWD)),),
     ),
@@ -72,6 +73,7 @@ SCENARIOS = (
         name="requests_rejected",
         description="A crowd meets servers with a short limit on their queues, which turn every third request away.",
         expected_fault="RequestsRejected",
+        companions=("AvailabilitySloBurn", "WorkloadMixShift"),
         calm=CALM,
         course=(
             Phase(
