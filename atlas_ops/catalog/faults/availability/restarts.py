@@ -87,9 +87,8 @@ def out_of_memory_killed(parameters: Parameters) -> Fault:
 
 def _killed_in_pod(killed: str, window: str) -> Rule:
     # The series of a server is there in every state, also while it is down.
-    of_servers = promql.select(s.SERVER_UP, _NAMED)
     return Rule(
-        expr=f"{killed} > 0\nand on ({c.K8S_NAMESPACE}, {c.K8S_POD}) {of_servers}",
+        expr=f"{killed} > 0\nand on ({c.K8S_NAMESPACE}, {c.K8S_POD}) {s.SERVER_UP}",
         labels=_IN_POD,
         severity=Severity.PAGE,
         summary=(
