@@ -109,6 +109,7 @@ SCENARIOS = (
         name="autoscaler_at_maximum",
         description="Every slot of a fleet that may not grow is taken, and a dozen requests wait in front of each server.",
         expected_fault="AutoscalerAtMaximum",
+        companions=("WorkloadMixShift",),
         calm=replace(CALM, autoscaler=AutoscalerEffect(desired=2, ready=2, maximum=2)),
         course=(Phase(effect=Effect(traffic=_RUSH, autoscaler=AutoscalerEffect(desired=2, ready=2, maximum=2))),),
         active_minutes=45.0,
