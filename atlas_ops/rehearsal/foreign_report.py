@@ -6,7 +6,7 @@ import statistics
 from collections.abc import Iterable, Sequence
 
 from atlas_ops.rehearsal.foreign import ALL, STOCK, Heard, never
-from atlas_ops.rehearsal.report import MINUTES_OF_A_MONTH, Grid, listed, rate, time
+from atlas_ops.rehearsal.report import MINUTES_OF_A_MONTH, Grid, listed, rate, span, time
 from atlas_ops.rehearsal.rules import Rule
 
 _TOLD = {STOCK: "a stock installation", ALL: "every signal"}
@@ -66,7 +66,7 @@ def _alarms(heard: Sequence[Heard]) -> Grid:
             (scenario, *(listed(name for one in _of(calm, kind, scenario) for name in one.false) for kind in _TOLD))
             for scenario in dict.fromkeys(one.scenario for one in calm)
         ),
-        note=f"{'. '.join(notes)}; in {months:.2f} model-months." if calm else "",
+        note=f"{'. '.join(notes)}; in {span(months)}." if calm else "",
     )
 
 

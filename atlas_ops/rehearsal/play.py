@@ -10,6 +10,7 @@ from dataclasses import dataclass
 
 from atlas_ops.catalog.parameters import Timing
 from atlas_ops.rehearsal.exporter import TARGET, Exporter, Others
+from atlas_ops.rehearsal.history import with_history
 from atlas_ops.rehearsal.native import NativePages
 from atlas_ops.rehearsal.replay import Evaluations
 from atlas_ops.rehearsal.samples import Series, Sheet, Table
@@ -29,6 +30,9 @@ class Play:
 
     table: Table
     evaluations: Evaluations
+    """Of the alerts."""
+    recordings: Evaluations
+    """The same, and in the days before."""
     began: float
     fault_from: float
     fault_to: float
@@ -58,6 +62,7 @@ class Course:
         self._sheet = Sheet()
         self._away: list[tuple[float, float]] = []
         self._pass(scenario.calm_minutes)
+        self._seed, self._calm = seed, len(self._sheet.times)
 
     def finish(self, scenario: Scenario) -> Play:
         """Let the scenario happen, and be over."""
@@ -69,17 +74,22 @@ class Course:
         self._fleet.set_fault(active=False)
         self._pass(scenario.after_minutes)
         self._exporter.close()
-        # Rules are asked at another moment than targets; half an interval later is the mean of what happens.
-        first = DEFAULT_START + self._timing.scrape_seconds + self._timing.evaluation_seconds / 2
+        table = self._sheet.table()
+        if scenario.history_days:
+            table = with_history(table, calm=self._calm, days=scenario.history_days, seed=self._seed)
         return Play(
-            table=self._sheet.table(),
-            evaluations=Evaluations(
-                start=first, end=self._now, step=self._timing.evaluation_seconds, away=tuple(self._away)
-            ),
+            table=table,
+            evaluations=self._evaluations(DEFAULT_START + self._timing.scrape_seconds),
+            recordings=self._evaluations(float(table.times[0]) / 1000),
             began=DEFAULT_START,
             fault_from=fault_from,
             fault_to=fault_to,
         )
+
+    def _evaluations(self, first_scrape: float) -> Evaluations:
+        # Rules are asked at another moment than targets; half an interval later is the mean of what happens.
+        step = self._timing.evaluation_seconds
+        return Evaluations(start=first_scrape + step / 2, end=self._now, step=step, away=tuple(self._away))
 
     @property
     def _now(self) -> float:

@@ -146,6 +146,7 @@ def _replayed(
 ) -> tuple[list[Firing], frozenset[str]]:
     with tempfile.TemporaryDirectory(prefix="atlas-ops-rehearse-") as folder, Replay.started(Path(folder)) as replay:
         present = replay.load(play.table, wanted, kept)
+        replay.record(wanted, play.recordings)
         return replay.evaluate(wanted, play.evaluations), present
 
 

@@ -114,8 +114,7 @@ class Replay:
         return frozenset(one.series.name for one in chosen)
 
     def evaluate(self, rules: Sequence[Rule], at: Evaluations) -> list[Firing]:
-        """Return everything that fires."""
-        self.record([rule for rule in rules if not rule.alert], at)
+        """Return everything that fires; what the alerts read has to be recorded before."""
         return [
             firing
             for rule in rules
@@ -123,9 +122,9 @@ class Replay:
             for firing in firings(rule, self._asked(rule, at), at.times, at.restarts)
         ]
 
-    def record(self, recordings: Sequence[Rule], at: Evaluations) -> None:
-        """Write the results of recording rules, of each before those that read it."""
-        for level in in_order(recordings):
+    def record(self, rules: Sequence[Rule], at: Evaluations) -> None:
+        """Write the results of those of the rules that record, of each before those that read it."""
+        for level in in_order(rule for rule in rules if not rule.alert):
             if level.circular:
                 self._record_circle(level.rules, at)
             else:

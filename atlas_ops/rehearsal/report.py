@@ -99,9 +99,7 @@ def _calm(groups: Sequence[Sequence[Verdict]]) -> Grid:
             for group in groups
         ),
         numbers=frozenset((1,)),
-        note=f"{rate(pages, months, 'pages')}, {rate(tickets, months, 'tickets')}, in {months:.2f} model-months."
-        if every
-        else "",
+        note=f"{rate(pages, months, 'pages')}, {rate(tickets, months, 'tickets')}, in {span(months)}." if every else "",
     )
 
 
@@ -110,6 +108,11 @@ def rate(count: int, months: float, what: str) -> str:
     if not count:
         return f"no false {what} (at most {_RULE_OF_THREE / months:.3g} in a model-month, with 95 % certainty)"
     return f"{count} false {what} ({count / months:.3g} in a model-month)"
+
+
+def span(months: float) -> str:
+    """Return a time of one model for people."""
+    return f"{months:.2f} model-months" if months >= 0.1 else f"{months * 720:.1f} model-hours"
 
 
 def listed(names: Iterable[str]) -> str:
