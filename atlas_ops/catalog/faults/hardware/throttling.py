@@ -12,6 +12,9 @@ THERMAL_SHARE = "gpu:atlas_gpu_thermal_throttle:ratio_rate"
 BRAKE_SHARE = "gpu:atlas_gpu_power_brake:ratio_rate"
 CLOCK_LOSS = "gpu:atlas_gpu_clock_loss:ratio"
 
+SLOWED = ("QueueBacklog", "KvCachePressure", "ReplicaStraggler")
+"""What a server shows when its GPU has become slower."""
+
 _WINDOW_SECONDS = 120.0
 _SM = 'domain="sm"'
 
@@ -46,7 +49,7 @@ def thermal_throttling(parameters: Parameters) -> Fault:
         look_alike="A hot GPU at its full clock, a GPU at its power cap, and an idle GPU with low clocks.",
         inhibits=(
             owner.hides_on_gpu("GpuPowerBrake"),
-            owner.hides_symptoms("QueueBacklog", "KvCachePressure"),
+            owner.hides_symptoms(*SLOWED),
         ),
         scenario="thermal_throttling",
     )
@@ -76,7 +79,7 @@ def power_brake(parameters: Parameters) -> Fault:
             "explains it. Blips of a second while power is shared out anew are usual; a tenth of the time with clock lost is not."
         ),
         look_alike="A GPU at the power limit that somebody set (`sw_power_cap`), and a single short pull of the brake.",
-        inhibits=(owner.hides_symptoms("QueueBacklog", "KvCachePressure"),),
+        inhibits=(owner.hides_symptoms(*SLOWED),),
         scenario="power_brake",
     )
 

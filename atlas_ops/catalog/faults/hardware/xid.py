@@ -143,7 +143,10 @@ def application(parameters: Parameters) -> Fault:
     )
 
 
-STOPPED_BY_GPU = ("EngineStalled", "ModelServerDown", "QueueBacklog", "KvCachePressure")
+STOPPED_BY_GPU = (
+    "EngineStalled", "ModelServerDown", "ModelNotReady", "CrashLooping", "ProbeFailing", "QueueBacklog",
+    "KvCachePressure",
+)  # fmt: skip
 """What a server shows when its GPU does not work any more."""
 
 
