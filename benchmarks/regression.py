@@ -47,7 +47,8 @@ class World:
         upto = np.concatenate([upto, np.ones((len(upto), 1))], axis=1)
         parts = np.clip(np.diff(upto, axis=1, prepend=0.0), 0, None)
         arrived = rng.poisson(self.requests[minutes])
-        return np.cumsum(rng.multinomial(arrived, parts / parts.sum(axis=1, keepdims=True)), axis=1).astype(float)
+        drawn = rng.multinomial(arrived, parts / parts.sum(axis=1, keepdims=True))
+        return np.cumsum(drawn, axis=1, dtype=np.float64)
 
 
 def _normal(z: Floats) -> Floats:
@@ -99,7 +100,8 @@ class Counts:
     def share(self, at: Ints, window: int) -> Floats:
         """Return the share of requests that were slower than each bound."""
         slow, every = self.slow(at, window)
-        return slow / np.maximum(every, 1)
+        share: Floats = slow / np.maximum(every, 1)
+        return share
 
 
 def usual(history: Counts, at: Ints, weeks: int, limits: Limits) -> tuple[Floats, float, Floats]:
@@ -112,12 +114,8 @@ def usual(history: Counts, at: Ints, weeks: int, limits: Limits) -> tuple[Floats
             limits.regression_ratio_days,
             history.slow(at - HOUR, DAY)[1],
         )
-    slow, every = (
-        sum(parts)
-        for parts in zip(
-            *(history.slow(at - week * WEEK + HOUR // 2, around) for week in range(1, weeks + 1)), strict=True
-        )
-    )
+    same_time = [history.slow(at - week * WEEK + HOUR // 2, around) for week in range(1, weeks + 1)]
+    slow, every = (np.sum(parts, axis=0) for parts in zip(*same_time, strict=True))
     return np.maximum(yesterday, slow / np.maximum(every, 1)), limits.regression_ratio_weeks, every
 
 
@@ -131,11 +129,8 @@ def alerts(history: Counts, now: Counts, at: Ints, weeks: int, limits: Limits) -
         slow, every = now.slow(at, window)
         allowed = margin * before * every
         deviations = (slow - allowed) / np.sqrt(np.maximum(allowed * (1 + every / np.maximum(known, 1)), 1e-9))
-        return (
-            judged
-            & (before * every >= limits.regression_least_slow_requests)
-            & (deviations > limits.regression_deviations)
-        )
+        found: Flags = judged & (deviations > limits.regression_deviations)
+        return found & (before * every >= limits.regression_least_slow_requests)
 
     minutes = np.min([now.share(at - 5 * part, 5) for part in range(5)], axis=0)
     hours = np.min([now.share(at - HOUR * part, HOUR) for part in range(3)], axis=0)

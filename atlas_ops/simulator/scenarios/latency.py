@@ -43,6 +43,7 @@ SCENARIOS = (
         name="canary_regression",
         description="The new release on server 1 takes twice as long for every step as the stable one on server 0.",
         expected_fault="CanaryRegression",
+        companions=("TimeToFirstTokenSloBurn",),
         calm=_BESIDE_CANARY,
         course=(Phase(effect=replace(_BESIDE_CANARY, servers={1: replace(_CANARY, slowness=2.0)})),),
         active_minutes=60.0,
