@@ -19,6 +19,7 @@ def workload_mix_shift(parameters: Parameters) -> Fault:
     """Return the fault."""
     timing, limits = parameters.timing, parameters.limits
     shifted = _apart(parameters, LENGTH, limits.workload_shift_ratio, both_ways=True)
+    longer = _apart(parameters, LENGTH, limits.workload_shift_ratio, both_ways=False)
     slower = _apart(parameters, TTFT_MEAN, limits.workload_slowdown_ratio, both_ways=False)
     labels = (*_BY_MODEL, c.FEATURE)
     summary = (
@@ -41,7 +42,8 @@ def workload_mix_shift(parameters: Parameters) -> Fault:
                 variant="mix",
             ),
             Rule(
-                expr=f"{shifted}\nand on ({', '.join(_BY_MODEL)}) {slower}",
+                # Shorter requests explain no wait.
+                expr=f"{longer}\nand on ({', '.join(_BY_MODEL)}) {slower}",
                 labels=labels,
                 severity=Severity.TICKET,
                 summary=f"{summary}, and the first token takes longer.",
@@ -61,7 +63,7 @@ def workload_mix_shift(parameters: Parameters) -> Fault:
         why=(
             "Half an hour is held against the day that ended an hour ago, and against the same half hour of the day before "
             "where there is one, so that a mix which comes every evening is none. A change alone is no fault and tells "
-            "nobody; together with a slower first token it is a ticket. Means of tokens need no detector, and only runtimes "
+            "nobody; longer requests together with a slower first token are a ticket. Means of tokens need no detector, and only runtimes "
             "that tell tokens and finished requests."
         ),
         look_alike="A batch of long documents at the same time every day, and a quiet hour with a few long requests.",
