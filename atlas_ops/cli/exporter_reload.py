@@ -64,9 +64,12 @@ class Signals:
     def wait(self, seconds: float) -> Asked:
         """Wait up to `seconds` for a signal; return what it asks for."""
         came = signal.sigtimedwait({*self._STOP, signal.SIGHUP}, seconds)
-        if came is None:
-            return Asked.NOTHING
-        return Asked.RELOAD if came.si_signo == signal.SIGHUP else Asked.STOP
+        number = came.si_signo if came else 0
+        if number in self._STOP:
+            return Asked.STOP
+        # When the process was stopped (SIGSTOP) for longer than it waits here, Python returns a signal that never came, with
+        # numbers at random.
+        return Asked.RELOAD if number == signal.SIGHUP else Asked.NOTHING
 
 
 class Reloader:

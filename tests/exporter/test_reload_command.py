@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import contextlib
+import signal
 import threading
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
+from atlas_ops.cli.exporter import POLL_SECONDS
 from atlas_ops.exporter.file_stamp import FileWatch
 from tests.exporter.collectors import await_that
 from tests.exporter.command import Exporter, config, running, states
@@ -182,3 +185,13 @@ def test_without_a_settings_file_a_reload_is_harmless(good: FakeServer) -> None:
         exporter.reload()
         await_that(lambda: exporter.value("atlas_exporter_reload_last_success_timestamp_seconds") > since)
         assert states(exporter.page()) == {good.address: "ok"}
+
+
+def test_a_process_that_was_stopped_for_a_while_goes_on(good: FakeServer) -> None:
+    with running("--server", good.url) as exporter:
+        await_servers(exporter, good)
+        exporter.process.send_signal(signal.SIGSTOP)
+        time.sleep(POLL_SECONDS + 0.2)  # longer than it waits for signals: then Python tells of one that never came
+        exporter.process.send_signal(signal.SIGCONT)
+        await_servers(exporter, good)
+        assert exporter.process.poll() is None
