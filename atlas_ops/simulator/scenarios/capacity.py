@@ -87,6 +87,7 @@ SCENARIOS = (
         name="capacity_headroom_low",
         description="Long reports keep the KV cache seven eighths full for more than an hour, and nobody waits yet.",
         expected_fault="CapacityHeadroomLow",
+        companions=("PrefixCacheCollapse", "WorkloadMixShift"),
         calm=CALM,
         course=(Phase(effect=Effect(traffic=REPORTS)),),
         active_minutes=110.0,
