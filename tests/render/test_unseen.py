@@ -11,7 +11,7 @@ import yaml
 
 from atlas_ops import promql
 from atlas_ops.catalog import build_catalog, conventions
-from atlas_ops.catalog.faults.blindness.unseen import PAGES_UNSEEN, UNSEEN, WATCHED
+from atlas_ops.catalog.faults.blindness.unseen import BLIND, PAGES_UNSEEN, UNSEEN, WATCHED
 from atlas_ops.catalog.model import Fault, Rule, Severity
 from atlas_ops.render import rules, unseen
 from atlas_ops.settings import Settings
@@ -54,7 +54,7 @@ def run(folder: Path, up: str, *expectations: dict[str, object]) -> None:
         for text in rules.render(CATALOG, Settings()).values()
         for rule in yaml.safe_load(text)["groups"][0]["rules"]
     ]
-    recordings = [rule for rule in printed if rule.get("record") in {PAGES_UNSEEN, UNSEEN, WATCHED}]
+    recordings = [rule for rule in printed if rule.get("record") in {BLIND, PAGES_UNSEEN, UNSEEN, WATCHED}]
     alerts = [rule for rule in printed if PAGES_UNSEEN in rule["expr"]]
     assert len(alerts) == len(HELD)
     groups = [{"name": "recordings", "rules": recordings}, {"name": "alerts", "rules": alerts}]

@@ -13,6 +13,8 @@ from atlas_ops.catalog import signals as s
 from atlas_ops.catalog.model import Recording, Severity
 from atlas_ops.catalog.parameters import Parameters
 
+BLIND = "exporter:atlas_blind:group"
+"""Exporters that do not answer, or have not for long enough to be believed."""
 WATCHED = "exporter:atlas_watched:group"
 """Which hosts and models an exporter watches; while it does not answer, those that it watched before."""
 UNSEEN = "exporter:atlas_unseen:group"
@@ -39,16 +41,17 @@ def recordings(parameters: Parameters) -> tuple[Recording, ...]:
     window, memory = (parameters.timing.window(seconds) for seconds in (SIGHT_SECONDS, REMEMBERED_SECONDS))
     answers = f"min_over_time(up{{{_JOB}}}[{window}]) or last_over_time(up{{{_JOB}}}[{memory}])"
     blind = f"({answers}) == 0 or min_over_time({PAGE_MADE}[{window}]) == 0"
-    told = " or ".join(promql.select(source, _JOB) for source in _SOURCES)
+    told = " or ".join(map(str, _SOURCES))
     of_hosts = _firing(f'{c.HOST_NAME}!=""')
     of_models = _firing(f'{c.HOST_NAME}=""', f'{c.MODEL}!=""')
     return (
+        Recording(name=BLIND, expr=f"group by (job, instance) ({blind})"),
         Recording(
             name=WATCHED,
             # It goes on from its own last value, however long the exporter is away: no lookback has to be long enough.
-            expr=f"group by (job, instance, {c.HOST_NAME}, {c.MODEL}) ({told})\nor\n{WATCHED} and {exporter} ({blind})",
+            expr=f"group by (job, instance, {c.HOST_NAME}, {c.MODEL}) ({told})\nor\n{WATCHED} and {exporter} {BLIND}",
         ),
-        Recording(name=UNSEEN, expr=f"{WATCHED} and {exporter} ({blind})"),
+        Recording(name=UNSEEN, expr=f"{WATCHED} and {exporter} {BLIND}"),
         Recording(
             name=PAGES_UNSEEN,
             expr=f"{of_hosts} and on ({c.HOST_NAME}) {UNSEEN}\nor\n{of_models} and on ({c.MODEL}) {UNSEEN}",
