@@ -23,6 +23,7 @@ _TOLD = (Quality.DIRECT, Quality.DERIVED, Quality.APPROXIMATE, Quality.MEAN_ONLY
 _READY = {"readiness": s.SERVER_READY, "model": s.MODEL_READY}
 _VALUES: Mapping[tuple[str, str], Sequence[str]] = {
     (s.SERVER_SCRAPE_STATE.name, "state"): c.SCRAPE_STATES,
+    (s.SERVER_RELEASE_INFO.name, "track"): c.TRACKS,
     (s.REQUESTS.name, "outcome"): c.OUTCOMES,
     (s.PROBES.name, "result"): c.PROBE_RESULTS,
     (s.GPU_XID_ERRORS.name, "owner"): c.XID_OWNERS,

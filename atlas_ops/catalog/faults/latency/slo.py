@@ -11,7 +11,7 @@ from atlas_ops.catalog import conventions as c
 from atlas_ops.catalog import signals as s
 from atlas_ops.catalog.dialects import shipped_dialects
 from atlas_ops.catalog.faults import burn
-from atlas_ops.catalog.model import Family, Fault, Panel, Quality, Recording, Signal
+from atlas_ops.catalog.model import Family, Fault, Inhibition, Panel, Quality, Recording, Signal
 from atlas_ops.catalog.parameters import Objective, Parameters
 
 EXACT = (
@@ -19,6 +19,12 @@ EXACT = (
     "Shares above a bucket bound are exact; a percentile read from buckets is off by up to 52 %, so a threshold is judged "
     "at the smallest bound of the runtime that is not below it."
 )
+
+
+_HIDES_REGRESSION = Inhibition(
+    targets=("P99Regression",), equal=("namespace", "model", "runtime"), source_variant=burn.FAST
+)
+"""Whoever was woken by a burning budget need not be woken by what makes it burn; the ticket is there in the morning."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -75,7 +81,7 @@ def _time_to_first_token(parameters: Parameters) -> Fault:
         ),
         why=f"{EXACT} {_judged(level, parameters)}",
         look_alike="A few slow requests on a model with little traffic, and a slow minute that is over.",
-        inhibits=burn.inhibitions("TimeToFirstTokenSloBurn", "RequestLatencySloBurn"),
+        inhibits=(*burn.inhibitions("TimeToFirstTokenSloBurn", "RequestLatencySloBurn"), _HIDES_REGRESSION),
         scenario="late_first_tokens",
     )
 
@@ -107,7 +113,7 @@ def _request_latency(parameters: Parameters) -> Fault:
             "for each model."
         ),
         look_alike="A few long answers on a model with little traffic, and a burst in which all stay within the objective.",
-        inhibits=burn.inhibitions("RequestLatencySloBurn"),
+        inhibits=(*burn.inhibitions("RequestLatencySloBurn"), _HIDES_REGRESSION),
         scenario="slow_requests",
     )
 
