@@ -56,8 +56,9 @@ def _cells(runs: Sequence[Heard]) -> tuple[str, str, str]:
 def _alarms(heard: Sequence[Heard]) -> Grid:
     calm = [one for one in heard if not one.expected]
     months = sum(one.model_minutes for one in _of(calm, STOCK)) / MINUTES_OF_A_MONTH
+    kinds = _TOLD if calm else ()
     notes = [
-        f"With {_TOLD[kind]}: {rate(sum(len(one.false) for one in _of(calm, kind)), months, 'pages')}" for kind in _TOLD
+        f"With {_TOLD[kind]}: {rate(sum(len(one.false) for one in _of(calm, kind)), months, 'pages')}" for kind in kinds
     ]
     return Grid(
         title="What wakes somebody for nothing",
