@@ -11,10 +11,12 @@ import tempfile
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from dataclasses import dataclass
+from functools import partial
 from multiprocessing.connection import Connection
 from pathlib import Path
 
 from atlas_ops.catalog import build_catalog
+from atlas_ops.catalog.model import Catalog
 from atlas_ops.errors import AtlasError
 from atlas_ops.rehearsal import rules
 from atlas_ops.rehearsal.alerting import Firing
@@ -30,7 +32,7 @@ from atlas_ops.settings import Settings
 from atlas_ops.simulator import Scenario
 from atlas_ops.simulator.trace import Trace
 
-_TOGETHER = 8
+_TOGETHER = 5
 """Scenarios that share one calm; more of them at once would leave a core without work at the end."""
 _FORK = multiprocessing.get_context("fork")
 
@@ -70,7 +72,7 @@ def rehearse(runs: Sequence[Run], plan: Plan, *, jobs: int) -> Iterator[Result]:
 
 
 def _groups(runs: Sequence[Run]) -> list[list[Run]]:
-    """Return runs that begin alike together, the largest groups first."""
+    """Return runs that begin alike together, those that take longest first."""
     groups: list[list[Run]] = []
     for run in runs:
         fitting = (group for group in groups if len(group) < _TOGETHER and _alike(group[0], run))
@@ -79,7 +81,11 @@ def _groups(runs: Sequence[Run]) -> list[list[Run]]:
             groups.append([run])
         else:
             group.append(run)
-    return sorted(groups, key=len, reverse=True)
+    return sorted(groups, key=lambda group: sum(_minutes(run.scenario) for run in group), reverse=True)
+
+
+def _minutes(scenario: Scenario) -> float:
+    return scenario.history_days * 1440 + scenario.active_minutes + scenario.after_minutes
 
 
 def _alike(one: Run, other: Run) -> bool:
@@ -95,13 +101,15 @@ def _together(group: Sequence[Run], plan: Plan) -> list[Result]:
         traces=plan.traces,
         native=bool(plan.against),
     )
-    return [_forked(course, run, plan) for run in group]
+    catalog = build_catalog(plan.settings.parameters)
+    wanted = plan.against or rules.of_catalog(catalog, plan.settings)
+    return [_forked(partial(_finish, course, run, wanted, None if plan.against else catalog), run) for run in group]
 
 
-def _forked(course: Course, run: Run, plan: Plan) -> Result:
+def _forked(finish: Callable[[], Result], run: Run) -> Result:
     """Finish a run in a process of its own, so that the course is left as it was."""
     here, there = _FORK.Pipe(duplex=False)
-    process = _FORK.Process(target=_send, args=(there, course, run, plan))
+    process = _FORK.Process(target=_send, args=(there, finish))
     process.start()
     there.close()
     try:
@@ -115,29 +123,28 @@ def _forked(course: Course, run: Run, plan: Plan) -> Result:
     process.join()
     if isinstance(found, BaseException):
         raise found
-    assert isinstance(found, (Verdict, tuple))
-    return found
+    return found  # type: ignore[no-any-return]
 
 
-def _send(there: Connection, course: Course, run: Run, plan: Plan) -> None:
+def _send(there: Connection, finish: Callable[[], Result]) -> None:
     try:
-        there.send(_finish(course, run, plan))
+        there.send(finish())
     except Exception as error:  # noqa: BLE001 - it is raised in the process that waits for it
         there.send(error)
 
 
-def _finish(course: Course, run: Run, plan: Plan) -> Result:
+def _finish(course: Course, run: Run, wanted: Sequence[Rule], catalog: Catalog | None) -> Result:
+    """Go on from the calm, and judge our own rules (then `catalog` is theirs), or those of others."""
     play = course.finish(run.scenario)
-    if plan.against:
+    if catalog is None:
         installations = ((STOCK, is_stock), (ALL, lambda _: True))
-        return tuple(_heard(run, play, plan.against, name, kept) for name, kept in installations)
-    catalog = build_catalog(plan.settings.parameters)
-    fired, _ = _replayed(play, rules.of_catalog(catalog, plan.settings), lambda _: True)
+        return tuple(_heard(run, play, wanted, name, kept) for name, kept in installations)
+    fired, _ = _replayed(play, wanted, lambda _: True)
     return judge(run.scenario, run.seed, play, told(fired, catalog))
 
 
-def _heard(run: Run, play: Play, against: Sequence[Rule], name: str, kept: Callable[[Series], bool]) -> Heard:
-    fired, present = _replayed(play, against, kept)
+def _heard(run: Run, play: Play, wanted: Sequence[Rule], name: str, kept: Callable[[Series], bool]) -> Heard:
+    fired, present = _replayed(play, wanted, kept)
     return hear(run.scenario, run.seed, play, fired, name, present)
 
 
@@ -152,5 +159,7 @@ def _replayed(
 
 def check(against: Sequence[Rule]) -> None:
     """Raise ConfigError that lists every rule whose expression Prometheus does not understand."""
+    if not against:
+        return
     with tempfile.TemporaryDirectory(prefix="atlas-ops-rehearse-") as folder, Replay.started(Path(folder)) as replay:
         replay.check(against)
