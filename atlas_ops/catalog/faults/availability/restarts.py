@@ -12,6 +12,7 @@ from atlas_ops.catalog.parameters import Parameters
 _KILLED_WINDOW_SECONDS = 600.0
 """How long a kill is remembered: the page outlasts the loading of the model, and so holds back what that brings along."""
 _IN_POD = (c.HOST_NAME, c.K8S_NAMESPACE, c.K8S_POD)
+_ON_CHART = "$__rate_interval"
 _NAMED, _NAMELESS = f'{c.K8S_POD}!=""', f'{c.K8S_POD}=""'
 
 
@@ -19,7 +20,6 @@ def crash_looping(parameters: Parameters) -> Fault:
     """Return the fault."""
     timing, limits = parameters.timing, parameters.limits
     window = timing.window(limits.crash_loop_seconds)
-    restarts = f"max by ({', '.join(c.SERVER_IDENTITY)}) ({promql.increase(s.SERVER_RESTARTS, window)})"
     return Fault(
         name="CrashLooping",
         family=Family.AVAILABILITY,
@@ -27,7 +27,7 @@ def crash_looping(parameters: Parameters) -> Fault:
         impact="Every request that it holds is lost at each crash, and while it loads it serves nobody.",
         rules=(
             Rule(
-                expr=f"{restarts} >= {promql.number(limits.crash_loop_restarts)}",
+                expr=f"{_restarts(window)} >= {promql.number(limits.crash_loop_restarts)}",
                 labels=c.SERVER_IDENTITY,
                 severity=Severity.PAGE,
                 summary=(
@@ -38,10 +38,12 @@ def crash_looping(parameters: Parameters) -> Fault:
         ),
         panel=Panel(
             title="Restarts of servers",
-            description="Restarts that the exporter saw, by start times and by counters that began anew.",
-            queries=((restarts, "{{server}}"),),
+            description=(
+                "Restarts from one point of the chart to the next, which the exporter saw by start times and by counters that "
+                "began anew."
+            ),
+            queries=((_restarts(_ON_CHART), "{{server}}"),),
             unit="short",
-            limit=limits.crash_loop_restarts,
         ),
         why=(
             "One restart is a deployment; several in the window are a loop. The exporter counts a restart when it sees "
@@ -57,19 +59,18 @@ def crash_looping(parameters: Parameters) -> Fault:
 def out_of_memory_killed(parameters: Parameters) -> Fault:
     """Return the fault."""
     window = parameters.timing.window(_KILLED_WINDOW_SECONDS)
-    in_pods = f"sum by ({', '.join(_IN_POD)}) ({promql.increase(s.CONTAINER_OOM_KILLS, window, _NAMED)})"
     return Fault(
         name="OutOfMemoryKilled",
         family=Family.AVAILABILITY,
         meaning="The kernel has killed a process of a model server, because the container or the host had no memory left.",
         impact="What the process was answering is lost, and the server loads its model again; the same load kills it again.",
-        rules=(_killed_in_pod(in_pods, window), _killed_on_host(window)),
+        rules=(_killed_in_pod(window), _killed_on_host(window)),
         panel=Panel(
             title="Processes killed for want of memory",
-            description="Kills by the kernel in ten minutes: of the host's processes, and of pods with a model server.",
+            description="Kills by the kernel from one point of the chart to the next: in pods, and of any process of the host.",
             queries=(
-                (in_pods, "{{k8s_pod_name}}"),
-                (promql.increase(s.HOST_OOM_KILLS, window), "host {{host_name}}"),
+                (_kills_in_pods(_ON_CHART), "{{k8s_pod_name}}"),
+                (promql.increase(s.HOST_OOM_KILLS, _ON_CHART), "host {{host_name}}"),
             ),
             unit="short",
         ),
@@ -85,10 +86,18 @@ def out_of_memory_killed(parameters: Parameters) -> Fault:
     )
 
 
-def _killed_in_pod(killed: str, window: str) -> Rule:
+def _restarts(window: str) -> str:
+    return f"max by ({', '.join(c.SERVER_IDENTITY)}) ({promql.increase(s.SERVER_RESTARTS, window)})"
+
+
+def _kills_in_pods(window: str) -> str:
+    return f"sum by ({', '.join(_IN_POD)}) ({promql.increase(s.CONTAINER_OOM_KILLS, window, _NAMED)})"
+
+
+def _killed_in_pod(window: str) -> Rule:
     # The series of a server is there in every state, also while it is down.
     return Rule(
-        expr=f"{killed} > 0\nand on ({c.K8S_NAMESPACE}, {c.K8S_POD}) {s.SERVER_UP}",
+        expr=f"{_kills_in_pods(window)} > 0\nand on ({c.K8S_NAMESPACE}, {c.K8S_POD}) {s.SERVER_UP}",
         labels=_IN_POD,
         severity=Severity.PAGE,
         summary=(

@@ -1,9 +1,9 @@
 """Faults that the driver reports as an XID: of the hardware or the driver itself, and of an application.
 
-When a code last came is what counts. The counters grow just as well, but there are 170 of them for each GPU, nearly all at
-0, and a rate over all of them would cost more than every other rule together; the time stamps are there only for codes that
-came. So the first one counts, of codes that nobody knows, too; every repeat counts; and an exporter that starts anew
-remembers none, so nothing fires again.
+The exporter counts the events since its start, of every code that NVIDIA's catalogue knows from 0 on: so the first event is
+growth, every repeat is, and an exporter that starts anew repeats nothing. There are 170 such counters for each GPU, and only
+those of the codes that a rule wants are read. A code that nobody knows has a counter from its first event on: there it is news
+that the counter is there at all.
 """
 
 from __future__ import annotations
@@ -14,17 +14,15 @@ from atlas_ops import promql
 from atlas_ops.catalog import conventions as c
 from atlas_ops.catalog import signals as s
 from atlas_ops.catalog.faults.hardware import owner
-from atlas_ops.catalog.model import Family, Fault, Panel, Recording, Rule, Severity
+from atlas_ops.catalog.model import Family, Fault, Panel, Rule, Severity
 from atlas_ops.catalog.parameters import OUTLAST_SECONDS, Parameters
 from atlas_ops.catalog.xid import XIDS
 
-AGE = "gpu_xid:atlas_gpu_xid_age:seconds"
-"""Seconds since a code last came."""
 OFF_THE_BUS = 79
 """The GPU has fallen off the bus: told by GpuLost."""
 
-_BY_XID = ", ".join((*c.GPU_LABELS, c.XID))
-_LABELS = (*owner.OWNED_GPU, c.XID)
+_BY_EVENT = ", ".join((*c.GPU_LABELS, c.XID, "owner"))
+_LABELS = (*owner.OWNED_GPU, c.XID, "owner")
 _APPLICATION = "application"
 _GRAVE_ACTIONS = ("RESET_GPU", "RESTART_BM", "CHECK_MECHANICALS", "WORKFLOW_XID_48", "WORKFLOW_NVLINK_ERR")
 """NVIDIA's actions for a GPU that does not work on by itself."""
@@ -51,16 +49,11 @@ OF_APPLICATIONS = tuple(xid.code for xid in XIDS if xid.owner == _APPLICATION an
 
 def hardware(parameters: Parameters) -> Fault:
     """Return the fault of XIDs that no application can cause."""
-    timing = parameters.timing
-    last = f"max by ({_BY_XID}) ({s.GPU_XID_LAST})"
-    strange = promql.select(s.GPU_XID_ERRORS, f'owner="{c.UNKNOWN_OWNER}"')
-    unknown = f"{recent(parameters)} and on ({_BY_XID}) {strange}"
     return Fault(
         name="GpuXidHardware",
         family=Family.HARDWARE,
         meaning="The driver reported an error (XID) of the GPU or of itself, which no application can cause.",
         impact="The process on the GPU is mostly gone or hangs; until the GPU is reset, new ones fail as well.",
-        recordings=(Recording(name=AGE, expr=f"time() - {last}"),),
         rules=(
             Rule(
                 expr=owner.owned(recent(parameters, GRAVE)),
@@ -70,11 +63,11 @@ def hardware(parameters: Parameters) -> Fault:
                     "GPU {{ $labels.gpu }} on {{ $labels.host_name }} reported XID {{ $labels.xid }}: it does not work on "
                     "without help."
                 ),
-                keep_firing_seconds=timing.hold(OUTLAST_SECONDS),
+                keep_firing_seconds=parameters.timing.hold(OUTLAST_SECONDS),
                 variant="grave",
             ),
             Rule(
-                expr=owner.owned(f"{recent(parameters, LESSER)}\n  or ({unknown})"),
+                expr=owner.owned(f"{recent(parameters, LESSER)}\n  or {_strange(parameters)}"),
                 labels=_LABELS,
                 severity=Severity.TICKET,
                 summary=(
@@ -86,13 +79,14 @@ def hardware(parameters: Parameters) -> Fault:
         panel=Panel(
             title="Time since the last XID",
             description="By GPU and code; a code that has not come since the exporter's start has no line.",
-            queries=((AGE, "{{host_name}} GPU {{gpu}} XID {{xid}}"),),
+            queries=((f"time() - {s.GPU_XID_LAST}", "{{host_name}} GPU {{gpu}} XID {{xid}}"),),
             unit="s",
         ),
         why=(
             "Which codes page follows from what NVIDIA says to do: those that want a reset, a restart of the node or hands on "
             "the board do; others, and codes that NVIDIA's catalogue does not know, are tickets; what it says to ignore is left "
-            "out. Should a lesser one stop the GPU, GpuRecoveryRequired or GpuLost pages. AMD has no XIDs."
+            "out. Events are counted, so repeats count and no clock matters; the alert stays for a quarter of an hour after the last "
+            "one, a page for five minutes more. Should a lesser one stop the GPU, GpuRecoveryRequired or GpuLost pages. AMD has no XIDs."
         ),
         look_alike="An XID of an application, a row that mended itself (63), and a restart of the exporter after an old XID.",
         inhibits=(
@@ -105,7 +99,7 @@ def hardware(parameters: Parameters) -> Fault:
 
 def application(parameters: Parameters) -> Fault:
     """Return the fault of XIDs that a program causes."""
-    made = promql.increase(s.GPU_XID_ERRORS, "1h", f'owner="{_APPLICATION}"')
+    made = promql.increase(s.GPU_XID_ERRORS, "$__rate_interval", f'owner="{_APPLICATION}"')
     return Fault(
         name="GpuXidApplication",
         family=Family.HARDWARE,
@@ -123,14 +117,9 @@ def application(parameters: Parameters) -> Fault:
             ),
         ),
         panel=Panel(
-            title="XIDs of applications in the last hour",
-            description="How often a program made an error on a GPU, by code.",
-            queries=(
-                (
-                    f"sum by ({_BY_XID}) ({made}) > 0",
-                    "{{host_name}} GPU {{gpu}} XID {{xid}}",
-                ),
-            ),
+            title="XIDs of applications",
+            description="How often a program made an error on a GPU from one point of the chart to the next, by code.",
+            queries=((f"{made} > 0", "{{host_name}} GPU {{gpu}} XID {{xid}}"),),
             unit="short",
         ),
         why=(
@@ -150,10 +139,28 @@ STOPPED_BY_GPU = (
 """What a server shows when its GPU does not work any more."""
 
 
-def recent(parameters: Parameters, codes: Iterable[int] = ()) -> str:
-    """Return the codes, of all or of these, that came lately; the value is how long ago, in seconds."""
-    wanted = "|".join(map(str, codes))
-    matcher = f'{c.XID}=~"{wanted}"' if wanted else ""
-    return (
-        f"{promql.select(AGE, matcher)} < {promql.number(parameters.timing.hold(parameters.limits.xid_recent_seconds))}"
-    )
+def recent(parameters: Parameters, codes: Iterable[int]) -> str:
+    """Return these codes of the catalogue where they came within the window; the value is how often, by and large."""
+    return _grown(parameters, f'{c.XID}=~"{"|".join(map(str, codes))}"')
+
+
+def _strange(parameters: Parameters) -> str:
+    """Return the codes that the catalogue does not know where they came within the window.
+
+    The counter of such a code is new when the GPU was told without it at some time of the window. That is so after an
+    exporter's restart, too, as soon as the code comes again; a scrape that is lost loses both.
+    """
+    matcher, window = f'owner="{c.UNKNOWN_OWNER}"', _window(parameters)
+    strange = promql.select(s.GPU_XID_ERRORS, matcher)
+    told = f"max by ({owner.BY_GPU}) (count_over_time({s.GPU_UP}[{window}]))"
+    counted = f"max by ({_BY_EVENT}) (count_over_time({strange}[{window}]))"
+    new = f"{counted} < on ({owner.BY_GPU}) group_left () {told} and on ({_BY_EVENT}) {strange}"
+    return f"{_grown(parameters, matcher)}\n  or ({new})"
+
+
+def _grown(parameters: Parameters, matcher: str) -> str:
+    return f"max by ({_BY_EVENT}) ({promql.increase(s.GPU_XID_ERRORS, _window(parameters), matcher)}) > 0"
+
+
+def _window(parameters: Parameters) -> str:
+    return parameters.timing.window(parameters.limits.xid_recent_seconds)
