@@ -103,8 +103,8 @@ class Observer:
 
 
 def names(message: Message, fault: str) -> bool:
-    """Say whether a message is about a fault."""
-    return fault in message.text
+    """Say whether a message is about a fault: what it is about stands in its first line, other faults may stand below."""
+    return fault in message.text.partition("\n")[0]
 
 
 def is_resolved(message: Message) -> bool:
