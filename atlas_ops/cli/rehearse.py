@@ -27,9 +27,9 @@ loaded into an empty Prometheus, which is asked for every rule at every evaluati
 are done here as Prometheus and Alertmanager do them. So hours take seconds, and nothing has to be mocked but time. It needs
 the program `prometheus` and the extra `rehearse` (numpy).
 
-detected        the fault's own alert was told while the fault was on, or within 5 minutes after; nobody was told before
+detected        the fault's own alert was told while the fault was on, or within 5 minutes after
 after           from the beginning of the fault to its alert; Alertmanager's group_wait (10 s) comes on top
-wrong pages     pages of anything else that no inhibition holds back
+wrong pages     pages of anything else that no inhibition holds back, and any page before the fault
 again           how often somebody was told of the same fault again
 
 examples:

@@ -8,7 +8,6 @@ the simulated driver's true times, not from ten samples a second.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import replace
 
 from atlas_ops.catalog import conventions as c
 from atlas_ops.catalog import signals as s
@@ -24,15 +23,13 @@ from atlas_ops.exporter.gpu.backend import (
 )
 from atlas_ops.exporter.gpu.record import Answer, Freshness, GpuRecord
 from atlas_ops.exporter.gpu.roster import GpuRoster
-from atlas_ops.exporter.gpu.throttle import THROTTLE_BITS, ThrottleTotals
-from atlas_ops.exporter.gpu.throttle_ledger import HARDWARE_COUNTER, SAMPLED, ThrottleLedger, ThrottleStory
 from atlas_ops.exporter.nvml.binding import Nvml
 from atlas_ops.exporter.nvml.device import NvmlDevice
 from atlas_ops.exporter.samples import Labels, Sample, labels
+from atlas_ops.rehearsal.gpu_throttle import TrueThrottle
 from atlas_ops.rehearsal.gpu_values import Moment, Read, reader, settled
 from atlas_ops.simulator import NvmlLibrary
 from atlas_ops.simulator.profiles import profile_by_name
-from atlas_ops.simulator.reasons import time_of
 from atlas_ops.simulator.state import EVENT_XID, HEALTHY, WEDGED, GpuState
 
 LIMIT_SECONDS = 5.0
@@ -129,7 +126,7 @@ class _Watched:
         self.seen: int = known.seen if known else _newest(gpu)
         """The last event that was counted."""
         self._wedged_since: float | None = None
-        self.throttle: _Throttle = known.throttle if known else _Throttle()
+        self.throttle: TrueThrottle = known.throttle if known else TrueThrottle()
         self._basis: object = None
         """What the samples of `_learnt` were made of; None: they hold no more."""
         self._learnt: tuple[tuple[Sample, ...], list[float], tuple[tuple[int, Read], ...]] = ((), [], ())
@@ -223,46 +220,3 @@ def _answer(question: Question, now: float) -> Answer:
 
 def _newest(gpu: GpuState) -> int:
     return gpu.events[-1].sequence if gpu.events else 0
-
-
-class _Throttle(ThrottleLedger):
-    """A ledger that reads the simulated driver's true times: there is nothing to sample between two scrapes."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.by_reason: dict[str, ThrottleStory] = {}
-        self._counted: frozenset[str] | None = None
-        self._first: dict[str, float] = {}
-        self._runs: dict[str, float] = {}
-
-    @property
-    def seen(self) -> frozenset[str]:
-        """The reasons that were on since the exporter began."""
-        return frozenset(reason for reason, story in self.by_reason.items() if story.last_seen is not None)
-
-    def read(self, gpu: GpuState, device: NvmlDevice, now: float) -> None:
-        """Take in the times of one scrape."""
-        if self._counted is None:
-            self._counted = frozenset(device.throttle_counters())
-        for reason, bit in THROTTLE_BITS:
-            seconds = time_of(gpu.throttle_times, bit) / 1e9
-            counted = reason in self._counted
-            # What the sampler adds up begins with the exporter; the hardware's counters with the driver.
-            seconds -= 0.0 if counted else self._first.setdefault(reason, seconds)
-            self.by_reason[reason] = self._story(reason, seconds, HARDWARE_COUNTER if counted else SAMPLED, now)
-
-    def stories(self, mask: int) -> tuple[ThrottleStory, ...]:
-        """Return what is told of each reason in `mask`."""
-        return tuple(self.by_reason[reason] for reason, bit in THROTTLE_BITS if bit & mask and reason in self.by_reason)
-
-    def _story(self, reason: str, seconds: float, source: str, now: float) -> ThrottleStory:
-        """Return the next story: a stretch of scrapes in which the reason was on counts as one event."""
-        known = self.by_reason.get(reason)
-        totals = known.totals if known else ThrottleTotals(reason=reason, seconds=seconds, events=0, longest=0.0)
-        gained, before = seconds - totals.seconds, self._runs.get(reason, 0.0)
-        run = self._runs[reason] = before + gained if gained > 0 else 0.0
-        events, longest = totals.events + (run > 0 and not before), max(totals.longest, run)
-        last_seen = now if gained > 0 else known.last_seen if known else None
-        return ThrottleStory(
-            totals=replace(totals, seconds=seconds, events=events, longest=longest), source=source, last_seen=last_seen
-        )
