@@ -1,7 +1,7 @@
 """AutoscalingCascade and AutoscalerAtMaximum: an autoscaler asks for ever more replicas and gets no relief, or may ask for no more.
 
 An autoscaler tells of a model; the runtime and the namespace that it names need not be those of the servers (Ray Serve names no
-namespace, KServe scales what vLLM serves). So everything here meets on the model alone, and fleets of one model count together.
+namespace, and itself where vLLM serves). So everything here meets on the model alone, and fleets of one model count together.
 """
 
 from __future__ import annotations
@@ -94,7 +94,8 @@ def at_maximum(parameters: Parameters) -> Fault:
     timing, limits = parameters.timing, parameters.limits
     window = timing.window(1800)
     desired, maximum = (promql.sum_by(_BY_MODEL, str(signal)) for signal in (s.REPLICAS_DESIRED, s.REPLICAS_MAXIMUM))
-    stuck = f"max_over_time({LEFT}[{window}]) <= 0\nand\n{LEFT} offset {window} <= 0"
+    # One that was not watched for the whole window says nothing.
+    stuck = f"max_over_time({LEFT}[{window}]) <= 0\nand\n{LEFT} offset {window}"
     waiting = f"avg by ({c.MODEL}) (avg_over_time({s.REQUESTS_WAITING}[{window}])) >= 1"
     away = f"{rejected_ratio(_BY_MODEL, window)} > {promql.number(limits.rejected_requests_ratio)}"
     return Fault(

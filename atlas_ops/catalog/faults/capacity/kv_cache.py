@@ -84,6 +84,7 @@ def preemption_storm(parameters: Parameters) -> Fault:
                     '{{ $labels.server }} preempts {{ $value | printf "%.1f" }} times for each request to {{ $labels.model }} '
                     f"that it finishes; {limit} is the limit."
                 ),
+                keep_firing_seconds=timing.hold(_STORM_SECONDS),
             ),
         ),
         panel=Panel(
