@@ -33,7 +33,7 @@ def replica_straggler(parameters: Parameters) -> Fault:
         rules=(
             Rule(
                 # Slow in every single five minutes; one that was not there a window ago is still warming up.
-                expr=f"min_over_time({SLOWNESS}[{window}]) > {limit}\nand {SLOWNESS} offset {window} > {limit}",
+                expr=f"min_over_time({SLOWNESS}[{window}]) > {limit}\nand {SLOWNESS} offset {window}",
                 labels=c.SERVER_LABELS,
                 severity=Severity.TICKET,
                 summary=(
