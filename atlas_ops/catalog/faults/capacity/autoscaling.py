@@ -73,7 +73,7 @@ def _cascade_rule(parameters: Parameters, objective: Objective, models: str) -> 
     steps = f"{s.REPLICAS_DESIRED}[{timing.window(900)}]"
     # A gauge that changes and does not fall rises.
     rises = f"max by ({c.MODEL}) (changes({steps}) - resets({steps})) > {promql.number(limits.autoscaling_rises)}"
-    lag = f"min_over_time({LACKING}[{timing.window(limits.autoscaling_lag_seconds)}]) >= 1"
+    lag = f"min_over_time({LACKING}[{timing.window(limits.autoscaling_lag_seconds)}]) > 0"
     late = f"{promql.select(MODEL_WAIT, models)} > {promql.number(objective.queue_wait_seconds)}"
     return Rule(
         expr="\nand\n".join((late, falling, rises, lag)),
