@@ -1,7 +1,8 @@
 """AutoscalingCascade and AutoscalerAtMaximum: an autoscaler asks for ever more replicas and gets no relief, or may ask for no more.
 
 An autoscaler tells of a model; the runtime and the namespace that it names need not be those of the servers (Ray Serve's has no
-namespace, and the runtime `ray_serve` where vLLM serves). So everything here meets on the model alone, and fleets of one model count together.
+namespace, and the runtime `ray_serve` where vLLM serves). So everything here meets on the model alone, and
+fleets of one model count together.
 """
 
 from __future__ import annotations
