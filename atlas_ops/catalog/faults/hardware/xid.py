@@ -1,7 +1,7 @@
 """Faults that the driver reports as an XID: of the hardware or the driver itself, and of an application.
 
 The exporter counts the events since its start, of every code that NVIDIA's catalogue knows from 0 on: so the first event is
-growth, every repeat is, and an exporter that starts anew repeats nothing. There are 170 such counters for each GPU, and only
+growth, every repeat is, and an exporter that starts anew repeats nothing. Each GPU has more than a hundred such counters; only
 those of the codes that a rule wants are read. A code that nobody knows has a counter from its first event on: there it is news
 that the counter is there at all.
 """
