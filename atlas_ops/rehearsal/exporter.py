@@ -17,10 +17,11 @@ from atlas_ops.exporter.samples import Labels, Sample, labels
 from atlas_ops.exporter.scrape_state import ScrapeState
 from atlas_ops.rehearsal.gpus import GpuScrapes, PodWorkloads
 from atlas_ops.rehearsal.samples import Series, Sheet
-from atlas_ops.rehearsal.servers import ServerScrapes
+from atlas_ops.rehearsal.servers import READINESS, ServerScrapes
 from atlas_ops.simulator import Fleet
 from atlas_ops.simulator.effects import Answer, Effect
 from atlas_ops.simulator.outside import HOST, server_labels
+from atlas_ops.simulator.replica import Replica
 
 TARGET: Labels = (("job", c.EXPORTER_JOB), ("instance", f"{HOST}:9464"))
 """What Prometheus puts on every series of the exporter."""
@@ -60,9 +61,11 @@ class Exporter:
     def __init__(self, fleet: Fleet, *, epoch: float) -> None:
         self._fleet, self._epoch = fleet, epoch
         self._began = epoch + fleet.now
-        identities = [_identity(index, fleet.config.model_name) for index in range(len(fleet.replicas))]
+        model = fleet.config.model_name
+        identities = [_identity(index, replica, model) for index, replica in enumerate(fleet.replicas)]
         self._servers = [
-            ServerScrapes(identity=one, model=fleet.config.model_name, labels=TARGET) for one in identities
+            ServerScrapes(identity=one, runtime=replica.runtime, model=model, labels=TARGET)
+            for one, replica in zip(identities, fleet.replicas, strict=True)
         ]
         self._starts = [_Starts() for _ in identities]
         self._gpus = GpuScrapes(
@@ -101,12 +104,12 @@ class Exporter:
             state = ScrapeState.STARTING
         if fine:
             speculates, adapters = done.accepted_share is not None, (done.adapters_running, done.adapters_waiting)
-            shape = (done.lost_metrics, done.mean_only, speculates, adapters)
+            shape = (done.lost_metrics, speculates, adapters)
             frozen = replica.answer is Answer.FROZEN
             sheet.put(*server.page(replica.engine, lambda: self._fleet.page(index), began, shape, frozen=frozen))
         besides: dict[Signal, float] = {}
         if state in _THERE:
-            besides[s.SERVER_READY] = float(replica.ready)
+            besides |= dict.fromkeys(READINESS[server.runtime], float(replica.ready))
             besides[s.MODEL_GPU_MEMORY] = float(_own_memory(self._fleet, index))
         if state in _THERE and starts.load_seconds is not None:
             besides[s.MODEL_LOAD] = starts.load_seconds
@@ -184,8 +187,8 @@ def _target(name: str) -> Labels:
     return next(target for beginning, target in _OTHERS.items() if name.startswith(beginning))
 
 
-def _identity(index: int, model: str) -> Identity:
-    known = server_labels(index, model)
+def _identity(index: int, replica: Replica, model: str) -> Identity:
+    known = server_labels(index, replica.runtime, model)
     return Identity(
         server=known[c.SERVER],
         host_name=known[c.HOST_NAME],

@@ -1,8 +1,9 @@
 """The model servers of a run as the exporter tells of them, scrape by scrape.
 
-Once for each shape that a page takes, the page is printed, read and translated by the exporter's own parts, which says which
-series there are; what changes from scrape to scrape is then read off the simulated engine itself, ten times as fast. Called
-by `play`; the tests compare it with the exporter's translation of every page.
+Once for each shape that a page of vLLM takes, it is printed, read and translated by the exporter's own parts, which says
+which series there are; what changes from scrape to scrape is then read off the simulated engine itself, ten times as fast.
+Pages of other runtimes, which few scenarios have, are translated every time. Called by `play`; the tests compare it with the
+exporter's translation of every page.
 """
 
 from __future__ import annotations
@@ -26,13 +27,17 @@ from atlas_ops.exporter.translate import Facts, Translator
 from atlas_ops.rehearsal.samples import Series, Values
 from atlas_ops.settings import Exporter
 from atlas_ops.simulator.counters import DRAFTED_TOKENS, Counters
+from atlas_ops.simulator.effects import Runtime
 from atlas_ops.simulator.engine import Engine
 from atlas_ops.simulator.histogram import Histogram
 from atlas_ops.simulator.vllm_page import VERSION
 
-RUNTIME = "vllm"
+READINESS: Mapping[Runtime, tuple[Signal, ...]] = {"vllm": (s.SERVER_READY,), "triton": (s.SERVER_READY, s.MODEL_READY)}
+"""What its endpoints tell of whether it is ready."""
+_VERSIONS: Mapping[Runtime, Version | None] = {"vllm": Version.parse(VERSION), "triton": None}
+"""What the endpoints of a runtime tell of its version."""
 _ENDS: Mapping[str, Callable[[Counters], int]] = {
-    "ok": lambda n: n.finished["stop"] + n.finished["length"] + n.finished["repetition"],
+    "ok": lambda n: n.succeeded,
     "error": lambda n: n.finished["error"],
     "rejected": lambda n: n.rejected,
     "cancelled": lambda n: n.finished["abort"],
@@ -80,6 +85,7 @@ class ServerScrapes:
     """The exporter's view of one server. `labels` are those that Prometheus puts on every series of the exporter."""
 
     identity: Identity
+    runtime: Runtime
     model: str
     labels: tuple[tuple[str, str], ...]
     restarts: int = 0
@@ -97,11 +103,12 @@ class ServerScrapes:
     ) -> tuple[tuple[Series, ...], Sequence[float]]:
         """Return what is told of a page. `began` is the start of the process (Unix time).
 
-        Pages of the same process and `shape` have the same series. A `frozen` page is the same one again and again.
+        Pages of the same process and `shape` have the same series. `text` returns the page as it is when it is called. A
+        `frozen` one is the same again and again.
         """
         known = self._shapes.get((began, shape, frozen))
         if known is None:
-            known = self._shapes[began, shape, frozen] = self._learn(text(), frozen=frozen)
+            known = self._shapes[began, shape, frozen] = self._learn(text, frozen=frozen)
         if self._began is not None and began != self._began:
             self._restarted()
         self._began, self._shape, self._last = began, known, known.values(engine)
@@ -123,17 +130,26 @@ class ServerScrapes:
                 if counted:
                     self._before[series] = self._before.get(series, 0.0) + value
 
-    def _learn(self, text: str, *, frozen: bool) -> _Shape:
+    def _learn(self, text: Callable[[], str], *, frozen: bool) -> _Shape:
         """Let the exporter translate a page, and find out where on the engine each of its values comes from."""
-        dialect = next(dialect for dialect in shipped_dialects() if dialect.runtime == RUNTIME)
+        dialect = next(dialect for dialect in shipped_dialects() if dialect.runtime == self.runtime)
         translator = Translator(dialect, self.identity, Exporter().max_models)
-        facts = Facts(version=Version.parse(VERSION), told=frozenset((s.SERVER_READY, s.MODEL_GPU_MEMORY)))
-        samples = translator.translate(Parser().parse(text.encode()), facts)
+        told = frozenset((*READINESS[self.runtime], s.MODEL_GPU_MEMORY))
+        facts = Facts(version=_VERSIONS[self.runtime], told=told)
+
+        def translated() -> Sequence[Sample]:
+            return translator.translate(Parser().parse(text().encode()), facts)
+
+        samples = translated()
         self._dropped = {reason: float(number) for reason, number in translator.left_out.items()}
-        groups = [list(group) for _, group in itertools.groupby(samples, key=lambda sample: sample.signal)]
+        if self.runtime == "vllm":
+            groups = [list(group) for _, group in itertools.groupby(samples, key=lambda sample: sample.signal)]
+            reads: tuple[_Read, ...] = tuple(map(_constant if frozen else _read, groups))
+        else:
+            reads = (lambda _: [sample.value for sample in translated()],)
         return _Shape(
             series=self._series(samples),
-            reads=tuple(_constant(group) if frozen else _read(group) for group in groups),
+            reads=reads,
             counts=np.array([float(sample.signal.type is not SignalType.GAUGE) for sample in samples]),
         )
 
@@ -141,7 +157,7 @@ class ServerScrapes:
         return tuple(Series(f"{one.signal}{one.part}", one.labels + self.labels) for one in samples)
 
     def _name(self, signals: tuple[Signal, ...]) -> tuple[Series, ...]:
-        own = {c.RUNTIME: RUNTIME, c.MODEL: self.model}
+        own = {c.RUNTIME: self.runtime, c.MODEL: self.model}
         samples = [
             *((signal, self.identity.labels(signal, **own)) for signal in signals),
             *(

@@ -1,4 +1,4 @@
-"""Everything a vLLM server counts about its requests. Filled by `simulator.engine`, printed by `simulator.vllm_page`.
+"""Everything a model server counts about its requests. Filled by `simulator.engine`, printed by the pages of the runtimes.
 
 When each number is taken follows vLLM 0.32: prompt tokens and the time to first token at the first token, everything
 else about a request when it finishes. A client that hangs up leaves no trace but its HTTP status (seen on the real
@@ -25,6 +25,7 @@ ITERATION_TOKENS = tuple(float(bound) for bound in (1, *(2**power for power in r
 PREEMPTIONS = (1.0, 2.0, 3.0, 4.0, 5.0, 10.0, 20.0)
 HTTP_SECONDS = (0.1, 0.5, 1.0)
 FINISHED_REASONS = ("stop", "length", "abort", "error", "repetition")
+_SUCCESSES = ("stop", "length", "repetition")
 HTTP_STATUSES = ("2xx", "5xx")
 DRAFTED_TOKENS = 3
 """Tokens that speculation drafts in a step (num_speculative_tokens)."""
@@ -48,6 +49,8 @@ class Counters:
         self.rejected = 0
         self.abandoned = 0
         self.finished = dict.fromkeys(FINISHED_REASONS, 0)
+        self.succeeded_seconds = 0.0
+        self.succeeded_queue_seconds = 0.0
         self.http = dict.fromkeys(HTTP_STATUSES, 0)
         self.http_seconds = Histogram(HTTP_SECONDS)
         self.time_to_first_token = Histogram(TIME_TO_FIRST_TOKEN)
@@ -66,6 +69,11 @@ class Counters:
         self.request_computed_tokens = Histogram(lengths)
         self.request_max_generation_tokens = Histogram(lengths)
         self.request_max_tokens = Histogram(lengths)
+
+    @property
+    def succeeded(self) -> int:
+        """Number of requests that ended well."""
+        return sum(self.finished[reason] for reason in _SUCCESSES)
 
     def looked_up(self, sequence: Sequence) -> None:
         """Count a prompt that was looked up in the prefix cache."""
@@ -90,6 +98,9 @@ class Counters:
         started = now if sequence.started_at is None else sequence.started_at
         decoding = now - sequence.first_token_at
         self.finished[request.finished_reason] += 1
+        if request.finished_reason in _SUCCESSES:
+            self.succeeded_seconds += now - request.arrived
+            self.succeeded_queue_seconds += started - request.arrived
         self.end_to_end.observe(now - request.arrived)
         self.queue_time.observe(started - request.arrived)
         self.inference_time.observe(now - started)

@@ -9,9 +9,13 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import Enum
+from typing import Literal
 
 from atlas_ops.simulator.state import HEALTHY
 from atlas_ops.simulator.traffic import Traffic
+
+Runtime = Literal["vllm", "triton"]
+"""Triton tells no more of latencies than sums and numbers (quality `mean_only`)."""
 
 
 class Answer(Enum):
@@ -67,8 +71,8 @@ class ServerEffect:
     """Share of each prompt that is in the prefix cache. None: the traffic's shared prefix."""
     track: str = ""
     """`stable` or `canary`, where a new release is being tried."""
-    mean_only: bool = False
-    """Its latencies have a sum and a number and no buckets (quality `mean_only`), as those of Triton and TorchServe."""
+    runtime: Runtime = "vllm"
+    """Whose page and endpoints it has. The same in the calm and in the fault: a server does not become another one."""
     probe: str = ""
     """How the black-box probe of this server ends (`conventions.PROBE_RESULTS`). Empty: it is not probed."""
 

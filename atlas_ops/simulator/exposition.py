@@ -1,6 +1,6 @@
 """Writes Prometheus text as the Python client does, `_created` gauges included.
 
-Used by `simulator.vllm_page`, and by `simulator.steering` for samples without any description.
+Used by the pages of the runtimes, and by `simulator.steering` for samples without any description.
 """
 
 from __future__ import annotations
@@ -64,20 +64,33 @@ class Page:
 
     def _samples(self, name: str, labels: Labels, value: float | Mapping[str, float], by: str) -> None:
         if not isinstance(value, Mapping):
-            self._lines.append(f"{name}{_braces(labels)} {float(value)!r}")
+            self._lines.append(f"{name}{braces(labels)} {float(value)!r}")
             return
         for key, number in value.items():
-            self._lines.append(f"{name}{_braces({**labels, by: key})} {float(number)!r}")
+            self._lines.append(f"{name}{braces({**labels, by: key})} {float(number)!r}")
 
 
 def plain_page(samples: Iterable[tuple[str, Labels, float]]) -> str:
     """Return a page of samples (name, labels, value) that says nothing of their types."""
-    return "".join(f"{name}{_braces(labels)} {float(value)!r}\n" for name, labels, value in samples)
+    return "".join(f"{name}{braces(labels)} {float(value)!r}\n" for name, labels, value in samples)
 
 
-def _braces(labels: Labels) -> str:
+def without(page: str, beginnings: tuple[str, ...]) -> str:
+    """Return a page without the metrics whose names begin like one of these."""
+    if not beginnings:
+        return page
+    return "".join(line for line in page.splitlines(keepends=True) if not _name(line).startswith(beginnings))
+
+
+def braces(labels: Labels) -> str:
+    """Return labels as they stand behind a name."""
     pairs = ",".join(f'{name}="{_escaped(value)}"' for name, value in sorted(labels.items()))
     return f"{{{pairs}}}" if pairs else ""
+
+
+def _name(line: str) -> str:
+    """Return what a line begins with once the words of a comment are taken off."""
+    return line.split(" ", 3)[2] if line.startswith("#") else line
 
 
 def _escaped(value: str) -> str:

@@ -60,6 +60,7 @@ class Fleet:
         self.replicas = tuple(
             Replica(
                 index,
+                effect=scenario.effect(None, scale=scale).server(index),
                 config=self.config,
                 seed=seed,
                 profile=part,

@@ -1,4 +1,4 @@
-"""One simulated model server as its clients see it over HTTP: vLLM's addresses, in the state that the fleet says.
+"""One simulated model server as its clients see it over HTTP: the addresses of its runtime, in the state that the fleet says.
 
 Made by `simulator.server`, one for each server.
 """
@@ -6,11 +6,11 @@ Made by `simulator.server`, one for each server.
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from http import HTTPStatus
 from urllib.parse import urlsplit
 
-from atlas_ops.simulator import effects
+from atlas_ops.simulator import effects, triton_page
 from atlas_ops.simulator.completions import HANGING, PATHS, completion
 from atlas_ops.simulator.exposition import CONTENT_TYPE
 from atlas_ops.simulator.fleet import Fleet
@@ -19,6 +19,7 @@ from atlas_ops.simulator.vllm_page import VERSION
 
 _LOOK_SECONDS = 0.05
 """How often somebody who waits looks whether the wait is over."""
+_CONTENT_TYPES: Mapping[effects.Runtime, str] = {"vllm": CONTENT_TYPE, "triton": triton_page.CONTENT_TYPE}
 _GARBAGE = "<!doctype html>\n<html><body>Sign in to continue</body></html>\n"
 _REFUSALS = {
     effects.Answer.UNAUTHORIZED: refusal(HTTPStatus.UNAUTHORIZED, "a token is missing"),
@@ -59,19 +60,16 @@ class ModelServer:
             self._wait(lambda: self._fleet.answer(self._index) is effects.Answer.HANGS)
             return None
         with self._lock:
-            return Answer(body=self._fleet.page(self._index), content_type=CONTENT_TYPE)
+            runtime = self._fleet.replicas[self._index].runtime
+            return Answer(body=self._fleet.page(self._index), content_type=_CONTENT_TYPES[runtime])
 
     def _about(self, path: str) -> Answer:
-        if path == "/health":
-            with self._lock:
-                ready = self._fleet.replicas[self._index].ready
-            return Answer(body="", status=HTTPStatus.OK if ready else HTTPStatus.SERVICE_UNAVAILABLE)
-        if path == "/version":
-            return json_answer({"version": VERSION})
-        if path == "/v1/models":
-            model = self._fleet.config.model_name
-            return json_answer({"object": "list", "data": [{"id": model, "object": "model", "owned_by": "vllm"}]})
-        return refusal(HTTPStatus.NOT_FOUND, f"known: /metrics, /health, /version, /v1/models, {', '.join(PATHS)}")
+        with self._lock:
+            replica = self._fleet.replicas[self._index]
+            ready, runtime, model = replica.ready, replica.runtime, self._fleet.config.model_name
+        health = Answer(body="", status=HTTPStatus.OK if ready else HTTPStatus.SERVICE_UNAVAILABLE)
+        known = _of_triton(model, health) if runtime == "triton" else _of_vllm(model, health)
+        return known.get(path) or refusal(HTTPStatus.NOT_FOUND, f"known: {', '.join(('/metrics', *known, *PATHS))}")
 
     def _complete(self, path: str) -> Answer | None:
         """Answer the probe. It is no part of the simulated load, but a hung engine hangs for it, too."""
@@ -92,3 +90,18 @@ class ModelServer:
             with self._lock:
                 if not condition():
                     return
+
+
+def _of_vllm(model: str, health: Answer) -> Mapping[str, Answer]:
+    models: dict[str, object] = {"object": "list", "data": [{"id": model, "object": "model", "owned_by": "vllm"}]}
+    return {"/health": health, "/version": json_answer({"version": VERSION}), "/v1/models": json_answer(models)}
+
+
+def _of_triton(model: str, health: Answer) -> Mapping[str, Answer]:
+    return {
+        "/v2/health/live": Answer(body=""),
+        "/v2/health/ready": health,
+        f"/v2/models/{model}/ready": health,
+        # Without dynamic batching there is no limit to its queue.
+        f"/v2/models/{model}/config": json_answer({"name": model, "max_batch_size": 0}),
+    }

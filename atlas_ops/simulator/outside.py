@@ -13,11 +13,10 @@ from typing import NamedTuple
 from atlas_ops.catalog import conventions as c
 from atlas_ops.catalog import signals as s
 from atlas_ops.catalog.model import Signal
-from atlas_ops.simulator.effects import Effect
+from atlas_ops.simulator.effects import Effect, Runtime
 from atlas_ops.simulator.probing import Probing
 from atlas_ops.simulator.replica import Replica
 
-RUNTIME = "vllm"
 HOST = "node-0"
 NAMESPACE, CONTAINER = "demo", "vllm"
 ROUND_SECONDS = 60.0
@@ -51,10 +50,10 @@ def pod_name(index: int) -> str:
     return f"llama-{index}"
 
 
-def server_labels(index: int, model: str) -> dict[str, str]:
+def server_labels(index: int, runtime: Runtime, model: str) -> dict[str, str]:
     """Return the labels that the exporter gives to what it tells of server `index`, where nobody chose its address."""
     return {
-        c.RUNTIME: RUNTIME,
+        c.RUNTIME: runtime,
         c.SERVER: f"{pod_name(index)}:8000",
         c.MODEL: model,
         c.HOST_NAME: HOST,
@@ -93,7 +92,7 @@ class Outside:
 
     def _autoscaler(self, effect: Effect) -> _Told:
         if effect.autoscaler:
-            of_model = {c.RUNTIME: RUNTIME, c.MODEL: self._model, c.K8S_NAMESPACE: NAMESPACE}
+            of_model = {c.RUNTIME: effect.server(0).runtime, c.MODEL: self._model, c.K8S_NAMESPACE: NAMESPACE}
             yield s.REPLICAS_DESIRED, of_model, effect.autoscaler.desired
             yield s.REPLICAS_READY, of_model, effect.autoscaler.ready
             yield s.REPLICAS_MAXIMUM, of_model, effect.autoscaler.maximum
@@ -101,7 +100,7 @@ class Outside:
     def _releases(self, effect: Effect) -> _Told:
         for index, replica in enumerate(self._replicas):
             if replica.answer is not None:
-                labels = server_labels(index, self._model)
+                labels = server_labels(index, replica.runtime, self._model)
                 track = effect.server(index).track or c.STABLE
                 whose = {label: labels[label] for label in c.SERVER_IDENTITY}
                 yield s.SERVER_RELEASE_INFO, {**whose, "track": track, "release": ""}, 1
@@ -119,7 +118,7 @@ class Outside:
         kills = [replica.life.memory_kills for replica in self._replicas]
         yield s.HOST_OOM_KILLS, {c.HOST_NAME: HOST}, sum(kills)
         for index, count in enumerate(kills):
-            labels = server_labels(index, self._model)
+            labels = server_labels(index, self._replicas[index].runtime, self._model)
             whose = {label: labels[label] for label in (c.HOST_NAME, c.K8S_NAMESPACE, c.K8S_POD, c.K8S_CONTAINER)}
             yield s.CONTAINER_OOM_KILLS, {**whose, c.CONTAINER_ID: container_id(index)}, count
 
@@ -131,7 +130,7 @@ class Outside:
 
     def _probes(self) -> _Told:
         for index, signal, labels, value in self._probing.told(epoch=self._epoch):
-            yield signal, {**server_labels(index, self._model), **labels}, value
+            yield signal, {**server_labels(index, self._replicas[index].runtime, self._model), **labels}, value
 
 
 def container_id(index: int) -> str:

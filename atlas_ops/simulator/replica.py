@@ -12,12 +12,14 @@ from atlas_ops.simulator import clients
 from atlas_ops.simulator.adapters import Adapters
 from atlas_ops.simulator.arrivals import Arrivals
 from atlas_ops.simulator.counters import DRAFTED_TOKENS
-from atlas_ops.simulator.effects import Answer, Effect, ServerEffect
+from atlas_ops.simulator.effects import Answer, Effect, Runtime, ServerEffect
 from atlas_ops.simulator.engine import Engine, EngineConfig
+from atlas_ops.simulator.exposition import without
 from atlas_ops.simulator.gpu import Gpu
 from atlas_ops.simulator.life import Life
 from atlas_ops.simulator.profile import Profile
 from atlas_ops.simulator.trace import TracePlayer
+from atlas_ops.simulator.triton_page import triton_page
 from atlas_ops.simulator.vllm_page import vllm_page
 
 USUAL_ACCEPTED_SHARE = 0.7
@@ -31,6 +33,7 @@ class Replica:
         self,
         index: int,
         *,
+        effect: ServerEffect,
         config: EngineConfig,
         seed: int,
         profile: Profile,
@@ -52,7 +55,7 @@ class Replica:
         self._arrivals = Arrivals(f"{seed}/{index}", trace=trace)
         self._chance = random.Random(f"{seed}/{index}/clients")  # noqa: S311 - repeatability, not secrecy
         self._adapters = Adapters()
-        self._effect = ServerEffect()
+        self._effect = effect
         self._frozen: str | None = None
         self._owed_prefill = self._owed_decode = 0.0
 
@@ -65,6 +68,11 @@ class Replica:
     def ready(self) -> bool:
         """What the readiness endpoint says; False where nobody listens."""
         return self.life.serves and self._effect.ready
+
+    @property
+    def runtime(self) -> Runtime:
+        """Whose page and endpoints it has."""
+        return self._effect.runtime
 
     def advance(self, start: float, end: float, effect: Effect, *, scale: float) -> None:
         """Live from `start` to `end` (simulated seconds) under what the scenario does to it; `scale` shortens its times."""
@@ -126,10 +134,8 @@ class Replica:
             self._frozen = self._page()
 
     def _page(self) -> str:
-        return vllm_page(
-            self.engine,
-            started_at=self._epoch + self.life.started_at,
-            adapters=self._adapters,
-            without=self._effect.lost_metrics,
-            mean_only=self._effect.mean_only,
-        )
+        if self.runtime == "triton":
+            page = triton_page(self.engine)
+        else:
+            page = vllm_page(self.engine, started_at=self._epoch + self.life.started_at, adapters=self._adapters)
+        return without(page, self._effect.lost_metrics)

@@ -1,4 +1,4 @@
-"""The `/metrics` page of vLLM 0.32, from the state of one simulated engine. Called by `simulator.fleet`.
+"""The `/metrics` page of vLLM 0.32, from the state of one simulated engine. Called by `simulator.replica`.
 
 Names, types, labels, bounds and help texts are those of a real server's page; the tests compare them with a capture.
 Caches that the engine does not have are there at 0, as on the real page. Left out is what nobody watches: the
@@ -114,19 +114,8 @@ _CACHE_CONFIG = {
 }  # fmt: skip
 
 
-def vllm_page(
-    engine: Engine,
-    *,
-    started_at: float,
-    adapters: Adapters | None = None,
-    without: tuple[str, ...] = (),
-    mean_only: bool = False,
-) -> str:
-    """Return the page of an engine whose process started at `started_at` (Unix seconds).
-
-    Left out are metrics whose names begin like one of `without`, and with `mean_only` the buckets of everything in seconds,
-    as on the pages of runtimes that tell no more than sums and numbers.
-    """
+def vllm_page(engine: Engine, *, started_at: float, adapters: Adapters | None = None) -> str:
+    """Return the page of an engine whose process started at `started_at` (Unix seconds)."""
     page = Page(started_at)
     labels = {"engine": "0", "model_name": engine.config.model_name}
     page.gauge("process_start_time_seconds", "Start time of the process since unix epoch in seconds.", {}, started_at)
@@ -138,11 +127,7 @@ def vllm_page(
     _adapters(page, adapters or Adapters())
     page.gauge("vllm:cache_config_info", "Information of the LLMEngine CacheConfig", _cache_config(engine.config), 1)
     _http(page, engine.counters)
-    text = page.text()
-    if without or mean_only:
-        lines = text.splitlines(keepends=True)
-        return "".join(line for line in lines if not _left_out(line, without, mean_only=mean_only))
-    return text
+    return page.text()
 
 
 def _gauges(page: Page, labels: Labels, engine: Engine) -> None:
@@ -204,13 +189,6 @@ def _adapters(page: Page, adapters: Adapters) -> None:
         page.sample_of_gauge(
             "vllm:lora_requests_info", "Running stats on lora requests.", labels, seen_at, first=not place
         )
-
-
-def _left_out(line: str, without: tuple[str, ...], *, mean_only: bool) -> bool:
-    name = line.split(" ", 3)[2] if line.startswith("#") else line
-    if mean_only and "_seconds_bucket{" in line and 'le="+Inf"' not in line:
-        return True
-    return bool(without) and name.startswith(without)
 
 
 def _cache_config(config: EngineConfig) -> Labels:

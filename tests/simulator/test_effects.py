@@ -29,7 +29,7 @@ SERVER: Changes = {
     "load_seconds": {"restart_every_minutes": 0.2, "load_seconds": 5.0},
     "killed_for_memory": {"restart_every_minutes": 0.2, "killed_for_memory": True},
     "lost_metrics": {"lost_metrics": ("vllm:kv_cache",)},
-    "mean_only": {"mean_only": True},
+    "runtime": {"runtime": "triton"},
     "accepted_share": {"accepted_share": 0.5},
     "adapters_running": {"adapters_running": 2},
     "adapters_waiting": {"adapters_waiting": 2},

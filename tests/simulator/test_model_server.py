@@ -12,12 +12,16 @@ from urllib.parse import urlsplit
 import pytest
 
 from atlas_ops.catalog import conventions as c
+from atlas_ops.catalog import signals as s
+from atlas_ops.catalog.dialects import shipped_dialects
 from atlas_ops.exporter.deadline import Deadline
 from atlas_ops.exporter.fetch import Fetcher
+from atlas_ops.exporter.identity import Identity
 from atlas_ops.exporter.parse import Parser
 from atlas_ops.exporter.probe.prober import Prober
 from atlas_ops.exporter.scrape_state import ScrapeFailure, ScrapeState
-from atlas_ops.settings import Probe
+from atlas_ops.exporter.watched_server import WatchedServer
+from atlas_ops.settings import Exporter, Probe, Server
 from atlas_ops.simulator import Fleet, Scenario, SimulatorServer
 from atlas_ops.simulator.effects import Answer, Effect, ServerEffect
 from atlas_ops.simulator.probing import PROBE_API
@@ -123,3 +127,19 @@ def test_what_is_told_outside_is_canonical_and_leaves_out_what_the_demo_has_for_
     assert status == 200
     assert "atlas_watch_last_success_timestamp_seconds" in names
     assert not any(name.startswith(("atlas_pager_", "atlas_probe")) for name in names)
+
+
+@pytest.mark.parametrize("ready", [True, False])
+def test_triton_tells_its_readiness_and_its_page_where_the_exporter_asks_for_them(*, ready: bool) -> None:
+    effect = ServerEffect(runtime="triton", ready=ready)
+    with serving(effect, calm=replace(CALM, every_server=ServerEffect(runtime="triton"))) as server:
+        url = server.server_urls[0]
+        settings = Server(url=url, api_url=url)
+        watched = WatchedServer(settings, Identity(server="s"), Exporter(), shipped_dialects(), lambda: None)
+        page = watched.scrape(Deadline(20))
+        watched.ask(Deadline(20))
+        told = {one.signal: one.value for one in watched.besides(page)}
+        watched.close()
+    assert watched.runtime == "triton"
+    assert (told[s.SERVER_READY], told[s.MODEL_READY]) == (float(ready), float(ready))
+    assert s.QUEUE_CAPACITY not in told

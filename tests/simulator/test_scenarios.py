@@ -27,6 +27,13 @@ def predicted_wait(pages: list[str]) -> float:
     return waiting(pages[-1]) * (len(pages) - 1) / max(1e-9, finished(pages[-1]) - finished(pages[0]))
 
 
+def test_no_server_becomes_one_of_another_runtime() -> None:
+    for scenario in SCENARIOS:
+        effects = (scenario.calm, *(phase.effect for phase in scenario.course))
+        for index in range(scenario.servers):
+            assert len({effect.server(index).runtime for effect in effects}) == 1, scenario.name
+
+
 @pytest.mark.parametrize("seed", SEEDS)
 def test_calm_is_calm(seed: int) -> None:
     fleet = Fleet(seed=seed)

@@ -27,7 +27,7 @@ _WORDS = replace(
 _PATIENT = replace(CHAT, requests_per_second=0.12, patience_seconds=600.0)
 _CANARY = ServerEffect(track="canary")
 _BESIDE_CANARY = replace(CALM, every_server=ServerEffect(track="stable"), servers={1: _CANARY})
-_MEANS = replace(CALM, every_server=ServerEffect(mean_only=True))
+_MEANS = replace(CALM, every_server=ServerEffect(runtime="triton"))
 
 SCENARIOS = (
     Scenario(
@@ -50,10 +50,10 @@ SCENARIOS = (
     ),
     Scenario(
         name="mean_latency_regression",
-        description="Servers that tell only means of their latencies take twice as long for every step, after a day like any other.",
+        description="Triton servers, which tell only means of their latencies, take twice as long for every step, after a day like any other.",
         expected_fault="MeanLatencyRegression",
         calm=_MEANS,
-        course=(Phase(effect=replace(_MEANS, every_server=ServerEffect(mean_only=True, slowness=2.0))),),
+        course=(Phase(effect=replace(_MEANS, every_server=ServerEffect(runtime="triton", slowness=2.0))),),
         active_minutes=75.0,
         history_days=1.0,
     ),
