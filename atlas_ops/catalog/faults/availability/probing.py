@@ -12,7 +12,7 @@ _LABELS = (*c.SERVER_LABELS, c.API)
 _LAST_SECONDS, _BEFORE_SECONDS = 300.0, 3600.0
 _OF_USERS = 'result!~"ok|unauthorized|not_sent"'
 """The last two say something of the probe and its token, and nothing of what users get."""
-_OF_ITS_TOKEN = 'result="unauthorized"'
+_REFUSED = 'result="unauthorized"'
 
 
 def probe_failing(parameters: Parameters) -> Fault:
@@ -71,7 +71,7 @@ def _failing(parameters: Parameters) -> Rule:
 
 def _blind(parameters: Parameters) -> Rule:
     by = ", ".join(_LABELS)
-    refused = _failed(parameters, _OF_ITS_TOKEN)
+    refused = _failed(parameters, _REFUSED)
     return Rule(
         # The verdict is taken off the page when it is too old, and when the probe could not send its request.
         expr=f"{refused}\nor (max by ({by}) ({s.PROBES}) > 0 unless max by ({by}) ({s.PROBE_SUCCESS}))",

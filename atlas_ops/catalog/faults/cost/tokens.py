@@ -12,6 +12,10 @@ GPU_POWER = "gpu:atlas_gpu_power:mean_watts"
 PLACE_POWER = "pod:atlas_gpu_power:sum_watts"
 MODEL_POWER = "model:atlas_gpu_power:sum_watts"
 MODEL_TOKENS = "model:atlas_generation_tokens:rate"
+POWER_THINNED = "model:atlas_gpu_power:thinned_watts"
+TOKENS_THINNED = "model:atlas_generation_tokens:thinned_rate"
+USUAL_TOKENS = "model:atlas_generation_tokens:usual_rate"
+USUAL_COST = "model:atlas_token_energy:usual_joules"
 _WINDOW_SECONDS, _RECENT_SECONDS, _DAY_SECONDS = 1800.0, 3600.0, 86_400.0
 _BY_MODEL = (c.RUNTIME, c.MODEL, c.K8S_NAMESPACE)
 _PLACE = (c.HOST_NAME, c.K8S_NAMESPACE, c.K8S_POD)
@@ -34,8 +38,8 @@ def cost_per_token_spike(parameters: Parameters) -> Fault:
         rules=(
             Rule(
                 expr=(
-                    f"{cost} > {promql.number(limits.token_cost_ratio)} * {_usual(parameters)}\n"
-                    f"and {MODEL_TOKENS} >= {traffic} * {_past(parameters, MODEL_TOKENS)}\n"
+                    f"{cost} > {promql.number(limits.token_cost_ratio)} * {USUAL_COST}\n"
+                    f"and {MODEL_TOKENS} >= {traffic} * {USUAL_TOKENS}\n"
                     f"and {MODEL_TOKENS} >= {promql.number(limits.token_cost_minimum_tokens)}"
                 ),
                 labels=_BY_MODEL,
@@ -53,7 +57,7 @@ def cost_per_token_spike(parameters: Parameters) -> Fault:
             description="Power of the GPUs that the model's servers hold, by the tokens that they produce.",
             queries=(
                 (f"{promql.select(MODEL_POWER, shown)} / {promql.select(MODEL_TOKENS, shown)}", "{{model}}"),
-                (_usual(parameters, shown), "day before: {{model}}"),
+                (promql.select(USUAL_COST, shown), "day before: {{model}}"),
             ),
             unit="joule",
         ),
@@ -68,18 +72,24 @@ def cost_per_token_spike(parameters: Parameters) -> Fault:
     )
 
 
-def _usual(parameters: Parameters, *matchers: str) -> str:
-    """Return PromQL for joules per token of the day that ended an hour ago: all its energy by all its tokens."""
-    power, tokens = (_past(parameters, promql.select(metric, *matchers)) for metric in (MODEL_POWER, MODEL_TOKENS))
-    return f"({power} / {tokens})"
-
-
-def _past(parameters: Parameters, metric: str) -> str:
-    window, recent = (parameters.timing.window(seconds) for seconds in (_DAY_SECONDS, _RECENT_SECONDS))
-    return f"avg_over_time({metric}[{window}] offset {recent})"
-
-
 def _recordings(parameters: Parameters) -> tuple[Recording, ...]:
+    return (*_now(parameters), *_day_before(parameters))
+
+
+def _day_before(parameters: Parameters) -> tuple[Recording, ...]:
+    """Return the recordings of the day that ended an hour ago: its tokens, and all its energy by all its tokens."""
+    timing = parameters.timing
+    window, recent, minute = timing.window(_DAY_SECONDS), timing.window(_RECENT_SECONDS), timing.hold(60)
+    power, tokens = (f"avg_over_time({metric}[{window}] offset {recent})" for metric in (POWER_THINNED, TOKENS_THINNED))
+    return (
+        Recording(name=POWER_THINNED, expr=promql.thinned(MODEL_POWER, minute)),
+        Recording(name=TOKENS_THINNED, expr=promql.thinned(MODEL_TOKENS, minute)),
+        Recording(name=USUAL_TOKENS, expr=tokens),
+        Recording(name=USUAL_COST, expr=f"{power} / {USUAL_TOKENS}"),
+    )
+
+
+def _now(parameters: Parameters) -> tuple[Recording, ...]:
     window, place = parameters.timing.window(_WINDOW_SECONDS), ", ".join(_PLACE)
     # Parts without a counter of energy tell their power.
     power = f"max by ({_GPU}) ({promql.rate(s.GPU_ENERGY, window)})\nor max by ({_GPU}) (avg_over_time({s.GPU_POWER}[{window}]))"

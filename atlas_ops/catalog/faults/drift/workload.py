@@ -10,6 +10,9 @@ from atlas_ops.catalog.parameters import Parameters
 
 LENGTH = "model:atlas_request_tokens:mean"
 TTFT_MEAN = "model:atlas_time_to_first_token:mean_seconds"
+LENGTH_THINNED, USUAL_LENGTH = "model:atlas_request_tokens:thinned_mean", "model:atlas_request_tokens:usual_mean"
+TTFT_THINNED = "model:atlas_time_to_first_token:thinned_seconds"
+USUAL_TTFT = "model:atlas_time_to_first_token:usual_seconds"
 _BY_MODEL = (c.RUNTIME, c.MODEL, c.K8S_NAMESPACE)
 _WINDOW_SECONDS, _RECENT_SECONDS, _DAY_SECONDS = 1800.0, 3600.0, 86_400.0
 _PROMPT, _GENERATION = "prompt_tokens", "generation_tokens"
@@ -18,9 +21,9 @@ _PROMPT, _GENERATION = "prompt_tokens", "generation_tokens"
 def workload_mix_shift(parameters: Parameters) -> Fault:
     """Return the fault."""
     timing, limits = parameters.timing, parameters.limits
-    shifted = _apart(parameters, LENGTH, limits.workload_shift_ratio, both_ways=True)
-    longer = _apart(parameters, LENGTH, limits.workload_shift_ratio, both_ways=False)
-    slower = _apart(parameters, TTFT_MEAN, limits.workload_slowdown_ratio, both_ways=False)
+    shifted = _apart(parameters, LENGTH, USUAL_LENGTH, limits.workload_shift_ratio, both_ways=True)
+    longer = _apart(parameters, LENGTH, USUAL_LENGTH, limits.workload_shift_ratio)
+    slower = _apart(parameters, TTFT_MEAN, USUAL_TTFT, limits.workload_slowdown_ratio)
     labels = (*_BY_MODEL, c.FEATURE)
     summary = (
         "Requests to {{ $labels.model }} now have {{ $value | humanize }} {{ $labels.feature }} on average, which is not what "
@@ -56,7 +59,7 @@ def workload_mix_shift(parameters: Parameters) -> Fault:
             description="Mean length of prompts and answers over half an hour, and that of the day before.",
             queries=(
                 (promql.select(LENGTH, 'model=~"$model"'), "{{model}} {{feature}}"),
-                (_past(parameters, promql.select(LENGTH, 'model=~"$model"')), "day before: {{model}} {{feature}}"),
+                (promql.select(USUAL_LENGTH, 'model=~"$model"'), "day before: {{model}} {{feature}}"),
             ),
             unit="short",
         ),
@@ -92,6 +95,18 @@ def _recordings(parameters: Parameters) -> tuple[Recording, ...]:
     return (
         Recording(name=LENGTH, expr=f"{prompts}\nor {answers}"),
         Recording(name=TTFT_MEAN, expr=f"{total} / {count}"),
+        *_usual(parameters, LENGTH, LENGTH_THINNED, USUAL_LENGTH),
+        *_usual(parameters, TTFT_MEAN, TTFT_THINNED, USUAL_TTFT),
+    )
+
+
+def _usual(parameters: Parameters, metric: str, thinned: str, usual: str) -> tuple[Recording, ...]:
+    """Return the recordings of a mean over the day that ended an hour ago, or over what there is of it."""
+    timing = parameters.timing
+    window, recent = timing.window(_DAY_SECONDS), timing.window(_RECENT_SECONDS)
+    return (
+        Recording(name=thinned, expr=promql.thinned(metric, timing.hold(60))),
+        Recording(name=usual, expr=f"avg_over_time({thinned}[{window}] offset {recent})"),
     )
 
 
@@ -108,20 +123,13 @@ def _rate(metric: object, window: str, *matchers: str) -> str:
     return promql.sum_by(_BY_MODEL, promql.rate(metric, window, *matchers))
 
 
-def _past(parameters: Parameters, metric: str) -> str:
-    """Return PromQL for the mean of the day that ended an hour ago, or of what there is of it."""
-    window, recent = (parameters.timing.window(seconds) for seconds in (_DAY_SECONDS, _RECENT_SECONDS))
-    return f"avg_over_time({metric}[{window}] offset {recent})"
-
-
-def _apart(parameters: Parameters, metric: str, ratio: float, *, both_ways: bool) -> str:
+def _apart(parameters: Parameters, metric: str, usual: str, ratio: float, *, both_ways: bool = False) -> str:
     """Return PromQL for what is apart from its past, and not like the same time of the day before."""
     day = parameters.timing.window(_DAY_SECONDS)
     above, below = promql.number(ratio), promql.number(round(1 / ratio, 6))
-    past = _past(parameters, metric)
-    apart = f"{metric} > {above} * {past}"
+    apart = f"{metric} > {above} * {usual}"
     same = f"{metric} <= {above} * {metric} offset {day}"
     if not both_ways:
         return f"({apart}\nunless {same})"
-    apart = f"({apart} or {metric} < {below} * {past})"
+    apart = f"({apart} or {metric} < {below} * {usual})"
     return f"({apart}\nunless ({same} and {metric} >= {below} * {metric} offset {day}))"
