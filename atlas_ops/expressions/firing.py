@@ -115,8 +115,10 @@ def nodes(expr: parser.Expr) -> Iterator[parser.Expr]:
     match expr:
         case parser.MatrixSelector():
             inner: Sequence[parser.Expr] = (expr.vector_selector,)
-        case parser.ParenExpr() | parser.UnaryExpr() | parser.SubqueryExpr() | parser.AggregateExpr():
+        case parser.ParenExpr() | parser.UnaryExpr() | parser.SubqueryExpr():
             inner = (expr.expr,)
+        case parser.AggregateExpr():
+            inner = (expr.expr,) if expr.param is None else (expr.param, expr.expr)
         case parser.Call():
             inner = expr.args
         case parser.BinaryExpr():

@@ -9,11 +9,10 @@ from __future__ import annotations
 from atlas_ops import promql
 from atlas_ops.catalog import conventions as c
 from atlas_ops.catalog import signals as s
-from atlas_ops.catalog.faults.latency import tail
+from atlas_ops.catalog.faults.latency import tail, usual
 from atlas_ops.catalog.model import Family, Fault, Inhibition, Panel, Recording, Rule, Severity
 from atlas_ops.catalog.parameters import OUTLAST_SECONDS, Parameters, Timing
 
-COUNTED = "track:atlas_latency_bucket:increase5m"
 WINDOW = "track:atlas_latency_bucket:increase30m"
 PROMPT = "track:atlas_request_prompt_tokens:mean30m"
 STABLE_SHARE = "model:atlas_latency_slow:stable_ratio"
@@ -21,9 +20,8 @@ LEAST = "model:atlas_latency_canary_slow:least_ratio15m"
 DEVIATIONS = "model:atlas_latency_canary_slow:deviations30m"
 TIMES_STABLE = "model:atlas_latency_canary:times_stable"
 
-_TRACK, _RELEASE = "track", "release"
 _MINUTES5, _MINUTES15, _MINUTES30 = 300.0, 900.0, 1800.0
-_STABLE, _CANARY = f'{_TRACK}="{c.STABLE}"', f'{_TRACK}="{c.CANARY}"'
+_STABLE, _CANARY = f'{tail.TRACK}="{c.STABLE}"', f'{tail.TRACK}="{c.CANARY}"'
 
 
 def fault(parameters: Parameters) -> Fault:
@@ -60,32 +58,17 @@ def _recordings(parameters: Parameters) -> tuple[Recording, ...]:
     timing = parameters.timing
     minutes = timing.window(_MINUTES5)
     window = timing.window(_MINUTES15)
-    least = tail.least(_of(COUNTED, _CANARY), promql.select(COUNTED, _CANARY, tail.ALL), window=window, part=minutes)
+    measured = promql.select(usual.COUNTED_BY_TRACK, _CANARY, tail.ALL)
+    least = tail.least(_of(usual.COUNTED_BY_TRACK, _CANARY), measured, window=window, part=minutes)
+    counted = f"sum_over_time({usual.COUNTED_BY_TRACK}[{timing.window(_MINUTES30)}:{minutes}])"
     return (
-        Recording(name=COUNTED, expr=_counted(timing)),
-        Recording(name=WINDOW, expr=f"sum_over_time({COUNTED}[{timing.window(_MINUTES30)}:{minutes}])"),
+        Recording(name=WINDOW, expr=f"{counted}\nand {tail.ON} {measured}"),
         Recording(name=PROMPT, expr=_prompt(timing)),
         Recording(name=STABLE_SHARE, expr=tail.in_tail(tail.share(_of(WINDOW, _STABLE)), parameters.limits)),
         Recording(name=LEAST, expr=least),
         Recording(name=DEVIATIONS, expr=_deviations(parameters)),
         Recording(name=TIMES_STABLE, expr=_times_stable(parameters)),
     )
-
-
-def _counted(timing: Timing) -> str:
-    """Return the counts of each track and release, where there is a canary among the servers of a runtime in a namespace."""
-    by_track = tail.counts(
-        (*c.MODEL_LABELS, _TRACK, _RELEASE),
-        lambda signal: _with_track(promql.increase(f"{signal}_bucket", timing.window(_MINUTES5))),
-    )
-    some = promql.select(s.SERVER_RELEASE_INFO, _CANARY)
-    return f"{by_track}\nand on ({c.RUNTIME}, {c.K8S_NAMESPACE}) {some}"
-
-
-def _with_track(counts: str) -> str:
-    # Two exporters may tell of one server, which has one track all the same.
-    info = f"max by ({', '.join((*c.SERVER_IDENTITY, _TRACK, _RELEASE))}) ({s.SERVER_RELEASE_INFO})"
-    return f"{counts} * on ({', '.join(c.SERVER_IDENTITY)}) group_left ({_TRACK}, {_RELEASE}) {info}"
 
 
 def _of(counted: str, track: str) -> tail.Counted:
@@ -106,7 +89,7 @@ def _times_stable(parameters: Parameters) -> str:
     ratio, deviations = promql.number(limits.canary_slow_ratio), promql.number(limits.regression_deviations)
     slower = f"{LEAST} / {STABLE_SHARE} > {ratio} and {DEVIATIONS} > {deviations}"
     prompts = (promql.select(PROMPT, track) for track in (_CANARY, _STABLE))
-    longer = f"{next(prompts)} / ignoring ({_TRACK}) {next(prompts)} > {promql.number(limits.workload_moved_ratio)}"
+    longer = f"{next(prompts)} / ignoring ({tail.TRACK}) {next(prompts)} > {promql.number(limits.workload_moved_ratio)}"
     return f"max by ({', '.join(tail.BY_LATENCY)}) ({slower})\nunless {tail.ON_MODEL}\n({longer})"
 
 
@@ -114,11 +97,11 @@ def _rule(parameters: Parameters) -> Rule:
     # Of several canaries at once, the one with most requests lends its name.
     release = f"topk by ({', '.join(tail.BY_LATENCY)}) (1, {promql.select(WINDOW, _CANARY, tail.ALL)})"
     return Rule(
-        expr=f"{TIMES_STABLE} * {tail.ON} group_left ({_RELEASE}) ({release} ^ 0)",
-        labels=(*tail.BY_LATENCY, _RELEASE),
+        expr=f"{TIMES_STABLE} * {tail.ON} group_left ({tail.RELEASE}) ({release} ^ 0)",
+        labels=(*tail.BY_LATENCY, tail.RELEASE),
         severity=Severity.PAGE,
         summary=(
-            "The canary {{ $labels.release }} of {{ $labels.model }} answers slowly at least "
+            "The canary{{ with $labels.release }} {{ . }}{{ end }} of {{ $labels.model }} answers slowly at least "
             f'{{{{ $value | printf "%.1f" }}}} times as often as the stable servers do ({tail.WHAT}).'
         ),
         for_seconds=parameters.timing.hold(60),
@@ -134,8 +117,8 @@ def _panel() -> str:
 def _prompt(timing: Timing) -> str:
     total, number = (
         promql.sum_by(
-            (*c.MODEL_LABELS, _TRACK),
-            _with_track(promql.increase(f"{s.REQUEST_PROMPT_TOKENS}_{part}", timing.window(_MINUTES30))),
+            (*c.MODEL_LABELS, tail.TRACK),
+            tail.with_track(s.REQUEST_PROMPT_TOKENS, part, timing.window(_MINUTES30)),
         )
         for part in ("sum", "count")
     )

@@ -15,21 +15,25 @@ from atlas_ops.catalog import signals as s
 from atlas_ops.catalog.limits import Limits
 from atlas_ops.catalog.model import Signal
 
+TRACK, RELEASE = "track", "release"
 SIGNAL = "signal"
 """Label that says which latency is judged."""
 BY_LATENCY = (*c.MODEL_LABELS, SIGNAL)
 BY_BOUND = (*BY_LATENCY, "le")
-ALL, FINITE = 'le="+Inf"', 'le!="+Inf"'
+ALL = 'le="+Inf"'
+"""Matcher of the counts of all requests. None is slower than this bound, so it is judged like any other."""
 ON = f"on ({', '.join(BY_LATENCY)})"
 ON_MODEL = f"on ({', '.join(c.MODEL_LABELS)})"
 WHAT = '{{ if eq $labels.signal "time_to_first_token" }}first token{{ else }}whole request{{ end }}'
 """The latency that an alert is about, in a summary."""
 
 
-def counts(by: tuple[str, ...], buckets: Callable[[Signal], str]) -> str:
-    """Return the sums by these labels and bound of what `buckets` writes for a histogram."""
+def counts(window: str) -> str:
+    """Return the growth of the histogram that is judged, by model, track, release and bound."""
+    by = (*c.MODEL_LABELS, TRACK, RELEASE)
     first_token, whole = (
-        promql.sum_by((*by, "le"), buckets(signal)) for signal in (s.TIME_TO_FIRST_TOKEN, s.REQUEST_DURATION)
+        promql.sum_by((*by, "le"), with_track(signal, "bucket", window))
+        for signal in (s.TIME_TO_FIRST_TOKEN, s.REQUEST_DURATION)
     )
     tokens = promql.sum_by(c.MODEL_LABELS, f"{s.TIME_TO_FIRST_TOKEN}_count")
     judged = (
@@ -40,8 +44,17 @@ def counts(by: tuple[str, ...], buckets: Callable[[Signal], str]) -> str:
     return promql.label_replace("\nor\n".join(judged), "le", "$1", "le", "(.+)[.]0")
 
 
+def with_track(signal: Signal, part: str, window: str) -> str:
+    """Return the growth of a part of a histogram with the track and release of each server, as far as they are told."""
+    server = ", ".join(c.SERVER_IDENTITY)
+    # Two exporters may tell of one server, which has one track all the same.
+    told = f"topk by ({server}) (1, {s.SERVER_RELEASE_INFO}) or on ({server}) group by ({server}) ({signal}_count)"
+    growth = promql.increase(f"{signal}_{part}", window)
+    return f"{growth} * on ({server}) group_left ({TRACK}, {RELEASE}) ({told})"
+
+
 Counted = Callable[[str], str]
-"""Writes counts by bound with a further matcher, `ALL` or `FINITE`."""
+"""Writes counts by bound with a further matcher, `ALL` or none."""
 
 
 def recorded(name: str, *matchers: str) -> Counted:
@@ -51,7 +64,7 @@ def recorded(name: str, *matchers: str) -> Counted:
 
 def share(counted: Counted) -> str:
     """Return the share of requests slower than each bound."""
-    return f"1 - {counted(FINITE)} / ignoring (le) group_left () {counted(ALL)}"
+    return f"1 - {counted('')} / ignoring (le) group_left () {counted(ALL)}"
 
 
 def least(counted: Counted, measured: str, *, window: str, part: str) -> str:
@@ -76,6 +89,6 @@ def deviations(counted: Counted, *, allowed: str, known: str) -> str:
     (slow - allowed) / sqrt(allowed * (1 + requests / known)), where the last factor is for how well it is known.
     """
     every = counted(ALL)
-    slow = f"{every} - {ON} group_right () {counted(FINITE)}"
+    slow = f"{every} - {ON} group_right () {counted('')}"
     expected = f"{allowed} * {ON} group_left () {every}"
     return f"(({slow}) - {expected})\n  / sqrt({expected} * {ON} group_left () (1 + {every} / {ON} {known}))"

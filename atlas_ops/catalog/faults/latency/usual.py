@@ -1,7 +1,7 @@
 """How slow a model usually is: recordings that say what share of its requests is slower than each bucket bound.
 
-Used by `regression` and `workload`. Requests are counted once, over five minutes and model by model; all longer windows add such counts up, so the raw buckets
-of every server are read once.
+Used by `regression`, `workload` and `canary`. Requests are counted once, over five minutes, by model and track; all else adds
+such counts up, so that the raw buckets of every server are read once.
 
 What is usual comes from the same time of the last four weeks, as many of them as there are, and of yesterday; a model that
 is younger than a week is compared with yesterday and with its last days as a whole. Hours in which an alert told that the
@@ -18,6 +18,7 @@ from atlas_ops.catalog.parameters import Parameters, Timing
 
 HISTORY = "history"
 """Label that says of which days a count is: the same time of the last `weeks` or of `yesterday`, or all of the last `days`."""
+COUNTED_BY_TRACK = "track:atlas_latency_bucket:increase5m"
 COUNTED = "model:atlas_latency_bucket:increase5m"
 HOURLY = "model:atlas_latency_bucket:increase1h"
 UNDISTURBED = "model:atlas_latency_undisturbed_bucket:increase1h"
@@ -44,7 +45,8 @@ def recordings(parameters: Parameters) -> tuple[Recording, ...]:
     timing = parameters.timing
     hour = f"sum_over_time({COUNTED}[{timing.window(_HOUR)}:{timing.window(_MINUTES5)}])"
     return (
-        Recording(name=COUNTED, expr=_counted(timing)),
+        Recording(name=COUNTED_BY_TRACK, expr=tail.counts(timing.window(_MINUTES5))),
+        Recording(name=COUNTED, expr=promql.sum_by(tail.BY_BOUND, COUNTED_BY_TRACK)),
         Recording(name=HOURLY, expr=hour),
         Recording(name=UNDISTURBED, expr=_undisturbed(timing)),
         Recording(name=BEFORE, expr=_before(timing)),
@@ -52,10 +54,6 @@ def recordings(parameters: Parameters) -> tuple[Recording, ...]:
         Recording(name=USUAL, expr=_usual(parameters)),
         Recording(name=ALLOWED, expr=_allowed(parameters)),
     )
-
-
-def _counted(timing: Timing) -> str:
-    return tail.counts(c.MODEL_LABELS, lambda signal: promql.increase(f"{signal}_bucket", timing.window(_MINUTES5)))
 
 
 def _undisturbed(timing: Timing) -> str:
