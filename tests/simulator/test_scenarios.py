@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from atlas_ops.catalog import build_catalog
 from atlas_ops.simulator import SCENARIOS, Fleet, reasons, scenario_by_name
 from atlas_ops.simulator.profiles import profile_by_name
 
@@ -131,3 +132,14 @@ def test_scenarios_are_told_apart_and_calm_raises_nothing() -> None:
     names = [scenario.name for scenario in SCENARIOS]
     assert len(names) == len(set(names))
     assert scenario_by_name("calm").expected_fault is None
+
+
+def test_every_fault_but_the_watchdog_has_a_scenario_and_every_other_but_calm_looks_like_a_fault() -> None:
+    expected = {fault.name: fault.scenario for fault in build_catalog().faults if fault.name != "Watchdog"}
+    assert {fault: scenario_by_name(name).expected_fault for fault, name in expected.items() if name} == {
+        fault: fault for fault in expected
+    }
+    for scenario in SCENARIOS:
+        named = {scenario.expected_fault, *scenario.look_alike_of, *scenario.companions} - {None}
+        assert named <= set(expected), scenario.name
+        assert named or scenario.name == "calm"
