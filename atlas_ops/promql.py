@@ -67,12 +67,12 @@ def increase(metric: object, window: str, *matchers: str) -> str:
     return f"increase({select(metric, *matchers)}[{window}])"
 
 
-def thinned(expr: str, minute: float) -> str:
-    """Return `expr` in one minute of ten alone; `minute` is how long that is, seconds.
+def thinned(metric: str, minute: float) -> str:
+    """Return the metric in one minute of ten alone; `minute` is how long that is, seconds.
 
     A window of a day over a recording of it reads a tenth of the samples. A subquery would not: it decodes all of them.
     """
-    return f"{expr} and on () floor(vector(time()) / {number(minute)}) % 10 == 0"
+    return f"{metric} and on () floor(vector(time()) / {number(minute)}) % 10 == 0"
 
 
 def glob_matcher(label: str, pattern: str, *, excluding: Sequence[str] = ()) -> str:
