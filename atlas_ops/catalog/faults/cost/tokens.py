@@ -11,6 +11,7 @@ from atlas_ops.catalog.parameters import OUTLAST_SECONDS, Parameters
 GPU_POWER = "gpu:atlas_gpu_power:mean_watts"
 PLACE_POWER = "pod:atlas_gpu_power:sum_watts"
 MODEL_POWER = "model:atlas_gpu_power:sum_watts"
+SERVER_TOKENS = "server:atlas_generation_tokens:rate"
 MODEL_TOKENS = "model:atlas_generation_tokens:rate"
 POWER_THINNED = "model:atlas_gpu_power:thinned_watts"
 TOKENS_THINNED = "model:atlas_generation_tokens:thinned_rate"
@@ -64,10 +65,15 @@ def cost_per_token_spike(parameters: Parameters) -> Fault:
         why=(
             "Energy is measured, and in proportion to it and to the GPUs held is what a token costs, whatever the price. It "
             "is held against the energy of the day that ended an hour ago by its tokens, and only while the traffic is about "
-            "that of the day: idle power makes every token dear in a quiet hour. GPUs are a model's by the pod that holds "
-            "them, or by the host where there are no pods; shared GPUs and instances of MIG count for nobody, and those of a pod with several models for each of them."
+            "that of the day: idle power makes every token dear in a quiet hour, and so do tokens that are not told, of a "
+            "server that does not answer. One that has been known for less than half an hour is left out with its GPUs. GPUs "
+            "are a model's by the pod that holds them, or by the host where there are no pods; shared GPUs and instances of "
+            "MIG count for nobody, and those of a pod with several models for each of them."
         ),
-        look_alike="A quiet night, in which the same GPUs produce fewer tokens, and a model that has hardly any traffic.",
+        look_alike=(
+            "A quiet night, in which the same GPUs produce fewer tokens, a server whose tokens are not told while it works, "
+            "and a model that has hardly any traffic."
+        ),
         scenario="cost_per_token_spike",
     )
 
@@ -96,8 +102,11 @@ def _now(parameters: Parameters) -> tuple[Recording, ...]:
     held = promql.select(s.GPU_WORKLOAD_INFO, _OF_PODS)
     alone = promql.select(s.GPU_WORKLOAD_INFO, _OF_PODS, 'sharing="exclusive"')
     holders = f"group by ({_GPU}, {c.K8S_NAMESPACE}, {c.K8S_POD}) ({alone})"
-    servers = f"group by ({', '.join(dict.fromkeys((*_PLACE, *_BY_MODEL)))}) ({s.GENERATION_TOKENS})"
+    servers = f"group by ({', '.join(dict.fromkeys((*_PLACE, *_BY_MODEL)))}) ({SERVER_TOKENS})"
+    # Half an hour of which a server was not known for all has too few of its tokens, and all the energy of its GPUs.
+    tokens = f"{promql.rate(s.GENERATION_TOKENS, window)} and {s.GENERATION_TOKENS} offset {window}"
     return (
+        Recording(name=SERVER_TOKENS, expr=tokens),
         Recording(name=GPU_POWER, expr=power),
         Recording(
             name=PLACE_POWER,
@@ -109,5 +118,5 @@ def _now(parameters: Parameters) -> tuple[Recording, ...]:
         Recording(
             name=MODEL_POWER, expr=promql.sum_by(_BY_MODEL, f"{servers} * on ({place}) group_left () {PLACE_POWER}")
         ),
-        Recording(name=MODEL_TOKENS, expr=promql.sum_by(_BY_MODEL, promql.rate(s.GENERATION_TOKENS, window))),
+        Recording(name=MODEL_TOKENS, expr=promql.sum_by(_BY_MODEL, SERVER_TOKENS)),
     )
