@@ -42,7 +42,7 @@ class LatencyLimits:
     regression_deviations: float = limit(
         3, "standard deviations", 0, 100,
         "with the margin and the five windows that have to agree, chance alone is no longer what tickets come from "
-        "(measured at 0.02 to 100 requests/s)",
+        "(measured at 0.05 to 100 requests/s)",
     )  # fmt: skip
     regression_least_slow_requests: float = limit(
         20, "slow requests that are usual in the window", 0, 1e9,
@@ -76,8 +76,8 @@ class LatencyLimits:
     )  # fmt: skip
     mean_latency_ratio: float = limit(
         1.4, "times the usual mean", 1, 100,
-        "measured on simulated models with 0.06 to 1 requests/s and a heavy tail: at most 0.6 wrong tickets a month with a day "
-        "of history and none with weeks; 1.3 made up to 2.2 with a day",
+        "measured on simulated models with 0.06 to 0.2 requests/s and a heavy tail: at most 0.6 wrong tickets a month with a "
+        "day of history and none with weeks; 1.3 made up to 2.2 with a day. More traffic was not measured",
     )  # fmt: skip
     mean_latency_least_requests: float = limit(
         200, "requests in an hour", 0, 1e9,

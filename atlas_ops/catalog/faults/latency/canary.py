@@ -58,7 +58,7 @@ def _recordings(parameters: Parameters) -> tuple[Recording, ...]:
     timing = parameters.timing
     minutes = timing.window(_MINUTES5)
     window = timing.window(_MINUTES15)
-    measured = promql.select(usual.COUNTED_BY_TRACK, _CANARY, tail.ALL)
+    measured = promql.select(usual.COUNTED_BY_TRACK, _CANARY)
     least = tail.least(_of(usual.COUNTED_BY_TRACK, _CANARY), measured, window=window, part=minutes)
     counted = f"sum_over_time({usual.COUNTED_BY_TRACK}[{timing.window(_MINUTES30)}:{minutes}])"
     return (
@@ -95,7 +95,7 @@ def _times_stable(parameters: Parameters) -> str:
 
 def _rule(parameters: Parameters) -> Rule:
     # Of several canaries at once, the one with most requests lends its name.
-    release = f"topk by ({', '.join(tail.BY_LATENCY)}) (1, {promql.select(WINDOW, _CANARY, tail.ALL)})"
+    release = f"topk by ({', '.join(tail.BY_LATENCY)}) (1, {promql.select(WINDOW, _CANARY)})"
     return Rule(
         expr=f"{TIMES_STABLE} * {tail.ON} group_left ({tail.RELEASE}) ({release} ^ 0)",
         labels=(*tail.BY_LATENCY, tail.RELEASE),
@@ -118,7 +118,7 @@ def _prompt(timing: Timing) -> str:
     total, number = (
         promql.sum_by(
             (*c.MODEL_LABELS, tail.TRACK),
-            tail.with_track(s.REQUEST_PROMPT_TOKENS, part, timing.window(_MINUTES30)),
+            tail.with_track(promql.increase(f"{s.REQUEST_PROMPT_TOKENS}_{part}", timing.window(_MINUTES30))),
         )
         for part in ("sum", "count")
     )

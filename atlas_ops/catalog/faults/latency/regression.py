@@ -45,7 +45,7 @@ def fault(parameters: Parameters) -> Fault:
         ),
         why=(
             "Shares above a bucket bound are exact, where a percentile read from buckets is off by up to 52 %. The margins "
-            "cover how days differ (rehearsed: under two wrong tickets for each model and month from 0.02 to 100 requests/s, "
+            "cover how days differ (rehearsed: under two wrong tickets for each model and month from 0.05 to 100 requests/s, "
             "and no page). It judges runtimes with buckets of the first token, or else of the whole request; prompts and "
             "queue are looked at where the runtime tells them. It needs a day of history, and is better with four weeks."
         ),
@@ -85,7 +85,7 @@ def _recordings(parameters: Parameters) -> tuple[Recording, ...]:
 
 
 def _least(counted: str, *, window: str, part: str) -> str:
-    shares = tail.least(tail.recorded(counted), promql.select(counted, tail.ALL), window=window, part=part)
+    shares = tail.least(tail.recorded(counted), counted, window=window, part=part)
     return f"{shares}\n  and {usual.USUAL}"  # only the bounds that are judged
 
 

@@ -13,7 +13,6 @@ from atlas_ops import promql
 from atlas_ops.catalog import conventions as c
 from atlas_ops.catalog import signals as s
 from atlas_ops.catalog.limits import Limits
-from atlas_ops.catalog.model import Signal
 
 TRACK, RELEASE = "track", "release"
 SIGNAL = "signal"
@@ -32,7 +31,7 @@ def counts(window: str) -> str:
     """Return the growth of the histogram that is judged, by model, track, release and bound."""
     by = (*c.MODEL_LABELS, TRACK, RELEASE)
     first_token, whole = (
-        promql.sum_by((*by, "le"), with_track(signal, "bucket", window))
+        promql.sum_by((*by, "le"), with_track(promql.increase(f"{signal}_bucket", window), f"{signal}_count"))
         for signal in (s.TIME_TO_FIRST_TOKEN, s.REQUEST_DURATION)
     )
     tokens = promql.sum_by(c.MODEL_LABELS, f"{s.TIME_TO_FIRST_TOKEN}_count")
@@ -44,13 +43,16 @@ def counts(window: str) -> str:
     return promql.label_replace("\nor\n".join(judged), "le", "$1", "le", "(.+)[.]0")
 
 
-def with_track(signal: Signal, part: str, window: str) -> str:
-    """Return the growth of a part of a histogram with the track and release of each server, as far as they are told."""
+def with_track(growth: str, untold: str = "") -> str:
+    """Return a growth of every server with its track and release, as far as they are told.
+
+    Servers of which they are not are left out, or kept where they have a series of `untold`.
+    """
     server = ", ".join(c.SERVER_IDENTITY)
     # Two exporters may tell of one server, which has one track all the same.
-    told = f"topk by ({server}) (1, {s.SERVER_RELEASE_INFO}) or on ({server}) group by ({server}) ({signal}_count)"
-    growth = promql.increase(f"{signal}_{part}", window)
-    return f"{growth} * on ({server}) group_left ({TRACK}, {RELEASE}) ({told})"
+    told = f"topk by ({server}) (1, {s.SERVER_RELEASE_INFO})"
+    known = f"({told} or on ({server}) group by ({server}) ({untold}))" if untold else told
+    return f"{growth} * on ({server}) group_left ({TRACK}, {RELEASE}) {known}"
 
 
 Counted = Callable[[str], str]
@@ -70,8 +72,8 @@ def share(counted: Counted) -> str:
 def least(counted: Counted, measured: str, *, window: str, part: str) -> str:
     """Return the smallest share in the parts of a window: what is over before the window is, is in none of them all.
 
-    `measured` selects the counts of all, which have to have been there a window ago: a server that has just started is slow
-    for a while, and would have few parts or only one.
+    `measured` selects the counts, which have to have been there a window ago: a server that has just started is slow for a
+    while, and would have few parts or only one.
     """
     return f"min_over_time(({share(counted)})[{window}:{part}])\n  and {ON} {measured} offset {window}"
 

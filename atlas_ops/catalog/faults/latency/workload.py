@@ -9,7 +9,7 @@ from __future__ import annotations
 from atlas_ops import promql
 from atlas_ops.catalog import conventions as c
 from atlas_ops.catalog import signals as s
-from atlas_ops.catalog.faults.latency import tail, usual
+from atlas_ops.catalog.faults.latency import usual
 from atlas_ops.catalog.model import Recording, Signal
 from atlas_ops.catalog.parameters import Parameters, Timing
 
@@ -30,9 +30,7 @@ def recordings(parameters: Parameters) -> tuple[Recording, ...]:
         Recording(name=_PROMPT, expr=_mean(s.REQUEST_PROMPT_TOKENS, timing)),
         Recording(name=_WAIT, expr=_mean(s.QUEUE_TIME, timing)),
         Recording(name=_LATENCY, expr=f"{first_token} >= 0\nor\n{whole}"),
-        Recording(
-            name=_REQUESTS, expr=f"max by ({', '.join(c.MODEL_LABELS)}) ({promql.select(usual.HOURLY, tail.ALL)})"
-        ),
+        Recording(name=_REQUESTS, expr=f"max by ({', '.join(c.MODEL_LABELS)}) ({usual.HOURLY})"),
         Recording(name=MOVED, expr=_moved(parameters)),
     )
 
