@@ -30,7 +30,7 @@ from atlas_ops.catalog import build_catalog
 from atlas_ops.expressions.firing import nodes
 from atlas_ops.prometheus import Prometheus
 from atlas_ops.rehearsal import remote_write, rules
-from atlas_ops.rehearsal.play import play
+from atlas_ops.rehearsal.play import Course
 from atlas_ops.rehearsal.rules import Rule
 from atlas_ops.rehearsal.samples import Series, Times, Values, Written
 from atlas_ops.render import render
@@ -64,7 +64,7 @@ class Measured:
 def node() -> dict[Series, Values]:
     """Return the series of a node, an hour long at the step of the scrapes."""
     calm = replace(scenario_by_name("calm"), calm_minutes=60, active_minutes=0.25, after_minutes=0)
-    table = play(calm, seed=1, timing=Settings().parameters.timing).table
+    table = Course(calm, seed=1, timing=Settings().parameters.timing, traces=(), native=False).finish(calm).table
     of_second = {
         value
         for one in table.values

@@ -50,6 +50,7 @@ SCENARIOS = (
         companions=("TimeToFirstTokenSloBurn", "WorkloadMixShift"),
         calm=CALM,
         course=(Phase(effect=Effect(traffic=CROWD)),),
+        active_minutes=10.0,
     ),
     Scenario(
         name="preemption_storm",
@@ -82,6 +83,7 @@ SCENARIOS = (
                 )
             ),
         ),
+        active_minutes=10.0,
     ),
     Scenario(
         name="capacity_headroom_low",
@@ -113,7 +115,7 @@ SCENARIOS = (
         companions=("WorkloadMixShift",),
         calm=replace(CALM, autoscaler=AutoscalerEffect(desired=2, ready=2, maximum=2)),
         course=(Phase(effect=Effect(traffic=_RUSH, autoscaler=AutoscalerEffect(desired=2, ready=2, maximum=2))),),
-        active_minutes=45.0,
+        active_minutes=20.0,
     ),
     Scenario(
         name="cold_start_slow",

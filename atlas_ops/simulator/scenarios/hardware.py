@@ -6,7 +6,7 @@ from dataclasses import replace
 
 from atlas_ops.simulator.effects import GpuEffect
 from atlas_ops.simulator.scenario import Phase, Scenario
-from atlas_ops.simulator.scenarios.traffic import CALM
+from atlas_ops.simulator.scenarios.traffic import CALM, LIGHT
 from atlas_ops.simulator.state import LOST
 
 
@@ -104,11 +104,12 @@ SCENARIOS = (
         minutes=30,
     ),
     # 60 MB a minute: the half of the memory that is free would be gone in about thirteen hours.
-    _gpu_0(
-        "gpu_memory_leak",
-        "GpuMemoryLeak",
-        "The server on GPU 0 takes a little more of its memory every minute.",
-        GpuEffect(leaked_bytes_per_minute=60e6),
-        minutes=210,
+    Scenario(
+        name="gpu_memory_leak",
+        description="The server on GPU 0 takes a little more of its memory every minute.",
+        expected_fault="GpuMemoryLeak",
+        calm=CALM,
+        course=(Phase(effect=replace(LIGHT, gpus={0: GpuEffect(leaked_bytes_per_minute=60e6)})),),
+        active_minutes=210,
     ),
 )

@@ -6,7 +6,7 @@ from dataclasses import replace
 
 from atlas_ops.simulator.effects import Answer, AutoscalerEffect, Effect, GpuEffect, ServerEffect
 from atlas_ops.simulator.scenario import Phase, Scenario
-from atlas_ops.simulator.scenarios.traffic import CALM, CHAT, NOBODY, REPORTS
+from atlas_ops.simulator.scenarios.traffic import CALM, CHAT, LIGHT, NOBODY, REPORTS
 from atlas_ops.simulator.state import LOST
 from atlas_ops.simulator.traffic import Traffic
 
@@ -95,10 +95,10 @@ SCENARIOS = (
         calm=CALM,
         course=(
             *(
-                Phase(effect=replace(CALM, gpus={0: GpuEffect(leaked_bytes_per_minute=pace)}), minutes=20.0)
+                Phase(effect=replace(LIGHT, gpus={0: GpuEffect(leaked_bytes_per_minute=pace)}), minutes=20.0)
                 for pace in (160e6, 80e6, 40e6, 20e6, 10e6, 5e6)
             ),
-            Phase(effect=CALM),
+            Phase(effect=LIGHT),
         ),
         active_minutes=210.0,
     ),

@@ -46,3 +46,5 @@ REPORTS = replace(
 # The rate of real users wanders; where a scenario is about its load, it does not.
 CALM = Effect(traffic=replace(CHAT, rate_variance=RATE_VARIANCE))
 NOBODY = Effect(traffic=replace(CHAT, requests_per_second=0.0))
+# For hours in which only a GPU matters.
+LIGHT = Effect(traffic=replace(CHAT, requests_per_second=0.5))
