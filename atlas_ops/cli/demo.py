@@ -56,10 +56,10 @@ def add(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
     )
     parser.add_argument("--traces", type=Path, metavar="DIR", help="let requests come as in a trace, see `simulate`")
     parser.add_argument(
-        "--calm-seconds",
+        "--seconds",
         type=float,
         metavar="S",
-        help="how long to watch what must raise nothing (default: the scenario's own time)",
+        help="how long it is switched on (default: the scenario's own time)",
     )
 
 
@@ -77,7 +77,7 @@ def run(args: argparse.Namespace) -> int:
         print(f"starting: simulator, exporter, Prometheus, Alertmanager, pager ({folder})", flush=True)
         with running(folder, scenario, servers=servers, traces=args.traces, tell=_tell) as demo:
             _introduce(demo)
-            result = demo.run(active_seconds=args.calm_seconds)
+            result = demo.run(active_seconds=args.seconds)
             _report(result)
             if not args.once:
                 _stay()

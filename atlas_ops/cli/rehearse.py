@@ -42,7 +42,7 @@ examples:
 With --against, the alerts have names of their own: one that wakes somebody (severity page or critical, or none) notices a
 fault when it begins while the fault is on and was silent before. It is scored twice: with what a stock installation
 publishes (vLLM's own page, the default counters of dcgm-exporter, `up`), and with every signal, ours too. There are no
-metrics of Kubernetes or of the host.
+metrics of Kubernetes or of the host, and no series ALERTS: a rule that reads it never fires here.
 
 exit codes:
   0  every fault was detected by its right name, and nobody was woken for anything else; or --against was given

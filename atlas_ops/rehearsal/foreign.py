@@ -1,4 +1,4 @@
-"""How rules of others do on our scenarios, by names that are not ours. Called by `rehearse`, told by `report`.
+"""How rules of others do on our scenarios, by names that are not ours. Called by `rehearse`, told by `foreign_report`.
 
 An alert notices a fault when it begins to fire while the fault is on and was silent in the calm before. It is scored twice:
 with what a stock installation publishes (vLLM's own page, dcgm-exporter's default counters), and with everything.
@@ -58,7 +58,7 @@ def hear(
         seed=seed,
         installation=installation,
         expected=scenario.expected_fault,
-        model_minutes=play.minutes * play.models,
+        model_minutes=play.minutes,
         noticed=tuple(dict.fromkeys(name for _, name in waking)) if real else (),
         after=waking[0][0] - play.fault_from if waking and real else None,
         others=tuple(sorted({firing.name for firing in during if firing not in wakes})) if real else (),

@@ -2,15 +2,13 @@
 
 A block bootstrap: pieces of five minutes of the played calm are put in a row at random, counters by their growth. So a day
 takes a second instead of half a minute, and every series still agrees with every other one. Load is the same day and night.
-Called by `play`; `backfill` gives a past to a Prometheus that is about to run live.
+Called by `play`.
 """
 
 from __future__ import annotations
 
 import numpy as np
 
-from atlas_ops.prometheus import Prometheus
-from atlas_ops.rehearsal.remote_write import bodies
 from atlas_ops.rehearsal.samples import Series, Table, Times, Values
 
 BLOCK_SECONDS = 300.0
@@ -35,16 +33,6 @@ def with_history(table: Table, *, calm: int, days: float, seed: int) -> Table:
     times: Times = table.times[0] - step * np.arange(count, 0, -1, dtype=np.int64)
     values = {series: _extended(series, column, picked, calm) for series, column in table.values.items()}
     return Table(np.concatenate([times, table.times]), values)
-
-
-def backfill(prometheus: Prometheus, table: Table, *, until: float) -> None:
-    """Write a table into a running Prometheus as if its last scrape had been at `until` (Unix time).
-
-    To be called before anything newer is scraped, with the remote-write receiver on; EnvironmentProblem when it is refused.
-    """
-    shifted = Table(table.times + (round(1000 * until) - int(table.times[-1])), table.values)
-    for body in bodies(shifted.written()):
-        prometheus.write(body)
 
 
 def _picked(count: int, *, first: int, last: int, block: int, seed: int) -> Times:

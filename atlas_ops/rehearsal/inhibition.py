@@ -1,6 +1,6 @@
 """What Alertmanager holds back: the symptoms of a cause that fires, and what is told nevertheless.
 
-The inhibitions are the catalog's; a foreign rule file has none. Called by `verdict`.
+The inhibitions are the catalog's. Called by `rehearse`.
 """
 
 from __future__ import annotations
@@ -21,9 +21,9 @@ class Told:
     at: float
 
 
-def told(found: Sequence[Firing], catalog: Catalog | None) -> tuple[Told, ...]:
-    """Return the alerts that are told, by time. `catalog`: whose inhibitions hold; None: none."""
-    pairs = [(fault.name, rule) for fault in catalog.faults for rule in fault.inhibits] if catalog else []
+def told(found: Sequence[Firing], catalog: Catalog) -> tuple[Told, ...]:
+    """Return the alerts that are told, by time, under the inhibitions of a catalog."""
+    pairs = [(fault.name, rule) for fault in catalog.faults for rule in fault.inhibits]
     alerts = []
     for firing in found:
         sources = [

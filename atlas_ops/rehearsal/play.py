@@ -36,7 +36,6 @@ class Play:
     began: float
     fault_from: float
     fault_to: float
-    models: int = 1
 
     @property
     def minutes(self) -> float:

@@ -56,7 +56,7 @@ def judge(scenario: Scenario, seed: int, play: Play, told: Sequence[Told]) -> Ve
         scenario=scenario.name,
         seed=seed,
         expected=scenario.expected_fault,
-        model_minutes=play.minutes * play.models,
+        model_minutes=play.minutes,
         told_after=first.at - play.fault_from if first else None,
         severity=first.firing.severity if first else "",
         pages=_names(wrong, Severity.PAGE, play),

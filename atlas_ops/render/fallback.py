@@ -15,7 +15,7 @@ _MOST_ALERTS = 10
 """Of one message: Slack refuses longer ones, and what it refuses is lost."""
 # Prometheus's labels come from model servers, so none may become a mention or a link.
 _PLAIN = '| reReplaceAll "&" "&amp;" | reReplaceAll "<" "&lt;" | reReplaceAll ">" "&gt;"'
-_NAME = f"{{{{ or .CommonLabels.{c.PAGE} .CommonLabels.alertname }}}}"
+_NAME = f"{{{{ or .CommonLabels.{c.PAGE} .CommonLabels.alertname {_PLAIN} }}}}"
 # A copy also ends when the pager delivers again, which is no all-clear.
 _TITLE = (
     f'{{{{ if eq .Status "firing" }}}}FIRING: {_NAME} (told by Alertmanager itself, for the pager does not deliver)'

@@ -29,6 +29,11 @@ def await_servers(exporter: Exporter, *wanted: FakeServer) -> None:
     await_that(lambda: set(states(exporter.page())) == addresses)
 
 
+def process_state(pid: int) -> str:
+    """Return the letter that the kernel has for what a process does; T is stopped."""
+    return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0]
+
+
 @pytest.fixture
 def good() -> Iterator[FakeServer]:
     with serving(GOOD) as server:
@@ -191,7 +196,9 @@ def test_a_process_that_was_stopped_for_a_while_goes_on(good: FakeServer) -> Non
     with running("--server", good.url) as exporter:
         await_servers(exporter, good)
         exporter.process.send_signal(signal.SIGSTOP)
-        time.sleep(POLL_SECONDS + 0.2)  # longer than it waits for signals: then Python tells of one that never came
+        await_that(lambda: process_state(exporter.process.pid) == "T")
+        # That time passes is what is tested: more than it waits for signals, so that Python tells of one that never came.
+        time.sleep(POLL_SECONDS + 0.2)
         exporter.process.send_signal(signal.SIGCONT)
         await_servers(exporter, good)
         assert exporter.process.poll() is None

@@ -67,7 +67,6 @@ def test_the_inhibitions_of_the_catalog_are_those_that_count() -> None:
     cause = labelled(fault.name, 10, None, own | {"variant": rule.source_variant})
     symptom = labelled(rule.targets[0], 20, None, own | {"variant": rule.target_variant})
     assert [one.firing for one in told([symptom, cause], catalog)] == [cause]
-    assert [one.firing for one in told([symptom, cause], None)] == [cause, symptom]
 
 
 def test_a_fault_is_detected_by_its_own_name_while_it_is_on_or_soon_after() -> None:

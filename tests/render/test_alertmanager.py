@@ -96,14 +96,16 @@ def test_the_message_around_the_pager_holds_no_secret_and_no_label_can_shout_in_
     assert (slack["api_url_file"], slack["channel"]) == ("/etc/alertmanager/slack-url", "#ml-oncall")
     alert = {
         "status": "firing",
-        "labels": {"alertname": "PagerDeliveryFailing", "page": "capacity/QueueBacklog", "model": "<!channel> & co"},
+        "labels": {"alertname": "PagerDeliveryFailing", "page": "capacity/<!here>", "model": "<!channel> & co"},
         "annotations": {"summary": "A page that the pager does not tell.", "runbook_url": "http://pager/x"},
     }
     data = {"status": "firing", "commonLabels": alert["labels"], "alerts": [alert]}
     (tmp_path / "data.json").write_text(json.dumps(data))
     told = {key: rendered(tmp_path, slack[key]) for key in ("title", "text", "color")}
-    assert told["title"].startswith("FIRING: capacity/QueueBacklog (told by Alertmanager itself")
+    assert told["title"].startswith("FIRING: capacity/&lt;!here&gt; (told by Alertmanager itself")
     assert told["color"] == "danger"
+    (tmp_path / "data.json").write_text(json.dumps({**data, "commonLabels": {"page": "<!here> & <http://x>"}}))
+    assert "FIRING: &lt;!here&gt; &amp; &lt;http://x&gt; (told" in rendered(tmp_path, slack["title"])
     assert told["text"].splitlines() == [
         "A page that the pager does not tell.",
         "model=&lt;!channel&gt; &amp; co ",
@@ -134,6 +136,7 @@ def rendered(folder: Path, template: str) -> str:
             "alertmanager: {slack_api_url_file: 'https://hooks.slack.com/services/T/B/x'}",
             "found an address: it is a secret",
         ),
+        ("alertmanager: {slack_api_url_file: hooks.slack.com/services/T/B/x}", "found an address: it is a secret"),
         ("alertmanager: {slack_channel: '#ml'}", "expected slack_api_url_file beside it"),
         ("alertmanager: {slack_api_url: x}", "slack_api_url"),
     ],
