@@ -64,9 +64,14 @@ class CapacityLimits:
         "an hour a day above the ratio is a daily peak that has outgrown the fleet, not one burst (a guess)",
     )  # fmt: skip
     autoscaling_rises: float = limit(
-        2, "rises in a quarter of an hour", 0, 1000,
+        2, "rises in the window", 0, 1000,
         "an autoscaler that was right is done in one or two steps; a third before the replicas are there means that it "
         "reacts to its own delay (a guess)",
+    )  # fmt: skip
+    autoscaling_rises_seconds: float = limit(
+        900, "seconds", 0, 86_400,
+        "Kubernetes' autoscaler decides every 15 s and doubles at most, so a load that jumps is answered within minutes; longer "
+        "would count the steps of a morning that fills up (a guess)",
     )  # fmt: skip
     autoscaling_lag_seconds: float = limit(
         600, "seconds", 0, 86_400,
@@ -74,8 +79,12 @@ class CapacityLimits:
         "(progressDeadlineSeconds)",
     )  # fmt: skip
     wait_falling_ratio: float = limit(
-        0.8, "ratio of the wait five minutes before", 0, 10,
-        "a wait that has not fallen by a fifth in five minutes is not being worked off (a guess)",
+        0.8, "ratio of the wait a window before", 0, 10,
+        "a wait that has not fallen by a fifth in the window is not being worked off (a guess)",
+    )  # fmt: skip
+    wait_falling_seconds: float = limit(
+        300, "seconds", 0, 86_400,
+        "a replica that helps is felt within minutes of its first answer (a guess)",
     )  # fmt: skip
     cold_start_ratio: float = limit(
         2, "times the usual time of this model", 1, 1000,
@@ -90,6 +99,10 @@ class CapacityLimits:
         600, "seconds", 0, 86_400,
         "Kubernetes takes a rollout for stuck, and Knative gives a revision up, when it is not ready after 600 s "
         "(progressDeadlineSeconds, progress-deadline)",
+    )  # fmt: skip
+    waiting_minimum: float = limit(
+        1, "requests, or LoRA adapters, that wait on average", 0, 1e9,
+        "less than one is a queue that empties again and again: whoever is in it waits for a moment, which is how batching works",
     )  # fmt: skip
     lora_full_ratio: float = limit(
         0.9, "ratio of the most of six hours", 0, 1,

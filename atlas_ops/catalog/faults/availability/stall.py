@@ -7,11 +7,13 @@ from atlas_ops.catalog import conventions as c
 from atlas_ops.catalog import signals as s
 from atlas_ops.catalog.dialect import Dialect, Moves
 from atlas_ops.catalog.dialects import shipped_dialects
+from atlas_ops.catalog.faults import completed
 from atlas_ops.catalog.faults.availability import symptoms
 from atlas_ops.catalog.model import Family, Fault, Panel, Recording, Rule, Severity
 from atlas_ops.catalog.parameters import OUTLAST_SECONDS, Parameters
 
 PRESENT = "server:atlas_requests_present:sum"
+FINISHED = "server:atlas_requests_finished:rate"
 PROGRESS = "server:atlas_progress:rate"
 _TOLD_WHEN_IDLE = "sglang"
 """Its gauges move with the steps of the engine, and every 30 s while there are none."""
@@ -62,13 +64,13 @@ def _recordings(parameters: Parameters) -> tuple[Recording, ...]:
     running = promql.sum_by(by_server, str(s.REQUESTS_RUNNING))
     waiting = promql.sum_by(by_server, str(s.REQUESTS_WAITING))
     tokens = promql.sum_by(by_server, promql.rate(s.GENERATION_TOKENS, window))
-    # Neither a rejection nor a client that gives up is progress.
-    finished = promql.sum_by(by_server, promql.rate(s.REQUESTS, window, 'outcome=~"ok|error"'))
     return (
         # Some runtimes tell only one of the two: Triton has no running requests, BentoML no waiting ones.
         Recording(name=PRESENT, expr=f"({running} + {waiting})\nor {running}\nor {waiting}"),
+        # Neither a rejection nor a client that gives up is progress.
+        Recording(name=FINISHED, expr=completed.rate(window, 'outcome=~"ok|error"')),
         # Both where both are told: a server of embeddings has a token counter that never moves.
-        Recording(name=PROGRESS, expr=f"({tokens} + {finished})\nor {tokens}\nor {finished}"),
+        Recording(name=PROGRESS, expr=f"({tokens} + {FINISHED})\nor {tokens}\nor {FINISHED}"),
     )
 
 

@@ -10,7 +10,7 @@ from __future__ import annotations
 from atlas_ops import promql
 from atlas_ops.catalog import conventions as c
 from atlas_ops.catalog import signals as s
-from atlas_ops.catalog.faults.capacity.queue import COMPLETED_RATE
+from atlas_ops.catalog.faults.capacity.queue import COMPLETED_RATE, HOW_LONG
 from atlas_ops.catalog.faults.capacity.rejection import rejected_ratio
 from atlas_ops.catalog.model import Family, Fault, Inhibition, Panel, Recording, Rule, Severity
 from atlas_ops.catalog.parameters import OUTLAST_SECONDS, Objective, Parameters
@@ -18,13 +18,13 @@ from atlas_ops.catalog.parameters import OUTLAST_SECONDS, Objective, Parameters
 LACKING = "model:atlas_replicas_lacking:count"
 LEFT = "model:atlas_replicas_left:count"
 MODEL_WAIT = "model:atlas_queue_wait:predicted_seconds"
-_BY_MODEL = (c.MODEL,)
+_BY_NAME = (c.MODEL,)
 
 
 def cascade(parameters: Parameters) -> Fault:
     """Return AutoscalingCascade."""
     desired, ready, waiting = (
-        promql.sum_by(_BY_MODEL, str(signal)) for signal in (s.REPLICAS_DESIRED, s.REPLICAS_READY, s.REQUESTS_WAITING)
+        promql.sum_by(_BY_NAME, str(signal)) for signal in (s.REPLICAS_DESIRED, s.REPLICAS_READY, s.REQUESTS_WAITING)
     )
     return Fault(
         name="AutoscalingCascade",
@@ -33,7 +33,7 @@ def cascade(parameters: Parameters) -> Fault:
         impact="Users wait longer and longer; every new replica loads its model from the same place and delays the others.",
         recordings=(
             Recording(name=LACKING, expr=f"{desired} - {ready}"),
-            Recording(name=MODEL_WAIT, expr=f"{waiting} / {promql.sum_by(_BY_MODEL, COMPLETED_RATE)}"),
+            Recording(name=MODEL_WAIT, expr=f"{waiting} / {promql.sum_by(_BY_NAME, COMPLETED_RATE)}"),
         ),
         rules=tuple(_cascade_rule(parameters, objective, models) for objective, models in parameters.by_model()),
         panel=Panel(
@@ -70,19 +70,19 @@ def cascade(parameters: Parameters) -> Fault:
 def _cascade_rule(parameters: Parameters, objective: Objective, models: str) -> Rule:
     timing, limits = parameters.timing, parameters.limits
     now = f"avg_over_time({MODEL_WAIT}[{timing.window(120)}]"
-    falling = f"{now}) >= {promql.number(limits.wait_falling_ratio)} * {now} offset {timing.window(300)})"
-    steps = f"{s.REPLICAS_DESIRED}[{timing.window(900)}]"
+    falling = f"{now}) >= {promql.number(limits.wait_falling_ratio)} * {now} offset {timing.window(limits.wait_falling_seconds)})"
+    steps = f"{s.REPLICAS_DESIRED}[{timing.window(limits.autoscaling_rises_seconds)}]"
     # A gauge that changes and does not fall rises.
     rises = f"max by ({c.MODEL}) (changes({steps}) - resets({steps})) > {promql.number(limits.autoscaling_rises)}"
     lag = f"min_over_time({LACKING}[{timing.window(limits.autoscaling_lag_seconds)}]) > 0"
     late = f"{promql.select(MODEL_WAIT, models)} > {promql.number(objective.queue_wait_seconds)}"
     return Rule(
         expr="\nand\n".join((late, falling, rises, lag)),
-        labels=_BY_MODEL,
+        labels=_BY_NAME,
         severity=Severity.PAGE,
         summary=(
             "The autoscaler asks for ever more replicas of {{ $labels.model }}, they are not ready, and a new request would "
-            "wait {{ if gt $value 86400.0 }}for ever (nothing finishes){{ else }}{{ $value | humanizeDuration }}{{ end }}."
+            f"wait {HOW_LONG}."
         ),
         for_seconds=timing.hold(60),
         keep_firing_seconds=timing.hold(OUTLAST_SECONDS),
@@ -94,11 +94,11 @@ def at_maximum(parameters: Parameters) -> Fault:
     """Return AutoscalerAtMaximum."""
     timing, limits = parameters.timing, parameters.limits
     window = timing.window(1800)
-    desired, maximum = (promql.sum_by(_BY_MODEL, str(signal)) for signal in (s.REPLICAS_DESIRED, s.REPLICAS_MAXIMUM))
+    desired, maximum = (promql.sum_by(_BY_NAME, str(signal)) for signal in (s.REPLICAS_DESIRED, s.REPLICAS_MAXIMUM))
     # One that was not watched for the whole window says nothing.
     stuck = f"max_over_time({LEFT}[{window}]) <= 0\nand\n{LEFT} offset {window}"
     waiting = f"avg by ({c.MODEL}) (avg_over_time({s.REQUESTS_WAITING}[{window}])) >= 1"
-    away = f"{rejected_ratio(_BY_MODEL, window)} > {promql.number(limits.rejected_requests_ratio)}"
+    away = f"{rejected_ratio(_BY_NAME, window)} > {promql.number(limits.rejected_requests_ratio)}"
     return Fault(
         name="AutoscalerAtMaximum",
         family=Family.CAPACITY,
@@ -108,7 +108,7 @@ def at_maximum(parameters: Parameters) -> Fault:
         rules=(
             Rule(
                 expr=f"{maximum}\nand\n{stuck}\nand\n(\n  {waiting}\n  or\n  {away}\n)",
-                labels=_BY_MODEL,
+                labels=_BY_NAME,
                 severity=Severity.TICKET,
                 summary=(
                     "The autoscaler of {{ $labels.model }} has been at its maximum of {{ $value }} replicas for "

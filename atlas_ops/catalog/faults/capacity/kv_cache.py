@@ -20,7 +20,10 @@ def pressure(parameters: Parameters) -> Fault:
     # Preemption frees blocks, so a single reading in the middle of thrashing can show 0.45 (measured on vLLM 0.32):
     # the highest reading of the window is what the cache was really at.
     usage = f"max by ({', '.join(by_server)}) (max_over_time({s.KV_CACHE_USAGE}[{window}]))"
-    share = promql.number(parameters.limits.preempted_requests_ratio)
+    share, waiting = (
+        promql.number(limit)
+        for limit in (parameters.limits.preempted_requests_ratio, parameters.limits.waiting_minimum)
+    )
     return Fault(
         name="KvCachePressure",
         family=Family.CAPACITY,
@@ -28,7 +31,7 @@ def pressure(parameters: Parameters) -> Fault:
         impact="Answers stall in the middle and start late; the GPU spends its time on work it has done before.",
         rules=(
             Rule(
-                expr=f"{usage} > {limit}\nand\n{_preempted(window)} > {share} * {COMPLETED_RATE}\nand\n{_waiting(window)} >= 1",
+                expr=f"{usage} > {limit}\nand\n{_preempted(window)} > {share} * {COMPLETED_RATE}\nand\n{_waiting(window)} >= {waiting}",
                 labels=by_server,
                 severity=Severity.PAGE,
                 summary=(
@@ -53,7 +56,7 @@ def pressure(parameters: Parameters) -> Fault:
         ),
         look_alike="A full cache with nobody waiting or hardly anything preempted, as under steady heavy load.",
         inhibits=(
-            Inhibition(targets=("QueueBacklog", "PreemptionStorm"), equal=("server", "model")),
+            Inhibition(targets=("QueueBacklog", "PreemptionStorm"), equal=("node", "server", "model")),
             Inhibition(
                 targets=("TimeToFirstTokenSloBurn", "RequestLatencySloBurn", "InterTokenLatencySloBurn"),
                 equal=("namespace", "model"),
@@ -69,7 +72,10 @@ def preemption_storm(parameters: Parameters) -> Fault:
     window = timing.window(_STORM_SECONDS)
     share = f"{_preempted(window)} / avg_over_time({COMPLETED_RATE}[{window}])"
     enough = promql.sum_by(c.SERVER_LABELS, promql.increase(s.PREEMPTIONS, window))
-    limit, minimum = promql.number(limits.preemption_storm_ratio), promql.number(limits.preemption_storm_minimum)
+    limit, minimum, waiting = (
+        promql.number(number)
+        for number in (limits.preemption_storm_ratio, limits.preemption_storm_minimum, limits.waiting_minimum)
+    )
     return Fault(
         name="PreemptionStorm",
         family=Family.CAPACITY,
@@ -77,7 +83,7 @@ def preemption_storm(parameters: Parameters) -> Fault:
         impact="Answers pause in the middle, and part of the GPU's work is done twice; the next rise of traffic becomes a page.",
         rules=(
             Rule(
-                expr=f"{share} > {limit}\nand\n{enough} >= {minimum}\nand\n{_waiting(window)} < 1",
+                expr=f"{share} > {limit}\nand\n{enough} >= {minimum}\nand\n{_waiting(window)} < {waiting}",
                 labels=c.SERVER_LABELS,
                 severity=Severity.TICKET,
                 summary=(

@@ -12,10 +12,14 @@ from atlas_ops.catalog.parameters import Parameters
 def thrashing(parameters: Parameters) -> Fault:
     """Return LoraThrashing."""
     window, long = parameters.timing.window(900), parameters.timing.window(6 * 3600)
-    near = promql.number(parameters.limits.lora_full_ratio)
+    near, least = (
+        promql.number(limit) for limit in (parameters.limits.lora_full_ratio, parameters.limits.waiting_minimum)
+    )
     waiting, running = (promql.select(s.LORA_ADAPTERS, f'state="{state}"') for state in ("waiting", "running"))
     full = f"{_mean(running, window)} >= {near} * {_most(running, long)}"
     room = f"{_mean(str(s.REQUESTS_RUNNING), window)} < {near} * {_most(str(s.REQUESTS_RUNNING), long)}"
+    # In its first minutes a server has run as much as it ever did, and has not been full yet.
+    known = promql.sum_by(c.SERVER_LABELS, f"{s.LORA_ADAPTERS} offset {window}")
     return Fault(
         name="LoraThrashing",
         family=Family.CAPACITY,
@@ -23,7 +27,7 @@ def thrashing(parameters: Parameters) -> Fault:
         impact="Requests to some adapters wait although the batch has room, and adapters are loaded over and over.",
         rules=(
             Rule(
-                expr=f"{_mean(waiting, window)} >= 1\nand\n{full}\nand\n{room}",
+                expr=f"{_mean(waiting, window)} >= {least}\nand\n{full}\nand\n{room}\nand\n{known}",
                 labels=c.SERVER_LABELS,
                 severity=Severity.TICKET,
                 summary=(

@@ -5,11 +5,14 @@ from __future__ import annotations
 from atlas_ops import promql
 from atlas_ops.catalog import conventions as c
 from atlas_ops.catalog import signals as s
+from atlas_ops.catalog.faults import completed
 from atlas_ops.catalog.model import Family, Fault, Inhibition, Panel, Recording, Rule, Severity
 from atlas_ops.catalog.parameters import OUTLAST_SECONDS, Parameters
 
 COMPLETED_RATE = "server:atlas_requests_completed:rate"
 PREDICTED_WAIT = "server:atlas_queue_wait:predicted_seconds"
+HOW_LONG = "{{ if gt $value 86400.0 }}for ever (nothing finishes){{ else }}{{ $value | humanizeDuration }}{{ end }}"
+"""A predicted wait in words. It is infinite when nothing finishes, and nobody waits for a day."""
 
 
 def backlog(parameters: Parameters) -> Fault:
@@ -17,9 +20,6 @@ def backlog(parameters: Parameters) -> Fault:
     timing = parameters.timing
     by_server = c.SERVER_LABELS
     window = timing.window(120)
-    completed = promql.sum_by(by_server, promql.rate(s.REQUESTS, window, 'outcome!="rejected"'))
-    # TorchServe counts requests for the whole server, and times them by model, as it tells what waits.
-    timed = promql.sum_by(by_server, promql.rate(f"{s.REQUEST_DURATION}_count", window))
     # The rate of a series younger than its window is too low (Prometheus divides by the whole window), and the wait of a
     # new server too long. A rate that was there a window ago is whole now.
     whole = f"{COMPLETED_RATE} offset {window} >= 0"
@@ -30,8 +30,7 @@ def backlog(parameters: Parameters) -> Fault:
             severity=Severity.PAGE,
             summary=(
                 "A new request to {{ $labels.model }} would wait "
-                "{{ if gt $value 86400.0 }}for ever (nothing finishes){{ else }}{{ $value | humanizeDuration }}{{ end }} "
-                f"in the queue of {{{{ $labels.server }}}}; the objective is {promql.number(objective.queue_wait_seconds)} s."
+                f"{HOW_LONG} in the queue of {{{{ $labels.server }}}}; the objective is {promql.number(objective.queue_wait_seconds)} s."
             ),
             for_seconds=timing.hold(60),
             keep_firing_seconds=timing.hold(OUTLAST_SECONDS),
@@ -45,7 +44,7 @@ def backlog(parameters: Parameters) -> Fault:
         meaning="Requests arrive faster than the server finishes them, and the queue is longer than users will wait.",
         impact="Every new request waits longer than the objective before it is even started; clients begin to time out.",
         recordings=(
-            Recording(name=COMPLETED_RATE, expr=f"{completed}\nor\n{timed}"),
+            Recording(name=COMPLETED_RATE, expr=completed.rate(window, 'outcome!="rejected"')),
             Recording(
                 name=PREDICTED_WAIT, expr=f"{promql.sum_by(by_server, str(s.REQUESTS_WAITING))} / {COMPLETED_RATE}"
             ),
