@@ -6,6 +6,9 @@ from dataclasses import dataclass
 
 from atlas_ops.document import Section
 
+_SLACK_HOOKS = "hooks.slack.com"
+"""Where Slack's webhooks are. An address that was copied without its scheme would pass for a path, and be printed."""
+
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Alertmanager:
@@ -26,7 +29,7 @@ def read_alertmanager(section: Section) -> Alertmanager:
     )
     if alertmanager.slack_channel and not alertmanager.slack_api_url_file:
         section.mistake("slack_channel", "expected slack_api_url_file beside it: without one nothing is posted")
-    if "://" in alertmanager.slack_api_url_file:
+    if "://" in alertmanager.slack_api_url_file or _SLACK_HOOKS in alertmanager.slack_api_url_file:
         told = "expected the path of a file that holds the webhook's address, found an address: it is a secret"
         section.mistake("slack_api_url_file", told)
     section.finish()
