@@ -51,7 +51,9 @@ There is no CPU limit: an exporter that is held back would miss the short GPU th
 _ABOUT_POD_MONITOR = f"""\
 For the Prometheus Operator. Where there is none, delete it and scrape the port with the job {conventions.EXPORTER_JOB}.
 The job comes from the pod's label: the alert rules ask for it. The instance is the node, so that the alert of a lost
-exporter names it. honorLabels is not needed: no label of a signal has the name of one that Prometheus attaches.
+exporter names it. Pods that have ended are no targets: the one of a node that an autoscaler took away stays in the API
+until it is collected, and would page. A pod that is only not ready stays a target, or a dead exporter would not page.
+honorLabels is not needed: no label of a signal has the name of one that Prometheus attaches.
 Some Prometheus objects choose monitors by a label such as release: add it under metadata.labels.
 """
 _ABOUT_NETWORK_POLICY = """\
@@ -134,7 +136,10 @@ def _pod_monitor(scrape_seconds: float) -> yamltext.Value:
         "path": "/metrics",
         "interval": promql.duration(scrape_seconds),
         "scrapeTimeout": promql.duration(min(scrape_seconds, 10)),
-        "relabelings": [{"sourceLabels": ["__meta_kubernetes_pod_node_name"], "targetLabel": "instance"}],
+        "relabelings": [
+            {"sourceLabels": ["__meta_kubernetes_pod_phase"], "regex": "Succeeded|Failed", "action": "drop"},
+            {"sourceLabels": ["__meta_kubernetes_pod_node_name"], "targetLabel": "instance"},
+        ],
     }
     return _object(
         "monitoring.coreos.com/v1",

@@ -18,6 +18,10 @@ Leave --rules.alert.for-grace-period and --rules.alert.resend-delay alone. After
 whose `for` is shorter than the grace period (10 minutes): it waits for its `for` anew, while Alertmanager holds the
 alert for four times the resend delay (4 minutes). So every `for` here is below 4 minutes, and a restart neither resolves
 an alert nor tells it twice. For rules of your own with a longer `for`, set a grace period below it.
+A target that does not answer for two minutes is a page (ExporterDown). Where targets come from kubernetes_sd_configs,
+drop pods that have ended, or each node that an autoscaler takes away may page until its pod is collected:
+  relabel_configs:
+    - {source_labels: [__meta_kubernetes_pod_phase], regex: Succeeded|Failed, action: drop}
 """
 
 

@@ -182,9 +182,14 @@ def test_daemon_set_monitor_and_policy_mean_the_same_pods(found: Manifest) -> No
 def test_the_scrape_has_the_job_that_the_rules_ask_for_and_is_named_after_the_node(found: Manifest) -> None:
     job_label = found.objects["PodMonitor"]["spec"]["jobLabel"]
     assert found.template["metadata"]["labels"][job_label] == conventions.EXPORTER_JOB
-    assert found.endpoint["relabelings"] == [
-        {"sourceLabels": ["__meta_kubernetes_pod_node_name"], "targetLabel": "instance"}
+    assert {"sourceLabels": ["__meta_kubernetes_pod_node_name"], "targetLabel": "instance"} in found.endpoint[
+        "relabelings"
     ]
+
+
+def test_pods_that_have_ended_are_no_targets_so_that_a_node_taken_away_does_not_page(found: Manifest) -> None:
+    dropped = {"sourceLabels": ["__meta_kubernetes_pod_phase"], "regex": "Succeeded|Failed", "action": "drop"}
+    assert dropped in found.endpoint["relabelings"]
 
 
 def test_no_signal_has_a_label_that_prometheus_attaches_so_honor_labels_is_not_needed(found: Manifest) -> None:
