@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import shutil
 import subprocess
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from pathlib import Path
+from types import MappingProxyType
 
 import yaml
 
@@ -47,8 +48,13 @@ def expected(minute: float, samples: Iterable[tuple[Fault, Rule]]) -> dict[str, 
     return {"expr": FIRING, "eval_time": f"{minute}m", "exp_samples": [{"labels": name, "value": 1} for name in names]}
 
 
-def run(folder: Path, up: str, *expectations: dict[str, object]) -> None:
-    """Let every page fire for five minutes, and the exporter die in the second; `up` says what becomes of it then."""
+def run(
+    folder: Path, up: str, *expectations: dict[str, object], others: Mapping[str, str] = MappingProxyType({})
+) -> None:
+    """Let every page fire for five minutes, and the exporter die in the second; `up` says what becomes of it then.
+
+    `others` are further series: of what another exporter sees.
+    """
     printed = [
         rule
         for text in rules.render(CATALOG, Settings()).values()
@@ -62,6 +68,7 @@ def run(folder: Path, up: str, *expectations: dict[str, object]) -> None:
     series = {f"up{{{EXPORTER}}}": up, f'atlas_server_up{{{EXPORTER}, host_name="node-1"}}': "1 1 stale"}
     series[f'atlas_requests_running{{{EXPORTER}, host_name="node-1", model="llama"}}'] = "0 0 stale"
     series |= {fired(fault, rule): "1+0x5" for fault, rule in HELD}
+    series |= others
     test = {
         "interval": "1m",
         "input_series": [{"series": name, "values": values} for name, values in series.items()],
@@ -86,6 +93,26 @@ def test_every_page_about_a_host_or_a_model_is_held() -> None:
 
 def test_every_page_goes_on_while_its_exporter_is_away_and_ends_when_sight_is_back(tmp_path: Path) -> None:
     run(tmp_path, "1 1 0+0x38 1+0x30", expected(39, HELD), expected(58, ()))
+
+
+def test_a_page_about_a_model_that_another_exporter_sees_ends_when_that_one_sees_its_end(tmp_path: Path) -> None:
+    other = 'job="atlas-exporter", instance="node-2:9464"'
+    others = {
+        f"up{{{other}}}": "1+0x39",
+        f'atlas_requests_running{{{other}, host_name="node-2", model="llama"}}': "0+0x39",
+    }
+    held = [(fault, rule) for fault, rule in HELD if conventions.HOST_NAME in rule.labels]
+    assert len(held) < len(HELD)
+    run(tmp_path, "1 1 0+0x38", expected(39, held), others=others)
+
+
+def test_a_page_about_a_model_goes_on_while_neither_of_its_exporters_answers(tmp_path: Path) -> None:
+    other = 'job="atlas-exporter", instance="node-2:9464"'
+    others = {
+        f"up{{{other}}}": "1 1 0+0x38",
+        f'atlas_requests_running{{{other}, host_name="node-2", model="llama"}}': "0 0 stale",
+    }
+    run(tmp_path, "1 1 0+0x38", expected(39, HELD), others=others)
 
 
 def test_every_page_ends_when_its_target_is_taken_away_for_good(tmp_path: Path) -> None:

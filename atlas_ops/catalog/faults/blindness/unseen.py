@@ -54,7 +54,12 @@ def recordings(parameters: Parameters) -> tuple[Recording, ...]:
         Recording(name=UNSEEN, expr=f"{WATCHED} and {exporter} {BLIND}"),
         Recording(
             name=PAGES_UNSEEN,
-            expr=f"{of_hosts} and on ({c.HOST_NAME}) {UNSEEN}\nor\n{of_models} and on ({c.MODEL}) {UNSEEN}",
+            # A model has servers on many hosts: while an exporter that answers tells of it, what that says counts.
+            expr=(
+                f"{of_hosts} and on ({c.HOST_NAME}) {UNSEEN}\n"
+                f"or\n{of_models} and on ({c.MODEL}) {UNSEEN}\n"
+                f"  unless on ({c.MODEL}) ({WATCHED} unless {exporter} {BLIND})"
+            ),
         ),
     )
 
