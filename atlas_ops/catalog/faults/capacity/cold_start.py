@@ -13,6 +13,8 @@ from atlas_ops.catalog.parameters import Parameters
 LOAD = "server:atlas_model_load:seconds"
 MODEL_LOAD = "model:atlas_model_load:median_seconds"
 USUAL_LOAD = "model:atlas_model_load:usual_seconds"
+_GAP_SECONDS = 600.0
+"""What is missed for as long was seen all the same."""
 
 
 def slow(parameters: Parameters) -> Fault:
@@ -58,7 +60,7 @@ def slow(parameters: Parameters) -> Fault:
         why=(
             "How long a load takes depends on the size of the model, so a start is compared with what is usual for its own "
             "model over a day; above the hard limit, rollouts are given up. A server keeps the time of its last start, so "
-            "only one that was not there an hour ago counts."
+            "only one that was not there an hour ago counts, and only if servers were watched then."
             f" Left out are runtimes that add loads up ({rough.replace('|', ', ')})."
         ),
         look_alike="A large model whose starts always take minutes, and a small one that takes twenty seconds for once.",
@@ -73,5 +75,9 @@ def _slow(parameters: Parameters) -> str:
         for limit in (limits.cold_start_ratio, limits.cold_start_minimum_seconds, limits.cold_start_seconds)
     )
     usual = f"{LOAD} > on ({', '.join(c.MODEL_LABELS)}) group_left () ({ratio} * {USUAL_LOAD})"
-    old = f"{LOAD} == {LOAD} offset {parameters.timing.window(3600)}"
-    return f"(\n  {usual} and {LOAD} > {least}\n  or\n  {LOAD} > {most}\n)\nunless\n{old}"
+    # One evaluation of an hour ago may have failed, or one scrape: the last that was known around then counts.
+    gap, hour = parameters.timing.window(_GAP_SECONDS), parameters.timing.window(3600)
+    old = f"{LOAD} == last_over_time({LOAD}[{gap}] offset {hour})"
+    # Whoever did not look an hour ago, such as a new Prometheus, does not know who is new.
+    looked = f"on () group (last_over_time({s.SERVER_UP}[{gap}] offset {hour}))"
+    return f"(\n  {usual} and {LOAD} > {least}\n  or\n  {LOAD} > {most}\n)\nunless {old}\nand {looked}"
