@@ -43,6 +43,9 @@ class Objective:
 OUTLAST_SECONDS = 300.0
 """How long the page of a cause goes on after its last sign. Its symptoms are held back as long, and the shortest window
 of a burn rate forgets in this time: so nobody is woken by the echo of what is over."""
+GAP_SECONDS = 60.0
+"""How long a ticket whose condition reads single values goes on without one: a few lost scrapes, or one evaluation that found
+nothing, do not close it and open another."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -6,7 +6,7 @@ from atlas_ops import promql
 from atlas_ops.catalog import conventions as c
 from atlas_ops.catalog import signals as s
 from atlas_ops.catalog.model import Family, Fault, Panel, Rule, Severity
-from atlas_ops.catalog.parameters import Parameters
+from atlas_ops.catalog.parameters import GAP_SECONDS, Parameters
 
 _STATES = 'state=~"disabled|unauthorized|empty"'
 
@@ -36,7 +36,7 @@ def _server_metrics_disabled(parameters: Parameters) -> Fault:
                     "The metrics page of {{ $labels.server }} ({{ $labels.runtime }}) has been {{ $labels.state }} for "
                     f"{promql.duration(timing.hold(seconds))}: none of its faults can be seen."
                 ),
-                keep_firing_seconds=timing.hold(60),
+                keep_firing_seconds=timing.hold(GAP_SECONDS),
             ),
         ),
         panel=Panel(
@@ -72,7 +72,7 @@ def _signal_unresolved(parameters: Parameters) -> Fault:
                     "{{ $labels.server }} ({{ $labels.runtime }}) does not give {{ $labels.signal }}, which its version "
                     "should have: rules that read it cannot fire for this server."
                 ),
-                keep_firing_seconds=timing.hold(60),
+                keep_firing_seconds=timing.hold(GAP_SECONDS),
             ),
         ),
         panel=Panel(

@@ -7,7 +7,7 @@ from atlas_ops.catalog import conventions as c
 from atlas_ops.catalog import signals as s
 from atlas_ops.catalog.faults.availability.stall import PRESENT
 from atlas_ops.catalog.model import Family, Fault, Panel, Rule, Severity, Signal
-from atlas_ops.catalog.parameters import Parameters
+from atlas_ops.catalog.parameters import GAP_SECONDS, Parameters
 
 _EXPORTER = ("job", "instance")
 _KNOWN_OTHERWISE = 'collector!~"(server|probe|discovery)/.*|page"'
@@ -37,7 +37,6 @@ def _gauges_frozen(parameters: Parameters) -> Fault:
             queries=(
                 (str(s.EXPORTER_SNAPSHOT_AGE), "{{instance}} {{collector}}"),
                 (str(s.EXPORTER_CALL_IN_FLIGHT), "{{instance}} call about GPU {{gpu}}"),
-                (f"{s.EXPORTER_DISCOVERY_SUCCESS} == 0", "{{instance}} discovery {{source}}"),
             ),
             unit="s",
             limit=parameters.limits.driver_call_seconds,
@@ -56,12 +55,14 @@ def _frozen_page(parameters: Parameters) -> Rule:
     timing, by_server = parameters.timing, c.SERVER_LABELS
     window = timing.window(parameters.limits.frozen_seconds)
     held = f"{PRESENT} and {PRESENT} offset {window} > 0"
-    # Either counter is enough where a runtime has but one.
-    finished, tokens = (
-        promql.sum_by(by_server, f"changes({counter}[{window}])") for counter in (s.REQUESTS, s.GENERATION_TOKENS)
+    # One counter is enough where a runtime has no other, and some count requests of the whole server but time them by model.
+    finished, timed, tokens = (
+        promql.sum_by(by_server, f"changes({counter}[{window}])")
+        for counter in (s.REQUESTS, f"{s.REQUEST_DURATION}_count", s.GENERATION_TOKENS)
     )
+    standing = "".join(f"\nunless {moved} > 0" for moved in (f"changes({PRESENT}[{window}])", finished, timed, tokens))
     return Rule(
-        expr=f"{held}\nunless changes({PRESENT}[{window}]) > 0\nunless {finished} > 0\nunless {tokens} > 0",
+        expr=f"{held}{standing}",
         labels=by_server,
         severity=Severity.TICKET,
         summary=(
@@ -69,7 +70,7 @@ def _frozen_page(parameters: Parameters) -> Rule:
             f"{promql.duration(timing.hold(parameters.limits.frozen_seconds))}, while requests to "
             "{{ $labels.model }} are on it: {{ $value | humanize }}."
         ),
-        keep_firing_seconds=timing.hold(60),
+        keep_firing_seconds=timing.hold(GAP_SECONDS),
         variant="page",
     )
 
@@ -81,7 +82,7 @@ def _failing_collector(parameters: Parameters) -> Rule:
         severity=Severity.TICKET,
         summary="{{ $labels.collector }} has brought nothing new on {{ $labels.instance }} for "
         f"{_missing(parameters)}: what it measures is not seen.",
-        keep_firing_seconds=parameters.timing.hold(60),
+        keep_firing_seconds=parameters.timing.hold(GAP_SECONDS),
         variant="collector",
     )
 
@@ -95,7 +96,7 @@ def _hanging_driver(parameters: Parameters) -> Rule:
         severity=Severity.TICKET,
         summary="A driver call about GPU {{ $labels.gpu }} on {{ $labels.instance }} has not returned for "
         "{{ $value | humanizeDuration }}.",
-        keep_firing_seconds=parameters.timing.hold(60),
+        keep_firing_seconds=parameters.timing.hold(GAP_SECONDS),
         variant="driver",
     )
 
@@ -107,7 +108,7 @@ def _failing_discovery(parameters: Parameters) -> Rule:
         severity=Severity.TICKET,
         summary="{{ $labels.instance }} has not been able to look for servers ({{ $labels.source }}) for "
         f"{_missing(parameters)}: new ones are not watched.",
-        keep_firing_seconds=parameters.timing.hold(60),
+        keep_firing_seconds=parameters.timing.hold(GAP_SECONDS),
         variant="discovery",
     )
 
