@@ -198,8 +198,12 @@ class Fault:
     @property
     def severity(self) -> Severity:
         """The gravest severity of its rules."""
-        order = (Severity.PAGE, Severity.TICKET, Severity.INFO)
-        return next(severity for severity in order if any(rule.severity is severity for rule in self.rules))
+        return self.severities[0]
+
+    @property
+    def severities(self) -> tuple[Severity, ...]:
+        """The severities of its rules, the gravest first."""
+        return tuple(severity for severity in Severity if any(rule.severity is severity for rule in self.rules))
 
     @property
     def runbook(self) -> str:

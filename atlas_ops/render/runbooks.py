@@ -11,9 +11,10 @@ END = "<!-- facts:end -->"
 
 def facts(fault: Fault) -> str:
     """Return the text between the markers, markers included."""
+    severities = ", ".join(f"`{severity.value}`" for severity in fault.severities)
     lines = [
         BEGIN,
-        f"**{fault.name}** · family `{fault.family.value}` · severity `{fault.severity.value}`",
+        f"**{fault.name}** · family `{fault.family.value}` · severity {severities}",
         "",
         f"- What happens: {fault.meaning}",
         f"- Who feels it: {fault.impact}",

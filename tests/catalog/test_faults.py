@@ -61,8 +61,11 @@ def test_every_inhibition_compares_labels_that_both_alerts_carry() -> None:
     for fault in CATALOG.faults:
         for inhibition in fault.inhibits:
             for target in inhibition.targets:
-                carried = set(fault.alert_labels) & set(fault_of(target).alert_labels)
-                assert set(inhibition.equal) <= carried, f"{fault.name} hides {target}"
+                rules = [rule for rule in fault.rules if inhibition.source_variant in {"", rule.variant}]
+                rules += [rule for rule in fault_of(target).rules if inhibition.target_variant in {"", rule.variant}]
+                for rule in rules:
+                    lacking = {conventions.ALERT_LABELS.get(word, word) for word in inhibition.equal} - {*rule.labels}
+                    assert not lacking, f"{fault.name} hides {target}: {rule.variant or rule.severity}"
 
 
 def test_an_inhibition_between_rules_of_one_fault_names_variants_that_exist() -> None:
