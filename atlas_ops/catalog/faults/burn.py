@@ -18,7 +18,6 @@ from atlas_ops.catalog import conventions as c
 from atlas_ops.catalog.model import Inhibition, Recording, Rule, Severity
 from atlas_ops.catalog.parameters import Objective, Parameters, Timing
 
-BY_MODEL = (c.RUNTIME, c.MODEL, c.K8S_NAMESPACE)
 FAST, SLOW = "fast", "slow"
 _COUNTED = 60.0
 _HOUR = 3600.0
@@ -53,7 +52,7 @@ class Indicator:
     stem: str
     """Middle of the names of its recordings, such as `atlas_availability`."""
     every: str
-    """PromQL: the events of the last minute by `BY_MODEL`; `window` of the timing is that minute."""
+    """PromQL: the events of the last minute by `conventions.MODEL_LABELS`; `window` of the timing is that minute."""
     good: str
     """PromQL: those of them that were good."""
     target: Callable[[Objective], float]
@@ -105,7 +104,7 @@ def _joined(name: str, seconds: float, times: int) -> str:
         promql.label_replace(f"{name} offset {promql.duration(seconds * back)}", "part", str(back))
         for back in range(1, times)
     )
-    return promql.sum_by(BY_MODEL, "\n  or ".join((name, *earlier)))
+    return promql.sum_by(c.MODEL_LABELS, "\n  or ".join((name, *earlier)))
 
 
 def rules(indicator: Indicator, parameters: Parameters, summary: Callable[[Objective], str]) -> tuple[Rule, ...]:
@@ -113,7 +112,7 @@ def rules(indicator: Indicator, parameters: Parameters, summary: Callable[[Objec
     return tuple(
         Rule(
             expr="\nor\n".join(_burning(indicator, burn, objective, models) for burn in burns),
-            labels=BY_MODEL,
+            labels=c.MODEL_LABELS,
             severity=severity,
             summary=summary(objective),
             variant=variant,

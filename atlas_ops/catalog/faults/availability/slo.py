@@ -53,12 +53,13 @@ def _incomplete() -> tuple[str, ...]:
 
 def _indicator(parameters: Parameters) -> burn.Indicator:
     heard, span = promql.label_not_in(c.RUNTIME, _incomplete()), burn.counted(parameters.timing)
-    every = promql.increase(s.REQUESTS, span, 'outcome!="cancelled"')
-    answered = promql.increase(s.REQUESTS, span, 'outcome="ok"', heard)
+    # Only what `every` holds is judged, so what is good need not be told apart by runtime again.
+    every = promql.increase(s.REQUESTS, span, 'outcome!="cancelled"', heard)
+    answered = promql.increase(s.REQUESTS, span, 'outcome="ok"')
     return burn.Indicator(
         stem="atlas_availability",
-        every=promql.sum_by(burn.BY_MODEL, every),
-        good=promql.sum_by(burn.BY_MODEL, answered),
+        every=promql.sum_by(c.MODEL_LABELS, every),
+        good=promql.sum_by(c.MODEL_LABELS, answered),
         target=lambda objective: objective.availability_target,
         minimum=((parameters.limits.slo_minimum_failed_requests, ""),),
     )

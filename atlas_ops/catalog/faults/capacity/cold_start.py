@@ -6,7 +6,7 @@ from atlas_ops import promql
 from atlas_ops.catalog import conventions as c
 from atlas_ops.catalog import signals as s
 from atlas_ops.catalog.dialects import shipped_dialects
-from atlas_ops.catalog.faults.capacity import past
+from atlas_ops.catalog.faults import past
 from atlas_ops.catalog.model import Family, Fault, Panel, Quality, Recording, Rule, Severity
 from atlas_ops.catalog.parameters import Parameters
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from atlas_ops import promql
 from atlas_ops.catalog import conventions as c
 from atlas_ops.catalog import signals as s
-from atlas_ops.catalog.faults.capacity import past
+from atlas_ops.catalog.faults import past
 from atlas_ops.catalog.model import Family, Fault, Panel, Recording, Rule, Severity
 from atlas_ops.catalog.parameters import Parameters
 

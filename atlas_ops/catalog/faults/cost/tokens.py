@@ -5,6 +5,7 @@ from __future__ import annotations
 from atlas_ops import promql
 from atlas_ops.catalog import conventions as c
 from atlas_ops.catalog import signals as s
+from atlas_ops.catalog.faults import past
 from atlas_ops.catalog.model import Family, Fault, Panel, Recording, Rule, Severity
 from atlas_ops.catalog.parameters import OUTLAST_SECONDS, Parameters
 
@@ -17,8 +18,7 @@ POWER_THINNED = "model:atlas_gpu_power:thinned_watts"
 TOKENS_THINNED = "model:atlas_generation_tokens:thinned_rate"
 USUAL_TOKENS = "model:atlas_generation_tokens:usual_rate"
 USUAL_COST = "model:atlas_token_energy:usual_joules"
-_WINDOW_SECONDS, _RECENT_SECONDS, _DAY_SECONDS = 1800.0, 3600.0, 86_400.0
-_BY_MODEL = (c.RUNTIME, c.MODEL, c.K8S_NAMESPACE)
+_WINDOW_SECONDS = 1800.0
 _PLACE = (c.HOST_NAME, c.K8S_NAMESPACE, c.K8S_POD)
 """Where servers and GPUs meet: the pod, or the whole host where a server is in none."""
 _GPU = ", ".join(c.GPU_LABELS)
@@ -43,7 +43,7 @@ def cost_per_token_spike(parameters: Parameters) -> Fault:
                     f"and {MODEL_TOKENS} >= {traffic} * {USUAL_TOKENS}\n"
                     f"and {MODEL_TOKENS} >= {promql.number(limits.token_cost_minimum_tokens)}"
                 ),
-                labels=_BY_MODEL,
+                labels=c.MODEL_LABELS,
                 severity=Severity.TICKET,
                 summary=(
                     "A token of {{ $labels.model }} now costs {{ $value | humanize }} J, more than "
@@ -85,13 +85,11 @@ def _recordings(parameters: Parameters) -> tuple[Recording, ...]:
 def _day_before(parameters: Parameters) -> tuple[Recording, ...]:
     """Return the recordings of the day that ended an hour ago: its tokens, and all its energy by all its tokens."""
     timing = parameters.timing
-    window, recent, minute = timing.window(_DAY_SECONDS), timing.window(_RECENT_SECONDS), timing.hold(60)
-    power, tokens = (f"avg_over_time({metric}[{window}] offset {recent})" for metric in (POWER_THINNED, TOKENS_THINNED))
     return (
-        Recording(name=POWER_THINNED, expr=promql.thinned(MODEL_POWER, minute)),
-        Recording(name=TOKENS_THINNED, expr=promql.thinned(MODEL_TOKENS, minute)),
-        Recording(name=USUAL_TOKENS, expr=tokens),
-        Recording(name=USUAL_COST, expr=f"{power} / {USUAL_TOKENS}"),
+        past.thinned(POWER_THINNED, MODEL_POWER, timing),
+        past.thinned(TOKENS_THINNED, MODEL_TOKENS, timing),
+        Recording(name=USUAL_TOKENS, expr=past.mean(TOKENS_THINNED, timing)),
+        Recording(name=USUAL_COST, expr=f"{past.mean(POWER_THINNED, timing)} / {USUAL_TOKENS}"),
     )
 
 
@@ -102,7 +100,7 @@ def _now(parameters: Parameters) -> tuple[Recording, ...]:
     held = promql.select(s.GPU_WORKLOAD_INFO, _OF_PODS)
     alone = promql.select(s.GPU_WORKLOAD_INFO, _OF_PODS, 'sharing="exclusive"')
     holders = f"group by ({_GPU}, {c.K8S_NAMESPACE}, {c.K8S_POD}) ({alone})"
-    servers = f"group by ({', '.join(dict.fromkeys((*_PLACE, *_BY_MODEL)))}) ({SERVER_TOKENS})"
+    servers = f"group by ({', '.join(dict.fromkeys((*_PLACE, *c.MODEL_LABELS)))}) ({SERVER_TOKENS})"
     # Half an hour of which a server was not known for all has too few of its tokens, and all the energy of its GPUs.
     tokens = f"{promql.rate(s.GENERATION_TOKENS, window)} and {s.GENERATION_TOKENS} offset {window}"
     return (
@@ -116,7 +114,8 @@ def _now(parameters: Parameters) -> tuple[Recording, ...]:
             ),
         ),
         Recording(
-            name=MODEL_POWER, expr=promql.sum_by(_BY_MODEL, f"{servers} * on ({place}) group_left () {PLACE_POWER}")
+            name=MODEL_POWER,
+            expr=promql.sum_by(c.MODEL_LABELS, f"{servers} * on ({place}) group_left () {PLACE_POWER}"),
         ),
-        Recording(name=MODEL_TOKENS, expr=promql.sum_by(_BY_MODEL, SERVER_TOKENS)),
+        Recording(name=MODEL_TOKENS, expr=promql.sum_by(c.MODEL_LABELS, SERVER_TOKENS)),
     )

@@ -5,6 +5,7 @@ from __future__ import annotations
 from atlas_ops import promql
 from atlas_ops.catalog import conventions as c
 from atlas_ops.catalog import signals as s
+from atlas_ops.catalog.faults import past
 from atlas_ops.catalog.model import Family, Fault, Inhibition, Panel, Recording, Rule, Severity, Signal
 from atlas_ops.catalog.parameters import Parameters
 
@@ -13,8 +14,7 @@ TTFT_MEAN = "model:atlas_time_to_first_token:mean_seconds"
 LENGTH_THINNED, USUAL_LENGTH = "model:atlas_request_tokens:thinned_mean", "model:atlas_request_tokens:usual_mean"
 TTFT_THINNED = "model:atlas_time_to_first_token:thinned_seconds"
 USUAL_TTFT = "model:atlas_time_to_first_token:usual_seconds"
-_BY_MODEL = (c.RUNTIME, c.MODEL, c.K8S_NAMESPACE)
-_WINDOW_SECONDS, _RECENT_SECONDS, _DAY_SECONDS = 1800.0, 3600.0, 86_400.0
+_WINDOW_SECONDS, _DAY_SECONDS = 1800.0, 86_400.0
 _PROMPT, _GENERATION = "prompt_tokens", "generation_tokens"
 
 
@@ -24,7 +24,7 @@ def workload_mix_shift(parameters: Parameters) -> Fault:
     shifted = _apart(parameters, LENGTH, USUAL_LENGTH, limits.workload_shift_ratio, both_ways=True)
     longer = _apart(parameters, LENGTH, USUAL_LENGTH, limits.workload_shift_ratio)
     slower = _apart(parameters, TTFT_MEAN, USUAL_TTFT, limits.workload_slowdown_ratio)
-    labels = (*_BY_MODEL, c.FEATURE)
+    labels = (*c.MODEL_LABELS, c.FEATURE)
     summary = (
         "Requests to {{ $labels.model }} now have {{ $value | humanize }} {{ $labels.feature }} on average, which is not what "
         "the day before had"
@@ -46,7 +46,7 @@ def workload_mix_shift(parameters: Parameters) -> Fault:
             ),
             Rule(
                 # Shorter requests explain no wait.
-                expr=f"{longer}\nand on ({', '.join(_BY_MODEL)}) {slower}",
+                expr=f"{longer}\nand on ({', '.join(c.MODEL_LABELS)}) {slower}",
                 labels=labels,
                 severity=Severity.TICKET,
                 summary=f"{summary}, and the first token takes longer.",
@@ -103,11 +103,7 @@ def _recordings(parameters: Parameters) -> tuple[Recording, ...]:
 def _usual(parameters: Parameters, metric: str, thinned: str, usual: str) -> tuple[Recording, ...]:
     """Return the recordings of a mean over the day that ended an hour ago, or over what there is of it."""
     timing = parameters.timing
-    window, recent = timing.window(_DAY_SECONDS), timing.window(_RECENT_SECONDS)
-    return (
-        Recording(name=thinned, expr=promql.thinned(metric, timing.hold(60))),
-        Recording(name=usual, expr=f"avg_over_time({thinned}[{window}] offset {recent})"),
-    )
+    return past.thinned(thinned, metric, timing), Recording(name=usual, expr=past.mean(thinned, timing))
 
 
 def _length(parameters: Parameters, histogram: Signal, counter: Signal) -> str:
@@ -120,7 +116,7 @@ def _length(parameters: Parameters, histogram: Signal, counter: Signal) -> str:
 
 
 def _rate(metric: object, window: str, *matchers: str) -> str:
-    return promql.sum_by(_BY_MODEL, promql.rate(metric, window, *matchers))
+    return promql.sum_by(c.MODEL_LABELS, promql.rate(metric, window, *matchers))
 
 
 def _apart(parameters: Parameters, metric: str, usual: str, ratio: float, *, both_ways: bool = False) -> str:

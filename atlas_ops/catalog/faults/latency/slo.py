@@ -24,7 +24,8 @@ EXACT = (
 _HIDES_REGRESSION = Inhibition(
     targets=("P99Regression",), equal=("namespace", "model", "runtime"), source_variant=burn.FAST
 )
-"""Whoever was woken by a burning budget need not be woken by what makes it burn; the ticket is there in the morning."""
+"""Whoever was woken by a burning budget need not be woken by what makes it burn. Its milder
+variant is hidden too, and comes back when the page is over."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -166,8 +167,8 @@ def _indicator(level: Level, parameters: Parameters, *, minimum: tuple[tuple[flo
     every = f"{promql.increase(f'{level.signal}_count', burn.counted(parameters.timing))} and {level.within_name}"
     return burn.Indicator(
         stem=level.stem,
-        every=promql.sum_by(burn.BY_MODEL, every),
-        good=promql.sum_by(burn.BY_MODEL, level.within_name),
+        every=promql.sum_by(c.MODEL_LABELS, every),
+        good=promql.sum_by(c.MODEL_LABELS, level.within_name),
         target=level.target,
         minimum=minimum,
     )

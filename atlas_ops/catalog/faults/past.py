@@ -1,6 +1,7 @@
-"""How a share is compared with its own past: with most of the day before, and with the same time yesterday.
+"""How something is compared with its own past: with the day that ended an hour ago, and with the same time yesterday.
 
-Called by the faults whose share differs so much from model to model that no fixed limit fits.
+The hour keeps a fault out of its own baseline. Called by the faults of capacity, cost and drift whose values differ so much
+from model to model that no fixed limit fits.
 """
 
 from __future__ import annotations
@@ -20,11 +21,21 @@ _ENOUGH = 12
 def usual(name: str, recorded: str, timing: Timing) -> Recording:
     """Return the recording of what `recorded` usually was: its median over a day that ended an hour ago.
 
-    The hour keeps a fault out of its own baseline, and the median does so for half a day. There is none while there is
+    The median keeps a fault out of its own baseline for half a day more. There is none while there is
     less than an hour of past.
     """
     past = f"{day(recorded, timing)} offset {timing.window(_HOUR)}"
     return Recording(name=name, expr=f"quantile_over_time(0.5, {past})\nand\ncount_over_time({past}) >= {_ENOUGH}")
+
+
+def thinned(name: str, recorded: str, timing: Timing) -> Recording:
+    """Return the recording of `recorded` in one minute of ten, of which `mean` reads a day cheaply."""
+    return Recording(name=name, expr=promql.thinned(recorded, timing.hold(60)))
+
+
+def mean(thinned_name: str, timing: Timing) -> str:
+    """Return the mean over a day that ended an hour ago, or over what there is of it, of what `thinned` recorded."""
+    return f"avg_over_time({thinned_name}[{timing.window(_DAY)}] offset {timing.window(_HOUR)})"
 
 
 def day(recorded: str, timing: Timing) -> str:
