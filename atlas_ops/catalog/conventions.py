@@ -52,7 +52,7 @@ ALERT_LABELS = {
 }
 
 DETAIL_LABELS = (
-    "api", "collector", "detector", "feature", "location", "owner", "page", "reason", "release", "signal", "source",
+    "api", "collector", "detector", "feature", "location", "owner", "page", "reason", "signal", "source",
     "state", "track", "type", "version", "xid",
 )  # fmt: skip
 """Further labels that an alert may keep under their own names: they say what exactly is wrong, not where."""

@@ -72,7 +72,7 @@ def _recordings(parameters: Parameters) -> tuple[Recording, ...]:
 
 
 def _of(counted: str, track: str) -> tail.Counted:
-    """Return the counts of a track, all its releases together."""
+    """Return the counts of a track."""
     return lambda bounds: promql.sum_by(tail.BY_BOUND, promql.select(counted, track, bounds))
 
 
@@ -94,14 +94,12 @@ def _times_stable(parameters: Parameters) -> str:
 
 
 def _rule(parameters: Parameters) -> Rule:
-    # Of several canaries at once, the one with most requests lends its name.
-    release = f"topk by ({', '.join(tail.BY_LATENCY)}) (1, {promql.select(WINDOW, _CANARY)})"
     return Rule(
-        expr=f"{TIMES_STABLE} * {tail.ON} group_left ({tail.RELEASE}) ({release} ^ 0)",
-        labels=(*tail.BY_LATENCY, tail.RELEASE),
+        expr=TIMES_STABLE,
+        labels=tail.BY_LATENCY,
         severity=Severity.PAGE,
         summary=(
-            "The canary{{ with $labels.release }} {{ . }}{{ end }} of {{ $labels.model }} answers slowly at least "
+            "The canary of {{ $labels.model }} answers slowly at least "
             f'{{{{ $value | printf "%.1f" }}}} times as often as the stable servers do ({tail.WHAT}).'
         ),
         for_seconds=parameters.timing.hold(60),

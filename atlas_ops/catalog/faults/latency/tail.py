@@ -14,7 +14,8 @@ from atlas_ops.catalog import conventions as c
 from atlas_ops.catalog import signals as s
 from atlas_ops.catalog.limits import Limits
 
-TRACK, RELEASE = "track", "release"
+TRACK = "track"
+"""Releases are not told apart: a label of a pod says which it is, and may be another one at every deployment."""
 SIGNAL = "signal"
 """Label that says which latency is judged."""
 BY_LATENCY = (*c.MODEL_LABELS, SIGNAL)
@@ -28,8 +29,8 @@ WHAT = '{{ if eq $labels.signal "time_to_first_token" }}first token{{ else }}who
 
 
 def counts(window: str) -> str:
-    """Return the growth of the histogram that is judged, by model, track, release and bound."""
-    by = (*c.MODEL_LABELS, TRACK, RELEASE)
+    """Return the growth of the histogram that is judged, by model, track and bound."""
+    by = (*c.MODEL_LABELS, TRACK)
     first_token, whole = (
         promql.sum_by((*by, "le"), with_track(promql.increase(f"{signal}_bucket", window), f"{signal}_count"))
         for signal in (s.TIME_TO_FIRST_TOKEN, s.REQUEST_DURATION)
@@ -44,15 +45,15 @@ def counts(window: str) -> str:
 
 
 def with_track(growth: str, untold: str = "") -> str:
-    """Return a growth of every server with its track and release, as far as they are told.
+    """Return a growth of every server with its track, as far as it is told.
 
-    Servers of which they are not are left out, or kept where they have a series of `untold`.
+    Servers of which it is not are left out, or kept where they have a series of `untold`.
     """
     server = ", ".join(c.SERVER_IDENTITY)
     # Two exporters may tell of one server, which has one track all the same.
     told = f"topk by ({server}) (1, {s.SERVER_RELEASE_INFO})"
     known = f"({told} or on ({server}) group by ({server}) ({untold}))" if untold else told
-    return f"{growth} * on ({server}) group_left ({TRACK}, {RELEASE}) {known}"
+    return f"{growth} * on ({server}) group_left ({TRACK}) {known}"
 
 
 Counted = Callable[[str], str]
