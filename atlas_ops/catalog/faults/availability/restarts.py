@@ -7,10 +7,12 @@ from atlas_ops.catalog import conventions as c
 from atlas_ops.catalog import signals as s
 from atlas_ops.catalog.faults.availability import symptoms
 from atlas_ops.catalog.model import Family, Fault, Panel, Rule, Severity
-from atlas_ops.catalog.parameters import Parameters
+from atlas_ops.catalog.parameters import OUTLAST_SECONDS, Parameters, Timing
 
 _KILLED_WINDOW_SECONDS = 600.0
 """How long a kill is remembered: the page outlasts the loading of the model, and so holds back what that brings along."""
+_TOGETHER_SECONDS = 180.0
+"""How far apart a kill on a host and what it did to a server may be: some scrapes, and a process that is slow to end."""
 _IN_POD = (c.HOST_NAME, c.K8S_NAMESPACE, c.K8S_POD)
 _ON_CHART = "$__rate_interval"
 _NAMED, _NAMELESS = f'{c.K8S_POD}!=""', f'{c.K8S_POD}=""'
@@ -64,7 +66,7 @@ def out_of_memory_killed(parameters: Parameters) -> Fault:
         family=Family.AVAILABILITY,
         meaning="The kernel has killed a process of a model server, because the container or the host had no memory left.",
         impact="What the process was answering is lost, and the server loads its model again; the same load kills it again.",
-        rules=(_killed_in_pod(window), _killed_on_host(window)),
+        rules=(_killed_in_pod(window), _killed_on_host(parameters.timing)),
         panel=Panel(
             title="Processes killed for want of memory",
             description="Kills by the kernel from one point of the chart to the next: in pods, and of any process of the host.",
@@ -76,11 +78,11 @@ def out_of_memory_killed(parameters: Parameters) -> Fault:
         ),
         why=(
             "A kill is an event: one is enough, if it hit a model server. In a pod that is certain. On a bare host the "
-            "kernel's counter names nobody, so there a server must have restarted or be away as well. This is memory of "
+            "kernel's counter names nobody, so there a server must have restarted or gone away within three minutes of it. This is memory of "
             "the container and the host; a GPU that has no memory left is an error of the application, which no signal "
             "tells of."
         ),
-        look_alike="A job without a model server that is killed on the same node, and a restart of the exporter.",
+        look_alike="A job without a model server that is killed on the same node, and a restart of the exporter or a deployment of the server before that.",
         inhibits=(symptoms.of_pod(),),
         scenario="out_of_memory",
     )
@@ -108,17 +110,20 @@ def _killed_in_pod(window: str) -> Rule:
     )
 
 
-def _killed_on_host(window: str) -> Rule:
+def _killed_on_host(timing: Timing) -> Rule:
+    window = timing.window(_TOGETHER_SECONDS)
     killed = promql.increase(s.HOST_OOM_KILLS, window)
     restarted = promql.increase(s.SERVER_RESTARTS, window, _NAMELESS)
     gone = promql.select(s.SERVER_SCRAPE_STATE, _NAMELESS, 'state="unreachable"')
+    hit = f"{restarted} > 0 or ({gone} == 1 unless {gone} offset {window} == 1)"
     return Rule(
-        expr=(f"max by ({c.HOST_NAME}) ({killed}) > 0\nand on ({c.HOST_NAME}) ({restarted} > 0 or {gone} == 1)"),
+        expr=f"max by ({c.HOST_NAME}) ({killed}) > 0\nand on ({c.HOST_NAME}) ({hit})",
         labels=(c.HOST_NAME,),
         severity=Severity.PAGE,
         summary=(
             'The kernel of {{ $labels.host_name }} killed {{ $value | printf "%.0f" }} processes for want of memory in '
-            f"{window}, and a model server there has restarted or is away."
+            f"{window}, and a model server there has restarted or gone away."
         ),
+        keep_firing_seconds=timing.hold(OUTLAST_SECONDS),
         variant="host",
     )

@@ -23,7 +23,8 @@ def memory_leak(parameters: Parameters) -> Fault:
     """Return the fault of memory that only grows."""
     timing, limits = parameters.timing, parameters.limits
     short, long, day = (timing.window(seconds) for seconds in (_SHORT_SECONDS, _LONG_SECONDS, _DAY_SECONDS))
-    hours = promql.number(limits.memory_full_hours)
+    hours = promql.number(timing.hold(limits.memory_full_hours * 3600) / 3600)
+    span = timing.window_seconds(_LONG_SECONDS)
     return Fault(
         name="GpuMemoryLeak",
         family=Family.HARDWARE,
@@ -37,9 +38,9 @@ def memory_leak(parameters: Parameters) -> Fault:
         rules=(
             Rule(
                 expr=(
-                    f"{_hours_left(timing.hold(_LONG_SECONDS))} < {hours}\n"
+                    f"{_hours_left(span)} < {hours}\n"
                     f"and min_over_time({PACE}[{long}:{short}]) > 0\n"
-                    f"and {PACE} * {promql.number(timing.hold(_LONG_SECONDS))} "
+                    f"and {PACE} * {promql.number(span)} "
                     f"> {promql.number(limits.memory_growth_steadiness)} * {GROWTH}\n"
                     f"and {HELD} > max_over_time({HELD}[{day}:{short}] offset {long})"
                 ),
