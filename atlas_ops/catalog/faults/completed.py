@@ -10,8 +10,9 @@ from atlas_ops.catalog import signals as s
 def rate(window: str, outcomes: str) -> str:
     """Return PromQL for the requests per second that ended as the matcher `outcomes` says, over a window.
 
-    TorchServe and KServe's queue-proxy count requests of the whole server, whose model is then `unnamed` where it has several.
-    What is told by model, such as what waits, would never meet that; where requests are timed by model, these count.
+    TorchServe counts requests of the whole server, whose model is `unnamed` where there are several. What it tells by model, such
+    as what waits, would never meet that; it also times requests by model, and these count. No other runtime needs this: what
+    MLServer holds is of the whole server as well, and Seldon and TensorFlow Serving count by model.
     """
     counted = promql.sum_by(c.SERVER_LABELS, promql.rate(s.REQUESTS, window, outcomes))
     timed = promql.sum_by(c.SERVER_LABELS, promql.rate(f"{s.REQUEST_DURATION}_count", window))

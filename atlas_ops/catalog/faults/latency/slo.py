@@ -24,8 +24,8 @@ EXACT = (
 _HIDES_REGRESSION = Inhibition(
     targets=("P99Regression",), equal=("namespace", "model", "runtime"), source_variant=burn.FAST
 )
-"""Whoever was woken by a burning budget need not be woken by what makes it burn. Its milder
-variant is hidden too, and comes back when the page is over."""
+"""Whoever was woken by a burning budget need not be woken by what makes it burn. The mild variant is hidden as well, and told when
+the page is over if it still fires."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
