@@ -173,6 +173,8 @@ DRIFT_DETECTED = _gauge("drift_detected", "1 while drift is found.", c.MODEL, "f
 DRIFT_REFERENCE_INFO = _gauge("drift_reference_info", "The reference in use; always 1.", c.MODEL, "reference")
 WATCH_LAST_SUCCESS = _gauge("watch_last_success_timestamp_seconds", "Last complete round of the detectors.",
                             unit="seconds")  # fmt: skip
+WATCHER_SIGNALS = (DRIFT_SCORE, DRIFT_EVIDENCE, DRIFT_DETECTED, DRIFT_REFERENCE_INFO, WATCH_LAST_SUCCESS)
+"""What is there only where detectors run, beside the exporters."""
 PAGER_RECEIVED = _counter("pager_received_total", "Webhooks from Alertmanager, by how they were answered.", "result")
 PAGER_DELIVERED = _counter("pager_delivered_total", "Messages that Slack accepted.", "kind")
 PAGER_RETRIED = _counter("pager_retried_total", "Deliveries that have to be tried again, by reason.", "reason")

@@ -5,10 +5,14 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 
+import promql_parser as parser
+
+from atlas_ops.catalog.faults.blindness.unseen import PAGES_UNSEEN
 from atlas_ops.check.finding import Finding, did_you_mean
 from atlas_ops.check.rule_files import WrittenRule
 from atlas_ops.check.rules import judge_of
 from atlas_ops.check.tree import Tree
+from atlas_ops.expressions.firing import nodes
 
 _LABEL = re.compile(r"\$labels\.(\w+)")
 
@@ -19,10 +23,18 @@ def check(tree: Tree) -> Iterator[Finding]:
     for rule in written:
         if rule.alert:
             try:
-                labels = judged.labels.left(rule.expr)
+                labels = judged.labels.left(_measured(rule.expr))
             except KeyError:
                 continue  # a metric that nobody publishes is what `check.metrics` finds
             yield from _rule(tree, rule, labels)
+
+
+def _measured(expr: parser.Expr) -> parser.Expr:
+    """Return the expression without what a page held when sight was lost: that has every label that is asked for."""
+    held = isinstance(expr, parser.BinaryExpr) and any(
+        isinstance(node, parser.VectorSelector) and node.name == PAGES_UNSEEN for node in nodes(expr.rhs)
+    )
+    return expr.lhs if held else expr
 
 
 def _rule(tree: Tree, rule: WrittenRule, labels: frozenset[str]) -> Iterator[Finding]:

@@ -10,6 +10,7 @@ from collections.abc import Iterator, Mapping
 
 from atlas_ops.catalog.dialect_entries import SPOKEN_SIGNALS
 from atlas_ops.catalog.model import Catalog, Family, Fault
+from atlas_ops.catalog.signals import WATCHER_SIGNALS
 from atlas_ops.expressions import parsed
 from atlas_ops.expressions.judge import Judge, judge
 from atlas_ops.settings import Settings
@@ -46,7 +47,7 @@ def _lines(catalog: Catalog, judged: Judge) -> Iterator[str]:
         for fault in faults:
             runtimes = _runtimes(fault, judged)
             runbook = f"[{fault.name}](../{fault.runbook})"
-            severities = ", ".join(dict.fromkeys(rule.severity.value for rule in fault.rules))
+            severities = ", ".join(severity.value for severity in fault.severities)
             yield f"| {runbook} | {severities} | {fault.meaning} | {runtimes} |"
 
 
@@ -54,6 +55,8 @@ def _runtimes(fault: Fault, judged: Judge) -> str:
     exprs = [expr for rule in fault.rules if (expr := parsed(rule.expr)) is not None]
     able = [s.dialect.runtime for s in judged.supplies if any(not judged.firing.lacking(expr, s) for expr in exprs)]
     if len(able) == len(judged.supplies):
-        told = any(signal in SPOKEN_SIGNALS for expr in exprs for signal in judged.firing.signals(expr))
-        return "all" if told else "all (reads nothing that servers tell)"
+        read = {signal for expr in exprs for signal in judged.firing.signals(expr)}
+        if read & {*WATCHER_SIGNALS}:
+            return "all, when a watcher publishes it"
+        return "all" if read & {*SPOKEN_SIGNALS} else "all (reads nothing that servers tell)"
     return ", ".join(f"`{runtime}`" for runtime in able) or "none"

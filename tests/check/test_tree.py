@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import shutil
 from pathlib import Path
 
@@ -111,6 +112,15 @@ def test_a_label_that_the_expression_does_not_leave_is_found(tree: Path, check: 
     report = check()
     assert report.code == 1
     assert "summary of QueueBacklog names the label 'pod'" in report.at(CAPACITY)[line]
+
+
+def test_a_label_that_only_the_memory_of_a_page_has_is_found(tree: Path, check: Check) -> None:
+    text = (tree / CAPACITY).read_text()
+    labels = re.search(r'max by \(([^()]*)\) \(alert:atlas_page_unseen:firing\{alertname="QueueBacklog"', text)
+    assert labels
+    edit(tree / CAPACITY, labels[0], labels[0].replace(labels[1], f"{labels[1]}, gpu"))
+    line = edit(tree / CAPACITY, "queue of {{ $labels.server }}", "queue of {{ $labels.gpu }}")
+    assert "summary of QueueBacklog names the label 'gpu'" in check().at(CAPACITY)[line]
 
 
 def test_an_edited_generated_file_is_shown_with_what_belongs_there(tree: Path, check: Check) -> None:

@@ -1,0 +1,28 @@
+"""The page of alerts says for whom each can fire, and every runbook how grave its fault may be."""
+
+from __future__ import annotations
+
+from atlas_ops.catalog import build_catalog
+from atlas_ops.catalog.parameters import Parameters
+from atlas_ops.render import coverage, runbooks
+from atlas_ops.settings import Settings
+
+CATALOG = build_catalog(Parameters())
+
+
+def row(fault: str) -> list[str]:
+    page = coverage.render(CATALOG, Settings())[coverage.PATH]
+    line = next(line for line in page.splitlines() if line.startswith(f"| [{fault}]"))
+    return [cell.strip() for cell in line.strip("|").split(" | ")]
+
+
+def test_an_alert_that_only_detectors_can_raise_says_so() -> None:
+    assert [row(fault)[3] for fault in ("InputDrift", "DriftMonitorStale")] == ["all, when a watcher publishes it"] * 2
+    assert row("GpuLost")[3] == "all (reads nothing that servers tell)"
+
+
+def test_a_fault_with_a_page_and_a_ticket_says_both_the_graver_first() -> None:
+    fault = CATALOG.fault("RequestLatencySloBurn")
+    assert fault is not None
+    assert row(fault.name)[1] == "page, ticket"
+    assert "severity `page`, `ticket`\n" in runbooks.facts(fault)
