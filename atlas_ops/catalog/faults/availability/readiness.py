@@ -26,7 +26,7 @@ def model_server_down(parameters: Parameters) -> Fault:
                 severity=Severity.PAGE,
                 summary="Model server {{ $labels.server }} ({{ $labels.runtime }}) has not answered for a minute or more.",
                 for_seconds=timing.hold(60),
-                keep_firing_seconds=timing.hold(60),
+                keep_firing_seconds=timing.hold(OUTLAST_SECONDS),
             ),
         ),
         panel=Panel(
