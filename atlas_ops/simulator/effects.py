@@ -7,7 +7,7 @@ and in simulated time for rehearsals. A field that nothing carries out is a defe
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from enum import Enum
 from typing import Literal
 
@@ -69,12 +69,19 @@ class ServerEffect:
     """LoRA adapters with running and with waiting requests."""
     cached_share: float | None = None
     """Share of each prompt that is in the prefix cache. None: the traffic's shared prefix."""
+    traffic_share: float = 1.0
+    """It gets this many times the requests that the traffic says, as under a load balancer that is not even."""
     track: str = ""
     """`stable` or `canary`, where a new release is being tried."""
     runtime: Runtime = "vllm"
     """Whose page and endpoints it has. The same in the calm and in the fault: a server does not become another one."""
     probe: str = ""
     """How the black-box probe of this server ends (`conventions.PROBE_RESULTS`). Empty: it is not probed."""
+
+    def of(self, traffic: Traffic) -> Traffic:
+        """Return this server's part of the traffic."""
+        share = self.traffic_share
+        return traffic if share == 1 else replace(traffic, requests_per_second=share * traffic.requests_per_second)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -105,6 +112,9 @@ class GpuEffect:
     remap_failed: bool = False
     recovery_action: int = 0
     nvlink_errors_per_minute: float = 0.0
+    """Links that have to be trained again, with a checksum error each."""
+    nvlink_checksum_errors_per_minute: float = 0.0
+    """Checksum errors alone: what was broken is sent again, and the link stays up."""
     pcie_generation: int | None = None
     pcie_width: int | None = None
     pcie_replays_per_minute: float = 0.0
@@ -142,6 +152,8 @@ class Effect:
     """Scores of the detectors by feature (`prompt_tokens`, `prediction`, `embedding`, ...); found from 1 on."""
     detectors_silent: bool = False
     """The detectors have stopped going round."""
+    foreign_memory_kills_per_minute: float = 0.0
+    """The kernel kills processes of the host that are no model servers, for want of memory."""
     pager_failing: bool = False
     """Slack refuses what the pager delivers."""
 

@@ -128,6 +128,11 @@ class Fleet:
         there = (replica.gpu.state() for replica in self.replicas if not replica.gpu.effect.missing)
         return tuple(replace(state, index=index) for index, state in enumerate(there))
 
+    @property
+    def foreign_memory_kills(self) -> int:
+        """How many processes that are no model servers the kernel has killed."""
+        return self._outside.foreign_memory_kills
+
     def outside(self) -> tuple[OutsideSample, ...]:
         """Return the canonical samples of what is neither a server nor a GPU, as they are now."""
         return self._outside.samples(self.effect)

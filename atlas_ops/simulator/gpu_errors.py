@@ -33,7 +33,7 @@ class GpuErrors:
     def __init__(self) -> None:
         self._effect = GpuEffect()
         self._xids, self._corrected, self._uncorrected = _Events(), _Events(), _Events()
-        self._nvlink, self._replays = _Events(), _Events()
+        self._nvlink, self._checksums, self._replays = _Events(), _Events(), _Events()
 
     def advance(self, effect: GpuEffect, minutes: float) -> int:
         """Let so many minutes pass under an effect; return how many XIDs of its kind came. The first comes at once."""
@@ -42,13 +42,14 @@ class GpuErrors:
         self._corrected.advance(effect.corrected_errors_per_minute * minutes)
         self._uncorrected.advance(effect.uncorrected_errors_per_minute * minutes)
         self._nvlink.advance(effect.nvlink_errors_per_minute * minutes)
+        self._checksums.advance((effect.nvlink_errors_per_minute + effect.nvlink_checksum_errors_per_minute) * minutes)
         self._replays.advance(effect.pcie_replays_per_minute * minutes)
         return self._xids.advance(begins + effect.xids_per_minute * minutes) if effect.xid is not None else 0
 
     def shown(self, state: GpuState) -> GpuState:
         """Return the state with the errors in it."""
         effect = self._effect
-        links = LinkErrors(link=_BAD_LINK, replay=self._nvlink.count, crc_flit=self._nvlink.count)
+        links = LinkErrors(link=_BAD_LINK, replay=self._nvlink.count, crc_flit=self._checksums.count)
         return replace(
             state,
             ecc=EccCounts(dram_corrected=self._corrected.count, dram_uncorrected=self._uncorrected.count),

@@ -68,7 +68,7 @@ class Outside:
 
     def __init__(self, replicas: Sequence[Replica], *, model: str, epoch: float, scale: float) -> None:
         self._replicas, self._model, self._epoch, self._scale = replicas, model, epoch, scale
-        self._now = self._round_at = self._refused = 0.0
+        self._now = self._round_at = self._refused = self._strangers = 0.0
         self._probing = Probing(scale=scale)
 
     def advance(self, start: float, end: float, effect: Effect) -> None:
@@ -77,8 +77,14 @@ class Outside:
         self._probing.advance(start, end, effect, self._replicas)
         if not effect.detectors_silent:
             self._round_at = _last(end, ROUND_SECONDS * self._scale)
+        self._strangers += effect.foreign_memory_kills_per_minute * (end - start) / (60 * self._scale)
         if effect.pager_failing:
             self._refused += (end - start) / (_RETRY_SECONDS * self._scale)
+
+    @property
+    def foreign_memory_kills(self) -> int:
+        """How many processes that are no model servers the kernel has killed."""
+        return math.floor(self._strangers)
 
     def samples(self, effect: Effect) -> tuple[OutsideSample, ...]:
         """Return everything as it is now under an effect."""
@@ -116,7 +122,7 @@ class Outside:
 
     def _kernel(self) -> _Told:
         kills = [replica.life.memory_kills for replica in self._replicas]
-        yield s.HOST_OOM_KILLS, {c.HOST_NAME: HOST}, sum(kills)
+        yield s.HOST_OOM_KILLS, {c.HOST_NAME: HOST}, sum(kills) + self.foreign_memory_kills
         for index, count in enumerate(kills):
             labels = server_labels(index, self._replicas[index].runtime, self._model)
             whose = {label: labels[label] for label in (c.HOST_NAME, c.K8S_NAMESPACE, c.K8S_POD, c.K8S_CONTAINER)}

@@ -82,7 +82,7 @@ class Replica:
             self._begin_anew(start)
         self.gpu.effect = effect.gpu(self._index)
         self.gpu.served = present and self.answer is not Answer.REFUSED
-        requests = self._arrivals.between(start, end, effect.traffic)
+        requests = self._arrivals.between(start, end, self._effect.of(effect.traffic))
         if self.life.serves:
             limit = self.engine.config.max_model_len
             self.engine.submit(clients.under(self._effect, requests, self._chance, max_model_len=limit))

@@ -85,6 +85,7 @@ class Steering:
                 "answers": [self._answer(index) for index in range(len(self._fleet.replicas))],
                 "tracks": [effect.server(index).track for index in range(len(self._fleet.replicas))],
                 "memory_kills": [replica.life.memory_kills for replica in self._fleet.replicas],
+                "foreign_memory_kills": self._fleet.foreign_memory_kills,
                 "exporter_restarts": self._fleet.exporter_restarts,
                 "scrape_lost": effect.scrape_lost,
                 "prometheus_away": effect.prometheus_away,

@@ -56,8 +56,9 @@ class Conductor:
             processes["prometheus"].stop() if now.prometheus_away else self._stack.start_prometheus()
         if now.pager_failing != before.pager_failing:
             self._slack.fail_with(503 if now.pager_failing else None)
-        if now.memory_kills != before.memory_kills:
-            self._tree.set_kills(now.memory_kills)
+        kills = (now.memory_kills, now.foreign_memory_kills)
+        if kills != (before.memory_kills, before.foreign_memory_kills):
+            self._tree.set_kills(now.memory_kills, foreign=now.foreign_memory_kills)
         if (now.there, now.tracks) != (before.there, before.tracks):
             self._found.write(now)
 

@@ -20,6 +20,8 @@ class FleetState:
     """Which of them are not scaled away."""
     tracks: tuple[str, ...]
     memory_kills: tuple[int, ...]
+    foreign_memory_kills: int
+    """Of processes that are no model servers."""
     exporter_restarts: int
     scrape_lost: bool
     prometheus_away: bool
@@ -43,6 +45,7 @@ class RemoteFleet:
             there=tuple(answer is not None for answer in told["answers"]),
             tracks=tuple(told["tracks"]),
             memory_kills=tuple(told["memory_kills"]),
+            foreign_memory_kills=told["foreign_memory_kills"],
             exporter_restarts=told["exporter_restarts"],
             scrape_lost=told["scrape_lost"],
             prometheus_away=told["prometheus_away"],

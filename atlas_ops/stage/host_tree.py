@@ -45,9 +45,9 @@ class HostTree:
             (self.root / f"var/log/pods/{pod.namespace}_{pod.name}_{pod.uid}").mkdir(parents=True, exist_ok=True)
         self.set_kills([0] * len(self._pods))
 
-    def set_kills(self, kills: Sequence[int]) -> None:
-        """Let the kernel have killed so many processes of each pod, for want of memory."""
-        self._write("proc/vmstat", f"nr_free_pages 1000000\noom_kill {sum(kills)}\n")
+    def set_kills(self, kills: Sequence[int], *, foreign: int = 0) -> None:
+        """Let the kernel have killed so many processes of each pod, and `foreign` ones, for want of memory."""
+        self._write("proc/vmstat", f"nr_free_pages 1000000\noom_kill {sum(kills) + foreign}\n")
         for pod, count in zip(self._pods, kills, strict=True):
             events = f"low 0\nhigh 0\nmax {count}\noom {count}\noom_kill {count}\noom_group_kill 0\n"
             group = _group(pod)

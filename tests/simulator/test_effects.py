@@ -34,6 +34,7 @@ SERVER: Changes = {
     "adapters_running": {"adapters_running": 2},
     "adapters_waiting": {"adapters_waiting": 2},
     "cached_share": {"cached_share": 0.9},
+    "traffic_share": {"traffic_share": 2.0},
     "track": {"track": "canary"},
     "probe": {"probe": "error_status"},
 }
@@ -55,6 +56,7 @@ GPU: Changes = {
     "remap_failed": {"remap_failed": True},
     "recovery_action": {"recovery_action": 2},
     "nvlink_errors_per_minute": {"nvlink_errors_per_minute": 30.0},
+    "nvlink_checksum_errors_per_minute": {"nvlink_checksum_errors_per_minute": 30.0},
     "pcie_generation": {"pcie_generation": 3},
     "pcie_width": {"pcie_width": 8},
     "pcie_replays_per_minute": {"pcie_replays_per_minute": 30.0},
@@ -73,6 +75,7 @@ FLEET: Changes = {
     "prometheus_away": {"prometheus_away": True},
     "drift": {"drift": {"embedding": 1.5}},
     "detectors_silent": {"detectors_silent": True},
+    "foreign_memory_kills_per_minute": {"foreign_memory_kills_per_minute": 5.0},
     "pager_failing": {"pager_failing": True},
 }
 

@@ -80,6 +80,7 @@ def test_the_control_page_tells_the_state(still: SimulatorServer) -> None:
         "answers": ["page", "page"],
         "tracks": ["", ""],
         "memory_kills": [0, 0],
+        "foreign_memory_kills": 0,
         "exporter_restarts": 0,
         "scrape_lost": False,
         "prometheus_away": False,

@@ -16,6 +16,7 @@ def state(*, there: tuple[bool, bool], tracks: tuple[str, str]) -> FleetState:
         there=there,
         tracks=tracks,
         memory_kills=(0, 0),
+        foreign_memory_kills=0,
         exporter_restarts=0,
         scrape_lost=False,
         prometheus_away=False,

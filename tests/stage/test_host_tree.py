@@ -33,8 +33,8 @@ def test_kills_are_those_of_the_pods(tmp_path: Path) -> None:
     collector.start()
     try:
         assert kills(collector, 0) == {"llama-0": 0, "llama-1": 0}
-        tree.set_kills([2, 1])
-        assert kills(collector, 3) == {"llama-0": 2, "llama-1": 1}
+        tree.set_kills([2, 1], foreign=1)
+        assert kills(collector, 4) == {"llama-0": 2, "llama-1": 1}
     finally:
         collector.stop()
 

@@ -13,10 +13,12 @@ from atlas_ops.simulator.scenarios import (
     hardware,
     latency,
     look_alikes,
+    passing,
 )
 
 SCENARIOS: tuple[Scenario, ...] = (
     *look_alikes.SCENARIOS,
+    *passing.SCENARIOS,
     *latency.SCENARIOS,
     *capacity.SCENARIOS,
     *availability.SCENARIOS,
