@@ -26,7 +26,7 @@ from pathlib import Path
 import numpy as np
 import promql_parser as parser
 
-from atlas_ops.catalog import build_catalog
+from atlas_ops.catalog import build_catalog, conventions
 from atlas_ops.expressions.firing import nodes
 from atlas_ops.prometheus import Prometheus
 from atlas_ops.rehearsal import remote_write, rules
@@ -44,6 +44,7 @@ SERVERS_OF_A_MODEL = 10
 STEP_SECONDS = 15
 HOUR = 3600
 AIM_SECONDS = 1.0
+TOLD_RULES = 15
 Span = tuple[float, float]
 """From how long ago to how long ago, seconds, the longer first."""
 
@@ -75,10 +76,14 @@ def node() -> dict[Series, Values]:
 
 
 def fleet(series: Mapping[Series, Values], gpus: int) -> Iterator[tuple[Series, Values]]:
-    """Yield the series of every node: copies with names of their own."""
+    """Yield the series of every node: copies with names of their own. What is told of a model, or of the cluster, is told once."""
     for number in range(gpus // GPUS_OF_A_NODE):
         model = f"model-{number // SERVERS_OF_A_MODEL}"
         for one, column in series.items():
+            labels = dict(one.labels)
+            of_node = "host_name" in labels or labels.get("job") == conventions.EXPORTER_JOB
+            if (not of_node and number % SERVERS_OF_A_MODEL) or (not of_node and "model" not in labels and number):
+                continue
             yield (
                 Series(one.name, tuple((name, _renamed(name, value, number, model)) for name, value in one.labels)),
                 column,
@@ -188,8 +193,8 @@ class Bench:
 
     def _record(self, now: float) -> int:
         """Write what the recording rules would have written in the past that rules look back on; return the models seen."""
-        for circle in rules.in_order(rule for rule in self.rules if not rule.alert):
-            for rule in circle:
+        for level in rules.in_order(rule for rule in self.rules if not rule.alert):
+            for rule in level.rules:
                 times = past(self.spans.get(rule.name, ()), now, now)
                 found = [(p.labels, p.value) for p in self.prometheus.query(rule.expr)] if len(times) else []
                 self._write(
@@ -252,7 +257,7 @@ def told(found: Sequence[Measured]) -> None:
     print(
         f"{largest.gpus} GPUs: {verdict} the aim of {AIM_SECONDS:g} s for one interval. The most expensive rules there:"
     )
-    for name, seconds in sorted(largest.by_rule.items(), key=lambda pair: -pair[1])[:12]:
+    for name, seconds in sorted(largest.by_rule.items(), key=lambda pair: -pair[1])[:TOLD_RULES]:
         print(f"  {seconds * 1000:>7.1f} ms  {name}")
 
 

@@ -65,6 +65,11 @@ class Timing:
         """Return the length of that range."""
         return max(seconds * self.scale, 4 * self.scrape_seconds)
 
+    @property
+    def ticket_seconds(self) -> float:
+        """How often rules of tickets are evaluated: nobody waits for one, and looking less often costs less."""
+        return max(self.evaluation_seconds, self.hold(60))
+
     def hold(self, seconds: float) -> float:
         """Return the scaled time in seconds for `for` and `keep_firing_for`."""
         return round(seconds * self.scale, 3)

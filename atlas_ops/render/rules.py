@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from atlas_ops import promql
 from atlas_ops.catalog import conventions
-from atlas_ops.catalog.model import Catalog, Family, Fault, Recording, Rule
+from atlas_ops.catalog.model import Catalog, Family, Fault, Recording, Rule, Severity
 from atlas_ops.render import links, unseen, yamltext
 from atlas_ops.settings import Settings
 
@@ -16,14 +16,28 @@ def render(catalog: Catalog, settings: Settings) -> dict[str, str]:
 
 
 def _file(family: Family, catalog: Catalog, settings: Settings) -> str:
-    # Recordings and alerts share a group: Prometheus evaluates a group in order, so an alert sees this round's values.
-    rules: list[yamltext.Value] = []
-    for fault in catalog.of_family(family):
-        rules += [_recording(recording) for recording in fault.recordings]
-        rules += [_alert(rule, fault, catalog, settings) for rule in fault.rules]
-    interval = promql.duration(settings.parameters.timing.evaluation_seconds)
-    group: yamltext.Value = {"name": f"atlas-{family.value}", "interval": interval, "rules": rules}
-    return yamltext.dump({"groups": [group]})
+    faults, timing = catalog.of_family(family), settings.parameters.timing
+    quick = [rule for fault in faults for rule in _rules(fault, catalog, settings, tickets=False)]
+    slow = [rule for fault in faults for rule in _rules(fault, catalog, settings, tickets=True)]
+    groups: list[yamltext.Value] = [
+        {"name": f"atlas-{family.value}{ending}", "interval": promql.duration(seconds), "rules": rules}
+        for ending, seconds, rules in (
+            ("", timing.evaluation_seconds, quick),
+            ("-tickets", timing.ticket_seconds, slow),
+        )
+        if rules
+    ]
+    return yamltext.dump({"groups": groups})
+
+
+def _rules(fault: Fault, catalog: Catalog, settings: Settings, *, tickets: bool) -> list[yamltext.Value]:
+    """Return the rules of a fault for tickets, or its other ones. Its recordings go with its most urgent rules.
+
+    They stand in one group with these: Prometheus evaluates a group in order, so an alert sees this round's values.
+    """
+    recordings = fault.recordings if tickets == (fault.severity is Severity.TICKET) else ()
+    alerts = [rule for rule in fault.rules if tickets == (rule.severity is Severity.TICKET)]
+    return [*map(_recording, recordings), *(_alert(rule, fault, catalog, settings) for rule in alerts)]
 
 
 def _recording(recording: Recording) -> yamltext.Value:

@@ -6,6 +6,7 @@ import shutil
 import subprocess
 import tempfile
 from pathlib import Path
+from typing import Any
 
 import promql_parser
 import pytest
@@ -106,15 +107,28 @@ def test_a_changed_limit_moves_the_rule_and_what_the_runbook_says_of_it(
 
 def test_every_alert_says_what_happens_who_feels_it_and_where_to_look() -> None:
     for text in rules.render(build_catalog(), Settings()).values():
-        for rule in yaml.safe_load(text)["groups"][0]["rules"]:
+        for rule in (rule for group in yaml.safe_load(text)["groups"] for rule in group["rules"]):
             if "alert" in rule:
                 assert set(rule["annotations"]) == {"summary", "description", "impact", "runbook_url", "dashboard_url"}
                 assert {"severity", "family"} <= set(rule["labels"])
 
 
+def groups() -> list[dict[str, Any]]:
+    files = rules.render(build_catalog(), Settings()).values()
+    return [group for text in files for group in yaml.safe_load(text)["groups"]]
+
+
+def test_rules_of_tickets_are_evaluated_once_a_minute_and_all_others_at_every_interval() -> None:
+    for group in groups():
+        severities = {rule["labels"]["severity"] for rule in group["rules"] if "alert" in rule}
+        tickets = group["name"].endswith("-tickets")
+        assert group["interval"] == ("1m" if tickets else "15s")
+        assert severities <= ({"ticket"} if tickets else {"page", "info"})
+
+
 def test_recordings_come_before_the_alerts_that_read_them() -> None:
-    for text in rules.render(build_catalog(), Settings()).values():
-        names = [(rule.get("record"), rule["expr"]) for rule in yaml.safe_load(text)["groups"][0]["rules"]]
+    for group in groups():
+        names = [(rule.get("record"), rule["expr"]) for rule in group["rules"]]
         recorded = [name for name, _ in names if name]
         for position, (_, expr) in enumerate(names):
             # One that goes on from its own last value is meant to.

@@ -58,7 +58,8 @@ def run(
     printed = [
         rule
         for text in rules.render(CATALOG, Settings()).values()
-        for rule in yaml.safe_load(text)["groups"][0]["rules"]
+        for group in yaml.safe_load(text)["groups"]
+        for rule in group["rules"]
     ]
     recordings = [rule for rule in printed if rule.get("record") in {BLIND, PAGES_UNSEEN, UNSEEN, WATCHED}]
     alerts = [rule for rule in printed if PAGES_UNSEEN in rule["expr"]]
