@@ -39,9 +39,9 @@ SERVER_INFO = _gauge("server_info", "Version of the server and dialect in use; a
 SERVER_RELEASE_INFO = _gauge("server_release_info", "Track (stable or canary) and release of the server; always 1.",
                              *_S, "track", "release")  # fmt: skip
 SIGNAL_QUALITY = _gauge("signal_quality", "How well the server speaks for a signal; always 1.",
-                        c.RUNTIME, c.SERVER, "signal", "quality")  # fmt: skip
+                        *_S, "signal", "quality")  # fmt: skip
 SIGNAL_RESOLVED = _gauge("signal_resolved", "0 when a signal that this runtime version should have is not found.",
-                         c.RUNTIME, c.SERVER, "signal")  # fmt: skip
+                         *_S, "signal")  # fmt: skip
 
 # --- model servers: work ----------------------------------------------------------------------------------------------
 REQUESTS_RUNNING = _gauge("requests_running", "Requests being executed.", *_M)

@@ -20,6 +20,7 @@ from atlas_ops.render.native.source import Source
 
 _WORSE = tuple(Quality)
 """Qualities from the best to the worst, in the order of their definition."""
+_BY = ", ".join((c.SERVER, *TARGET_LABELS))
 _PART = "atlas_part"
 """Keeps the parts of a sum apart until they are added up."""
 
@@ -135,7 +136,7 @@ class EntryRules:
             elif _WORSE.index(told.reading.quality) > _WORSE.index(level):
                 worse.append(used)
         unless = f" unless on ({INSTANCE}) ({either(worse)})" if worse else ""
-        return f"group by ({c.SERVER}) ({self._named(f'group by ({INSTANCE}) ({either(same)}){unless}')})"
+        return f"group by ({_BY}) ({self._named(f'group by ({INSTANCE}) ({either(same)}){unless}', TARGET_LABELS)})"
 
     def _resolved(self) -> Rule:
         """Return whether the signal is found, where its version should have it; elsewhere only that it is.
@@ -147,8 +148,8 @@ class EntryRules:
         if any(self._source.due(told.reading) for told in self._told):
             requests = promql.select(s.REQUESTS, f"{c.RUNTIME}={promql.quote(runtime)}", 'job=""')
             fresh = f"sum by ({c.SERVER}) ({requests}) == 0"
-            models = self._named(f"group by ({INSTANCE}) ({self._source.own(MODEL)})")
-            missing = f"\nor 0 * group by ({c.SERVER}) ({models} unless on ({c.SERVER}) ({fresh}))"
+            models = self._named(f"group by ({INSTANCE}) ({self._source.own(MODEL)})", TARGET_LABELS)
+            missing = f"\nor 0 * group by ({_BY}) ({models} unless on ({c.SERVER}) ({fresh}))"
         labels = {c.RUNTIME: runtime, "signal": self._entry.signal.name}
         return Rule(record=s.SIGNAL_RESOLVED.name, expr=self._recorded() + missing, labels=labels)
 
@@ -156,7 +157,7 @@ class EntryRules:
         """Return the servers of this job for which the signal has just been recorded, and not scraped from an exporter."""
         name = self._entry.signal.series[-1]
         recorded = promql.select(name, f"{c.RUNTIME}={promql.quote(self._source.dialect.runtime)}", 'job=""')
-        return f"group by ({c.SERVER}) ({recorded} and on ({c.SERVER}) {self._source.own(TARGET)})"
+        return f"group by ({_BY}) ({recorded} and on ({c.SERVER}) {self._source.own(TARGET)})"
 
     def _by(self) -> str:
         return ", ".join(self._keys)

@@ -34,6 +34,8 @@ PAGES |= {page: (runtime_of(page), text) for page, text in ODD_PAGES.items()}
 NOT_IN_PROMQL = (Decoding.LABEL_PRODUCT, Decoding.LABEL_LISTS)
 OF_THE_SERVER = {signal.name for signal in (s.SERVER_UP, s.SERVER_SCRAPE_STATE, s.SERVER_INFO)}
 """What does not come of a page, or not of what is on it."""
+PLACED = {c.K8S_POD: "p", c.K8S_NAMESPACE: "n", c.HOST_NAME: "h"}
+"""What Prometheus knows of a target."""
 
 Key = tuple[str, tuple[tuple[str, str], ...]]
 Samples = dict[Key, float]
@@ -88,10 +90,9 @@ def _expected(page: str) -> Samples:
         labels = dict(sample.labels)
         about = labels.get("signal", sample.signal.name)
         if about in missing and sample.signal is s.SIGNAL_RESOLVED:
-            samples[_key(sample.signal.name, {**labels, c.SERVER: page})] = 0
+            samples[_key(sample.signal.name, {**labels, **PLACED, c.SERVER: page})] = 0
         elif about not in missing and used.get(about) and not _odd_bound(used[about][0], labels.get("le", "+Inf")):
-            placed = {} if "signal" in labels else {c.K8S_POD: "p", c.K8S_NAMESPACE: "n", c.HOST_NAME: "h"}
-            samples[_key(sample.signal.name + sample.part, {**labels, **placed, c.SERVER: page})] = sample.value
+            samples[_key(sample.signal.name + sample.part, {**labels, **PLACED, c.SERVER: page})] = sample.value
     return samples
 
 

@@ -56,7 +56,7 @@ def _server_metrics_disabled(parameters: Parameters) -> Fault:
 
 def _signal_unresolved(parameters: Parameters) -> Fault:
     timing, seconds = parameters.timing, parameters.limits.metrics_missing_seconds
-    window, labels = timing.window(seconds), (c.RUNTIME, c.SERVER, "signal")
+    window, labels = timing.window(seconds), (*c.SERVER_IDENTITY, "signal")
     lasting = f"max_over_time({s.SIGNAL_RESOLVED}[{window}]) == 0 and {s.SIGNAL_RESOLVED} offset {window} == 0"
     return Fault(
         name="SignalUnresolved",

@@ -70,7 +70,7 @@ def _rate(part: str, timing: Timing) -> str:
         s.SIGNAL_QUALITY, f'signal="{s.REQUEST_DURATION}"', f'quality="{Quality.MEAN_ONLY.value}"'
     )
     rate = promql.rate(f"{s.REQUEST_DURATION}_{part}", timing.window(_MINUTES5))
-    return promql.sum_by(c.MODEL_LABELS, f"{rate} and on ({c.RUNTIME}, {c.SERVER}) {mean_only}")
+    return promql.sum_by(c.MODEL_LABELS, f"{rate} and on ({', '.join(c.SERVER_IDENTITY)}) {mean_only}")
 
 
 def _usual(timing: Timing) -> str:
