@@ -31,10 +31,10 @@ def check(tree: Tree) -> Iterator[Finding]:
 
 def _measured(expr: parser.Expr) -> parser.Expr:
     """Return the expression without what a page held when sight was lost: that has every label that is asked for."""
-    held = isinstance(expr, parser.BinaryExpr) and any(
-        isinstance(node, parser.VectorSelector) and node.name == PAGES_UNSEEN for node in nodes(expr.rhs)
-    )
-    return expr.lhs if held else expr
+    if isinstance(expr, parser.BinaryExpr):
+        read = [node.name for node in nodes(expr.rhs) if isinstance(node, parser.VectorSelector)]
+        return expr.lhs if PAGES_UNSEEN in read else expr
+    return expr
 
 
 def _rule(tree: Tree, rule: WrittenRule, labels: frozenset[str]) -> Iterator[Finding]:
