@@ -19,7 +19,7 @@ from atlas_ops.rehearsal.gpus import GpuScrapes, PodWorkloads
 from atlas_ops.rehearsal.samples import Series, Sheet
 from atlas_ops.rehearsal.servers import READINESS, ServerScrapes
 from atlas_ops.simulator import Fleet
-from atlas_ops.simulator.effects import Answer, Effect
+from atlas_ops.simulator.effects import Answer
 from atlas_ops.simulator.outside import HOST, server_labels
 from atlas_ops.simulator.replica import Replica
 
@@ -74,13 +74,13 @@ class Exporter:
         self._scrapes = 0
         self._blocks, self._outside = _SampleBlocks(), _Blocks()
 
-    def scrape(self, sheet: Sheet, effect: Effect) -> list[Sample]:
+    def scrape(self, sheet: Sheet) -> list[Sample]:
         """Put everything that its page says at this moment into the sheet; return what it says of the GPUs."""
         now = self._epoch + self._fleet.now
         self._scrapes += 1
         for index, server in enumerate(self._servers):
             if self._fleet.replicas[index].answer is not None:
-                self._scrape_server(sheet, index, server, effect, now)
+                self._scrape_server(sheet, index, server, now)
         of_gpus = []
         for samples, values in self._gpus.scrape(now):
             self._blocks.put(sheet, samples, values)
@@ -94,8 +94,8 @@ class Exporter:
         """Let go of the simulated driver."""
         self._gpus.close()
 
-    def _scrape_server(self, sheet: Sheet, index: int, server: ServerScrapes, effect: Effect, now: float) -> None:
-        replica, done = self._fleet.replicas[index], effect.server(index)
+    def _scrape_server(self, sheet: Sheet, index: int, server: ServerScrapes, now: float) -> None:
+        replica = self._fleet.replicas[index]
         assert replica.answer is not None
         state, began = _STATES[replica.answer], self._epoch + replica.life.started_at
         fine = state is ScrapeState.OK
@@ -103,8 +103,10 @@ class Exporter:
         if replica.answer in _LOADING and not starts.ever_ok:
             state = ScrapeState.STARTING
         if fine:
-            speculates, adapters = done.accepted_share is not None, (done.adapters_running, done.adapters_waiting)
-            shape = (done.lost_metrics, speculates, adapters)
+            # The page was written under what was done until now, which may end at this very moment.
+            shown = replica.effect
+            adapters = (shown.adapters_running, shown.adapters_waiting)
+            shape = (shown.lost_metrics, shown.accepted_share is not None, adapters)
             frozen = replica.answer is Answer.FROZEN
             sheet.put(*server.page(replica.engine, lambda: self._fleet.page(index), began, shape, frozen=frozen))
         besides: dict[Signal, float] = {}

@@ -111,7 +111,7 @@ class Course:
         if effect.scrape_lost:
             self._sheet.put(_DOWN, (0.0,))
         else:
-            gpus = self._exporter.scrape(self._sheet, effect)
+            gpus = self._exporter.scrape(self._sheet)
             if self._native is not None:
                 self._native.scrape(self._sheet, gpus)
         self._others.scrape(self._sheet)

@@ -16,7 +16,7 @@ from multiprocessing.connection import Connection
 from pathlib import Path
 
 from atlas_ops.catalog import build_catalog
-from atlas_ops.catalog.model import Catalog
+from atlas_ops.catalog.model import Catalog, Severity
 from atlas_ops.errors import AtlasError
 from atlas_ops.rehearsal import rules
 from atlas_ops.rehearsal.alerting import Firing
@@ -140,7 +140,8 @@ def _finish(course: Course, run: Run, wanted: Sequence[Rule], catalog: Catalog |
         installations = ((STOCK, is_stock), (ALL, lambda _: True))
         return tuple(_heard(run, play, wanted, name, kept) for name, kept in installations)
     fired, _ = _replayed(play, wanted, lambda _: True)
-    return judge(run.scenario, run.seed, play, told(fired, catalog))
+    gravest = next((one.severity for one in catalog.faults if one.name == run.scenario.expected_fault), Severity.PAGE)
+    return judge(run.scenario, run.seed, play, told(fired, catalog), gravest)
 
 
 def _heard(run: Run, play: Play, wanted: Sequence[Rule], name: str, kept: Callable[[Series], bool]) -> Heard:

@@ -11,9 +11,11 @@ from dataclasses import dataclass
 
 from atlas_ops.catalog import conventions as c
 from atlas_ops.catalog.model import Severity
+from atlas_ops.rehearsal.alerting import Firing
 from atlas_ops.rehearsal.inhibition import Told
 from atlas_ops.rehearsal.play import Play
 from atlas_ops.simulator import Scenario
+from atlas_ops.simulator.outside import pod_name
 
 LATE_SECONDS = 300.0
 """How long after its end a fault may still be detected: windows have to fill."""
@@ -44,14 +46,14 @@ class Verdict:
         return (self.expected is None or self.told_after is not None) and not self.pages
 
 
-def judge(scenario: Scenario, seed: int, play: Play, told: Sequence[Told]) -> Verdict:
-    """Say how a run went."""
+def judge(scenario: Scenario, seed: int, play: Play, told: Sequence[Told], gravest: Severity) -> Verdict:
+    """Say how a run went. `gravest` is how grave the expected fault is: a ticket of one that pages does not detect it."""
     alerts = [alert for alert in told if alert.firing.name != c.HEARTBEAT]
-    right = {scenario.expected_fault, *scenario.companions} - {None}
-    timely = [alert for alert in alerts if alert.firing.name in right and alert.at >= play.fault_from]
+    timely = [alert for alert in alerts if alert.at >= play.fault_from and _right(alert.firing, scenario)]
     wrong = [alert for alert in alerts if alert not in timely]
     named = [alert for alert in timely if alert.firing.name == scenario.expected_fault]
-    first = next((alert for alert in named if alert.at <= play.fault_to + LATE_SECONDS), None)
+    grave = [alert for alert in named if alert.firing.severity == gravest.value]
+    first = next((alert for alert in grave if alert.at <= play.fault_to + LATE_SECONDS), None)
     return Verdict(
         scenario=scenario.name,
         seed=seed,
@@ -63,6 +65,22 @@ def judge(scenario: Scenario, seed: int, play: Play, told: Sequence[Told]) -> Ve
         tickets=_names(wrong, Severity.TICKET, play),
         repeats=_repeats(named),
     )
+
+
+def _right(firing: Firing, scenario: Scenario) -> bool:
+    """Say whether an alert is of the fault and about what it was done to, or a companion, and no graver than that may be."""
+    if firing.name == scenario.expected_fault:
+        return _is_about(firing, scenario.touched)
+    allowed = scenario.companions.get(firing.name)
+    return allowed is Severity.PAGE or (allowed is not None and firing.severity != Severity.PAGE.value)
+
+
+def _is_about(firing: Firing, touched: frozenset[int]) -> bool:
+    """Say whether the server and the GPU that an alert names, if any, are among those that something was done to."""
+    if not touched:
+        return True
+    pod, gpu = (firing.labels.get(label, "") for label in (c.K8S_POD, c.GPU))
+    return (not pod or pod in map(pod_name, touched)) and (not gpu or gpu in map(str, touched))
 
 
 def _names(alerts: Iterable[Told], severity: Severity, play: Play) -> tuple[str, ...]:

@@ -65,6 +65,11 @@ class Replica:
         return self.life.answer
 
     @property
+    def effect(self) -> ServerEffect:
+        """What was done to it up to now."""
+        return self._effect
+
+    @property
     def ready(self) -> bool:
         """What the readiness endpoint says; False where nobody listens."""
         return self.life.serves and self._effect.ready

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 
+from atlas_ops.catalog.model import Severity
 from atlas_ops.simulator.effects import Effect
 
 
@@ -29,8 +31,8 @@ class Scenario:
     """One sentence for people: what happens to whom."""
     expected_fault: str | None = None
     """The alert that it has to raise; None: it must raise none at all."""
-    companions: tuple[str, ...] = ()
-    """Alerts that may come along and are right: other sides of the same fault that nothing inhibits."""
+    companions: Mapping[str, Severity] = field(default_factory=dict)
+    """Alerts that may come along and are right, and how grave: other sides of the same fault that nothing inhibits."""
     look_alike_of: tuple[str, ...] = ()
     """The faults that it looks like."""
     course: tuple[Phase, ...]
@@ -44,6 +46,18 @@ class Scenario:
     history_days: float = 0.0
     """How many days of calm, by day and night, lie before: for rules that compare with other days."""
     servers: int = 2
+
+    @property
+    def touched(self) -> frozenset[int]:
+        """Numbers of the servers and GPUs to which something is done that is not done to the others."""
+        effects = [phase.effect for phase in self.course]
+        return frozenset(
+            index
+            for index in range(self.servers)
+            for effect in effects
+            if effect.server(index) not in (effect.every_server, self.calm.server(index))
+            or effect.gpu(index) != effect.every_gpu
+        )
 
     def effect(self, active_seconds: float | None, *, scale: float = 1.0) -> Effect:
         """Return what it does after being switched on for `active_seconds` (None: it is off). `scale` shortens the phases."""

@@ -60,7 +60,7 @@ class Rig:
         self.fleet.advance(seconds)
         self.sheet.begin(round(1000 * (DEFAULT_START + self.fleet.now)))
         self.gpus.append((DEFAULT_START + self.fleet.now, self.fleet.gpus()))
-        self.exporter.scrape(self.sheet, self.fleet.effect)
+        self.exporter.scrape(self.sheet)
 
     def last(self) -> Values:
         """Return what was told at the last scrape, without the labels of the target."""
@@ -116,6 +116,16 @@ FACTS = {
     "triton": Facts(told=frozenset((s.SERVER_READY, s.MODEL_READY, s.MODEL_GPU_MEMORY))),
 }
 """What the exporter knows of a server besides its page."""
+
+
+def test_a_page_at_the_very_end_of_an_effect_is_still_of_that_effect() -> None:
+    many, few = (replace(CALM, every_server=ServerEffect(adapters_running=number)) for number in (4, 3))
+    with rigged(many) as rig:
+        rig.fleet.scenario = replace(rig.fleet.scenario, course=(Phase(effect=many, minutes=0.5), Phase(effect=few)))
+        for _ in range(4):
+            rig.scrape()
+        told = rig.column("atlas_lora_adapters", server="llama-0:8000", state="running")
+        assert told[-4:] == [4, 4, 3, 3]
 
 
 @pytest.mark.parametrize("name", SERVER_EFFECTS)

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from dataclasses import replace
+
 import numpy as np
 
 from atlas_ops.catalog import build_catalog
-from atlas_ops.catalog.model import Inhibition
+from atlas_ops.catalog.model import Inhibition, Severity
 from atlas_ops.rehearsal import foreign, foreign_report, report
 from atlas_ops.rehearsal.alerting import Firing
 from atlas_ops.rehearsal.inhibition import Told, _first_uninhibited, _holds, told
@@ -15,6 +18,8 @@ from atlas_ops.rehearsal.rules import Rule
 from atlas_ops.rehearsal.samples import Table
 from atlas_ops.rehearsal.verdict import Verdict, judge
 from atlas_ops.simulator import Scenario
+from atlas_ops.simulator.effects import GpuEffect, ServerEffect
+from atlas_ops.simulator.scenario import Phase
 from atlas_ops.simulator.scenarios.traffic import CALM
 
 AT = Evaluations(start=0.0, end=3600.0, step=15.0)
@@ -31,12 +36,23 @@ def labelled(name: str, start: float, end: float | None, labels: dict[str, str])
     return Firing(name=name, labels={"alertname": name, "severity": "page", **labels}, start=start, end=end)
 
 
-def scenario(expected: str | None, *companions: str) -> Scenario:
-    return Scenario(name="s", description="", expected_fault=expected, companions=companions, course=(), calm=CALM)
+def scenario(
+    expected: str | None, companions: Mapping[str, Severity] | None = None, course: tuple[Phase, ...] = ()
+) -> Scenario:
+    return Scenario(
+        name="s", description="", expected_fault=expected, companions=companions or {}, course=course, calm=CALM
+    )
 
 
-def verdict(expected: str | None, *alerts: Firing, companions: tuple[str, ...] = ()) -> Verdict:
-    return judge(scenario(expected, *companions), 1, PLAY, [Told(firing=one, at=one.start) for one in alerts])
+def verdict(
+    expected: str | None,
+    *alerts: Firing,
+    companions: Mapping[str, Severity] | None = None,
+    course: tuple[Phase, ...] = (),
+    gravest: Severity = Severity.PAGE,
+) -> Verdict:
+    told_of = [Told(firing=one, at=one.start) for one in alerts]
+    return judge(scenario(expected, companions, course), 1, PLAY, told_of, gravest)
 
 
 def test_a_cause_holds_its_symptom_back_until_it_is_over() -> None:
@@ -82,7 +98,30 @@ def test_what_was_told_before_the_fault_or_of_something_else_was_wrong() -> None
     assert (early.pages, early.told_after, early.passed) == (("F before",), 90, False)
     other = verdict("F", firing("F", 1090), firing("G", 1100, variant="fast"), firing("T", 1100, severity="ticket"))
     assert (other.pages, other.tickets, other.passed) == (("G (fast)",), ("T",), False)
-    assert verdict("F", firing("F", 1090), firing("G", 1100), companions=("G",)).passed
+    assert verdict("F", firing("F", 1090), firing("G", 1100), companions={"G": Severity.PAGE}).passed
+
+
+def test_a_companion_may_be_no_graver_than_its_scenario_says() -> None:
+    graver = verdict("F", firing("F", 1090), firing("G", 1100), companions={"G": Severity.TICKET})
+    assert (graver.pages, graver.passed) == (("G",), False)
+    mild = verdict("F", firing("F", 1090), firing("G", 1100, severity="ticket"), companions={"G": Severity.TICKET})
+    assert (mild.tickets, mild.passed) == ((), True)
+
+
+def test_a_fault_that_pages_is_not_detected_by_its_ticket() -> None:
+    ticket = firing("F", 1090, severity="ticket")
+    assert verdict("F", ticket).told_after is None
+    assert verdict("F", ticket, gravest=Severity.TICKET).told_after == 90
+    assert verdict("F", ticket).tickets == ()
+
+
+def test_an_alert_about_another_server_or_gpu_is_not_that_of_the_fault() -> None:
+    course = (Phase(effect=replace(CALM, servers={0: ServerEffect(stalled=True)}, gpus={0: GpuEffect(cooled=False)})),)
+    for label, hit, other in (("k8s_pod_name", "llama-0", "llama-1"), ("gpu", "0", "1")):
+        assert verdict("F", firing("F", 1090, **{label: hit}), course=course).passed
+        elsewhere = verdict("F", firing("F", 1090, **{label: other}), course=course)
+        assert (elsewhere.told_after, elsewhere.pages) == (None, ("F",))
+    assert verdict("F", firing("F", 1090, model="m"), course=course).passed
 
 
 def test_the_heartbeat_and_information_are_told_to_nobody() -> None:

@@ -143,3 +143,19 @@ def test_every_fault_but_the_watchdog_has_a_scenario_and_every_other_but_calm_lo
         named = {scenario.expected_fault, *scenario.look_alike_of, *scenario.companions} - {None}
         assert named <= set(expected), scenario.name
         assert named or scenario.name == "calm"
+        assert not (scenario.expected_fault and scenario.look_alike_of), scenario.name
+
+
+def test_every_fault_but_the_watchdog_has_a_scenario_that_only_looks_like_it() -> None:
+    looked_like = {fault for scenario in SCENARIOS for fault in scenario.look_alike_of}
+    # The watchdog fires always: nothing can look like it.
+    assert {fault.name for fault in build_catalog().faults} - looked_like == {"Watchdog"}
+
+
+def test_what_a_scenario_touches_are_the_servers_and_gpus_that_it_treats_unlike_the_others() -> None:
+    assert scenario_by_name("engine_stalled").touched == {0}
+    assert scenario_by_name("xid_hardware").touched == {0}
+    assert scenario_by_name("cold_start_slow").touched == {2}
+    assert scenario_by_name("canary_regression").touched == {1}
+    assert scenario_by_name("kv_pressure").touched == frozenset()
+    assert scenario_by_name("cost_per_token_spike").touched == frozenset()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+from atlas_ops.catalog.model import Severity
 from atlas_ops.simulator.effects import Answer, Effect, ServerEffect
 from atlas_ops.simulator.scenario import Phase, Scenario
 from atlas_ops.simulator.scenarios.traffic import CALM
@@ -42,7 +43,7 @@ SCENARIOS = (
         description="A proxy before server 0 gives out the metrics page of one moment again and again.",
         expected_fault="GaugesFrozen",
         # From outside it cannot be told from a hung engine, which is worth a page.
-        companions=("EngineStalled",),
+        companions={"EngineStalled": Severity.PAGE},
         calm=CALM,
         course=(Phase(effect=_server(ServerEffect(answer=Answer.FROZEN))),),
         active_minutes=40.0,
@@ -59,7 +60,7 @@ SCENARIOS = (
         name="pager_failing",
         description="The engine of server 0 hangs, and Slack refuses the page.",
         expected_fault="PagerDeliveryFailing",
-        companions=("EngineStalled",),
+        companions={"EngineStalled": Severity.PAGE},
         calm=CALM,
         course=(Phase(effect=replace(_server(ServerEffect(stalled=True)), pager_failing=True)),),
     ),

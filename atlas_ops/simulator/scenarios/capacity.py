@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+from atlas_ops.catalog.model import Severity
 from atlas_ops.simulator.effects import AutoscalerEffect, Effect, ServerEffect
 from atlas_ops.simulator.scenario import Phase, Scenario
-from atlas_ops.simulator.scenarios.traffic import CALM, CHAT, CROWD, DOCUMENTS, REPORTS
+from atlas_ops.simulator.scenarios.traffic import CALM, CHAT, CROWD, DOCUMENTS, LIGHT, REPORTS
 from atlas_ops.simulator.traffic import Lengths
 
 # A share is compared with its own past, of which there has to be some; little traffic is enough for that.
@@ -24,6 +25,7 @@ _ESSAYS = replace(
 # Just more than the slots can take, from clients who leave before the wait is long.
 _RUSH = replace(CROWD, requests_per_second=28.0, patience_seconds=1.5)
 _SCALED = replace(CALM, autoscaler=AutoscalerEffect(desired=2, ready=2, maximum=16))
+_LOADING = replace(LIGHT, servers={2: ServerEffect(load_seconds=900.0)})
 
 
 def _asked_for(desired: int) -> Effect:
@@ -47,7 +49,7 @@ SCENARIOS = (
         name="queue_backlog",
         description="A crowd of short requests takes every slot, and the queue grows faster than it is worked off.",
         expected_fault="QueueBacklog",
-        companions=("TimeToFirstTokenSloBurn", "WorkloadMixShift"),
+        companions={"TimeToFirstTokenSloBurn": Severity.PAGE, "WorkloadMixShift": Severity.TICKET},
         calm=CALM,
         course=(Phase(effect=Effect(traffic=CROWD)),),
         active_minutes=10.0,
@@ -56,7 +58,7 @@ SCENARIOS = (
         name="preemption_storm",
         description="A few clients ask for answers of thousands of tokens, which throw each other out of the KV cache.",
         expected_fault="PreemptionStorm",
-        companions=("KvCachePressure", "RequestLatencySloBurn"),
+        companions={"KvCachePressure": Severity.PAGE, "RequestLatencySloBurn": Severity.PAGE},
         calm=CALM,
         course=(Phase(effect=Effect(traffic=_ESSAYS)),),
         active_minutes=45.0,
@@ -74,7 +76,7 @@ SCENARIOS = (
         name="requests_rejected",
         description="A crowd meets servers with a short limit on their queues, which turn every third request away.",
         expected_fault="RequestsRejected",
-        companions=("AvailabilitySloBurn", "WorkloadMixShift"),
+        companions={"AvailabilitySloBurn": Severity.PAGE, "WorkloadMixShift": Severity.TICKET},
         calm=CALM,
         course=(
             Phase(
@@ -89,7 +91,7 @@ SCENARIOS = (
         name="capacity_headroom_low",
         description="Long reports keep the KV cache seven eighths full for more than an hour, and nobody waits yet.",
         expected_fault="CapacityHeadroomLow",
-        companions=("PrefixCacheCollapse", "WorkloadMixShift"),
+        companions={"PrefixCacheCollapse": Severity.TICKET, "WorkloadMixShift": Severity.TICKET},
         calm=CALM,
         course=(Phase(effect=Effect(traffic=REPORTS)),),
         active_minutes=110.0,
@@ -98,7 +100,7 @@ SCENARIOS = (
         name="autoscaling_cascade",
         description="The autoscaler answers a crowd with more and more replicas, which load for ever while the queue grows.",
         expected_fault="AutoscalingCascade",
-        companions=("QueueBacklog", "TimeToFirstTokenSloBurn"),
+        companions={"QueueBacklog": Severity.PAGE, "TimeToFirstTokenSloBurn": Severity.PAGE},
         calm=_SCALED,
         course=(
             Phase(effect=_asked_for(2), minutes=2),
@@ -112,7 +114,7 @@ SCENARIOS = (
         name="autoscaler_at_maximum",
         description="Every slot of a fleet that may not grow is taken, and a dozen requests wait in front of each server.",
         expected_fault="AutoscalerAtMaximum",
-        companions=("WorkloadMixShift",),
+        companions={"WorkloadMixShift": Severity.TICKET},
         calm=replace(CALM, autoscaler=AutoscalerEffect(desired=2, ready=2, maximum=2)),
         course=(Phase(effect=Effect(traffic=_RUSH, autoscaler=AutoscalerEffect(desired=2, ready=2, maximum=2))),),
         active_minutes=20.0,
@@ -121,10 +123,24 @@ SCENARIOS = (
         name="cold_start_slow",
         description="A third server takes a quarter of an hour to load its model, because the registry is slow.",
         expected_fault="ColdStartSlow",
-        companions=("ModelNotReady",),
+        companions={"ModelNotReady": Severity.PAGE},
         calm=replace(CALM, present=2),
         course=(Phase(effect=replace(CALM, servers={2: ServerEffect(load_seconds=900.0)})),),
         active_minutes=40.0,
+        servers=3,
+    ),
+    Scenario(
+        name="cold_start_remembered",
+        description="A third server takes a quarter of an hour to load its model; every half hour one scrape gets lost.",
+        expected_fault="ColdStartSlow",
+        companions={"ModelNotReady": Severity.PAGE},
+        calm=replace(LIGHT, present=2),
+        # Long enough that a lost scrape is an hour ago when the ticket is over: it must not come again.
+        course=(
+            Phase(effect=_LOADING, minutes=29.75),
+            Phase(effect=replace(_LOADING, scrape_lost=True), minutes=0.25),
+        ),
+        active_minutes=100.0,
         servers=3,
     ),
     Scenario(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+from atlas_ops.catalog.model import Severity
 from atlas_ops.simulator.effects import Effect, ServerEffect
 from atlas_ops.simulator.scenario import Phase, Scenario
 from atlas_ops.simulator.scenarios.traffic import CALM, CHAT
@@ -43,7 +44,7 @@ SCENARIOS = (
         name="canary_regression",
         description="The new release on server 1 takes twice as long for every step as the stable one on server 0.",
         expected_fault="CanaryRegression",
-        companions=("TimeToFirstTokenSloBurn",),
+        companions={"TimeToFirstTokenSloBurn": Severity.PAGE},
         calm=_BESIDE_CANARY,
         course=(Phase(effect=replace(_BESIDE_CANARY, servers={1: replace(_CANARY, slowness=2.0)})),),
         active_minutes=60.0,
@@ -68,7 +69,7 @@ SCENARIOS = (
         name="slow_requests",
         description="Answers become twelve times as long, on servers that are slower than they were: many take more than a minute.",
         expected_fault="RequestLatencySloBurn",
-        companions=("WorkloadMixShift",),
+        companions={"WorkloadMixShift": Severity.TICKET},
         calm=Effect(traffic=_PATIENT),
         course=(
             Phase(
@@ -84,7 +85,7 @@ SCENARIOS = (
         name="halting_tokens",
         description="Each token takes thirty times as long as it used to: answers come more slowly than people read.",
         expected_fault="InterTokenLatencySloBurn",
-        companions=("CostPerTokenSpike",),
+        companions={"CostPerTokenSpike": Severity.TICKET},
         calm=Effect(traffic=_WORDS),
         course=(Phase(effect=Effect(traffic=_WORDS, every_server=ServerEffect(slowness=30.0))),),
     ),

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+from atlas_ops.catalog.model import Severity
 from atlas_ops.simulator.effects import AutoscalerEffect, Effect, GpuEffect, ServerEffect
 from atlas_ops.simulator.scenario import Phase, Scenario
 from atlas_ops.simulator.scenarios.traffic import CALM, CHAT, CROWD, LIGHT
@@ -29,7 +30,9 @@ SCENARIOS = (
     Scenario(
         name="rejected_for_a_moment",
         description="For half a minute more people come than the short queues take: some are turned away, and then none.",
-        look_alike_of=("RequestsRejected", "AvailabilitySloBurn"),
+        look_alike_of=("RequestsRejected",),
+        # Whoever was turned away has spent some of the budget.
+        companions={"AvailabilitySloBurn": Severity.PAGE},
         calm=CALM,
         course=_once(_RUSH, minutes=0.5),
         active_minutes=10.0,
@@ -44,7 +47,7 @@ SCENARIOS = (
             Phase(effect=replace(_SPECULATING, every_server=ServerEffect()), minutes=35.0),
             Phase(
                 effect=Effect(
-                    traffic=replace(CHAT, requests_per_second=0.004), every_server=ServerEffect(accepted_share=0.1)
+                    traffic=replace(CHAT, requests_per_second=0.002), every_server=ServerEffect(accepted_share=0.1)
                 )
             ),
         ),
