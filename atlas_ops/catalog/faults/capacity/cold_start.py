@@ -8,7 +8,7 @@ from atlas_ops.catalog import signals as s
 from atlas_ops.catalog.dialects import shipped_dialects
 from atlas_ops.catalog.faults import past
 from atlas_ops.catalog.model import Family, Fault, Panel, Quality, Recording, Rule, Severity
-from atlas_ops.catalog.parameters import Parameters
+from atlas_ops.catalog.parameters import GAP_SECONDS, Parameters
 
 LOAD = "server:atlas_model_load:seconds"
 MODEL_LOAD = "model:atlas_model_load:median_seconds"
@@ -45,6 +45,7 @@ def slow(parameters: Parameters) -> Fault:
                     f"{promql.number(limits.cold_start_ratio)} times the usual, or more than "
                     f"{promql.duration(limits.cold_start_seconds)}."
                 ),
+                keep_firing_seconds=timing.hold(GAP_SECONDS),
             ),
         ),
         panel=Panel(
