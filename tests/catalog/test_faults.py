@@ -68,6 +68,12 @@ def test_every_inhibition_compares_labels_that_both_alerts_carry() -> None:
                     assert not lacking, f"{fault.name} hides {target}: {rule.variant or rule.severity}"
 
 
+def test_what_hides_the_alerts_of_a_server_compares_its_node_too() -> None:
+    words = [set(inhibition.equal) for fault in CATALOG.faults for inhibition in fault.inhibits]
+    assert [equal for equal in words if "server" in equal], "127.0.0.1:8000 is on every node"
+    assert not [equal for equal in words if "server" in equal and "node" not in equal]
+
+
 def test_an_inhibition_between_rules_of_one_fault_names_variants_that_exist() -> None:
     for fault in CATALOG.faults:
         for inhibition in fault.inhibits:

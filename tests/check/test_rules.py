@@ -89,7 +89,7 @@ def test_what_only_one_prometheus_knows_is_named(expr: str, word: str) -> None:
 @pytest.mark.parametrize(
     ("old", "new", "finding"),
     [
-        ("sum by (runtime, server,", "sum by (runtimes, server,", "no label"),
+        ("expr: sum by (runtime, server,", "expr: sum by (runtimes, server,", "no label"),
         ('outcome!="rejected"', 'outcome="late"', "has no outcome 'late'"),
         ("server:atlas_requests_completed:rate offset 2m", "atlas_server_up offset 2m", "never match"),
         ("atlas_requests_waiting", "mad_over_time(atlas_requests_waiting[5m])", "mad_over_time"),
