@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+from atlas_ops.catalog.model import Severity
 from atlas_ops.simulator.effects import Answer, AutoscalerEffect, Effect, GpuEffect, ServerEffect
 from atlas_ops.simulator.scenario import Phase, Scenario
 from atlas_ops.simulator.scenarios.traffic import CALM, CHAT, LIGHT, NOBODY, REPORTS
@@ -202,6 +203,8 @@ SCENARIOS = (
         name="full_cache",
         description="Steady heavy load of long reports: the KV cache is seven eighths full for fifty minutes, and nobody waits.",
         look_alike_of=("KvCachePressure", "PreemptionStorm", "CapacityHeadroomLow"),
+        # Prompts are five times as long as they were, and first tokens later.
+        companions={"WorkloadMixShift": Severity.TICKET},
         calm=CALM,
         course=(Phase(effect=Effect(traffic=REPORTS)),),
         active_minutes=50.0,
