@@ -118,8 +118,8 @@ def test_a_fault_that_pages_is_not_detected_by_its_ticket() -> None:
 def test_an_alert_about_another_server_or_gpu_is_not_that_of_the_fault() -> None:
     course = (Phase(effect=replace(CALM, servers={0: ServerEffect(stalled=True)}, gpus={0: GpuEffect(cooled=False)})),)
     for label, hit, other in (("k8s_pod_name", "llama-0", "llama-1"), ("gpu", "0", "1")):
-        assert verdict("F", firing("F", 1090, **{label: hit}), course=course).passed
-        elsewhere = verdict("F", firing("F", 1090, **{label: other}), course=course)
+        assert verdict("F", labelled("F", 1090, None, {label: hit}), course=course).passed
+        elsewhere = verdict("F", labelled("F", 1090, None, {label: other}), course=course)
         assert (elsewhere.told_after, elsewhere.pages) == (None, ("F",))
     assert verdict("F", firing("F", 1090, model="m"), course=course).passed
 
