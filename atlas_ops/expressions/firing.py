@@ -7,7 +7,7 @@ side of `or`, the left one of `unless`.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import promql_parser as parser
 
@@ -31,6 +31,9 @@ class Firing:
     series: Mapping[str, Signal]
     recorded: Mapping[str, parser.Expr]
     foreign: frozenset[str] = frozenset()
+    _judged: dict[tuple[str, str], tuple[str, ...]] = field(default_factory=dict)
+    _circles: list[str] = field(default_factory=list)
+    """Recordings that were met on the way to themselves."""
 
     def lacking(self, expr: parser.Expr, supply: Supply) -> tuple[str, ...]:
         """Return why `expr` never gives a result on a runtime, each reason once; none when it may give one."""
@@ -76,14 +79,25 @@ class Firing:
         if name in BY_PROMETHEUS or name in self.foreign:
             return ()
         if name in within:
+            self._circles.append(name)
             return (f"{name} is read before it was ever recorded",)
         if name in self.recorded:
-            inner = self._lacking(self.recorded[name], supply, (*within, name))
+            inner = self._of_recording(name, supply, within)
             meant = accepts(matchers, c.RUNTIME, (supply.dialect.runtime,))
             return inner if meant else (f"not for {supply.dialect.runtime}",)
         if name not in self.series:
             return (f"nothing publishes {name}",)
         return tuple(supply.lacking(self.series[name], name, matchers))
+
+    def _of_recording(self, name: str, supply: Supply, within: tuple[str, ...]) -> tuple[str, ...]:
+        """Judge a recording once for each runtime, unless it is part of a circle: then what it lacks depends on the way to it."""
+        key, circles = (name, supply.dialect.runtime), len(self._circles)
+        if key not in self._judged:
+            found = tuple(dict.fromkeys(self._lacking(self.recorded[name], supply, (*within, name))))
+            if len(self._circles) > circles:
+                return found
+            self._judged[key] = found
+        return self._judged[key]
 
     def _of_pair(self, expr: parser.BinaryExpr, supply: Supply, within: tuple[str, ...]) -> tuple[str, ...]:
         left = self._lacking(expr.lhs, supply, within)

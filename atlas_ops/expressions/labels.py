@@ -17,6 +17,7 @@ class Labels:
 
     def __init__(self, published: Mapping[str, frozenset[str]], recorded: Mapping[str, parser.Expr]) -> None:
         self._published, self._recorded = published, recorded
+        self._known: dict[str, frozenset[str]] = {}
         self._expanding: list[str] = []
         """The recordings that are being looked into: one that reads itself adds no label that its other side has not."""
 
@@ -40,12 +41,17 @@ class Labels:
     def _of_metric(self, name: str) -> frozenset[str]:
         if name in self._expanding:
             return frozenset()
+        if name in self._known:
+            return self._known[name]
         if name in self._recorded:
             self._expanding.append(name)
             try:
-                return self.left(self._recorded[name])
+                found = self.left(self._recorded[name])
             finally:
                 self._expanding.pop()
+            if not self._expanding:
+                self._known[name] = found
+            return found
         return self._published[name] | ATTACHED
 
     def _of_aggregation(self, expr: parser.AggregateExpr) -> frozenset[str]:
