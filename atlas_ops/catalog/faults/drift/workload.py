@@ -20,40 +20,13 @@ _PROMPT, _GENERATION = "prompt_tokens", "generation_tokens"
 
 def workload_mix_shift(parameters: Parameters) -> Fault:
     """Return the fault."""
-    timing, limits = parameters.timing, parameters.limits
-    shifted = _apart(parameters, LENGTH, USUAL_LENGTH, limits.workload_shift_ratio, both_ways=True)
-    longer = _apart(parameters, LENGTH, USUAL_LENGTH, limits.workload_shift_ratio)
-    slower = _apart(parameters, TTFT_MEAN, USUAL_TTFT, limits.workload_slowdown_ratio)
-    labels = (*c.MODEL_LABELS, c.FEATURE)
-    summary = (
-        "Requests to {{ $labels.model }} now have {{ $value | humanize }} {{ $labels.feature }} on average, which is not what "
-        "the day before had"
-    )
     return Fault(
         name="WorkloadMixShift",
         family=Family.DRIFT,
         meaning="The prompts or the answers of a model have become much longer, or shorter, than those of the day before.",
         impact="A replica carries fewer requests, or more, than capacity was planned for; latency changes with it.",
         recordings=_recordings(parameters),
-        rules=(
-            Rule(
-                expr=shifted,
-                labels=labels,
-                severity=Severity.INFO,
-                summary=f"{summary}.",
-                for_seconds=timing.hold(180),
-                variant="mix",
-            ),
-            Rule(
-                # Shorter requests explain no wait.
-                expr=f"{longer}\nand on ({', '.join(c.MODEL_LABELS)}) {slower}",
-                labels=labels,
-                severity=Severity.TICKET,
-                summary=f"{summary}, and the first token takes longer.",
-                for_seconds=timing.hold(180),
-                variant="slow",
-            ),
-        ),
+        rules=_rules(parameters),
         panel=Panel(
             title="Tokens per request",
             description="Mean length of prompts and answers over half an hour, and that of the day before.",
@@ -79,6 +52,37 @@ def workload_mix_shift(parameters: Parameters) -> Fault:
             ),
         ),
         scenario="workload_mix_shift",
+    )
+
+
+def _rules(parameters: Parameters) -> tuple[Rule, ...]:
+    timing, limits = parameters.timing, parameters.limits
+    shifted = _apart(parameters, LENGTH, USUAL_LENGTH, limits.workload_shift_ratio, both_ways=True)
+    longer = _apart(parameters, LENGTH, USUAL_LENGTH, limits.workload_shift_ratio)
+    slower = _apart(parameters, TTFT_MEAN, USUAL_TTFT, limits.workload_slowdown_ratio)
+    labels = (*c.MODEL_LABELS, c.FEATURE)
+    summary = (
+        "Requests to {{ $labels.model }} now have {{ $value | humanize }} {{ $labels.feature }} on average, which is not what "
+        "the day before had"
+    )
+    return (
+        Rule(
+            expr=shifted,
+            labels=labels,
+            severity=Severity.INFO,
+            summary=f"{summary}.",
+            for_seconds=timing.hold(180),
+            variant="mix",
+        ),
+        Rule(
+            # Shorter requests explain no wait.
+            expr=f"{longer}\nand on ({', '.join(c.MODEL_LABELS)}) {slower}",
+            labels=labels,
+            severity=Severity.TICKET,
+            summary=f"{summary}, and the first token takes longer.",
+            for_seconds=timing.hold(180),
+            variant="slow",
+        ),
     )
 
 
