@@ -44,6 +44,7 @@ SERVERS_OF_A_MODEL = 10
 STEP_SECONDS = 15
 HOUR = 3600
 AIM_SECONDS = 1.0
+MARGIN_SECONDS = 300.0
 TOLD_RULES = 15
 Span = tuple[float, float]
 """From how long ago to how long ago, seconds, the longer first."""
@@ -177,10 +178,14 @@ class Bench:
         )  # fmt: skip
 
     def _hour(self, now: float) -> Iterator[Written]:
+        """Yield the last hour, of each series as much as rules read of it."""
         for series, column in self.fleet.items():
-            there = ~np.isnan(column)
-            times = ((now - STEP_SECONDS * np.arange(len(column) - 1, -1, -1)) * 1000).astype(np.int64)
-            yield Written(series, times[there], column[there])
+            read = max((longest for longest, _ in self.spans.get(series.name, ())), default=0.0)
+            kept = min(len(column), int((read + MARGIN_SECONDS) // STEP_SECONDS))
+            recent = column[-kept:]
+            there = ~np.isnan(recent)
+            times = ((now - STEP_SECONDS * np.arange(kept - 1, -1, -1)) * 1000).astype(np.int64)
+            yield Written(series, times[there], recent[there])
 
     def _older(self, now: float) -> Iterator[Written]:
         """Yield what lies before that hour, where rules read it: each series goes on as it went."""
