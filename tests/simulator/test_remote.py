@@ -17,13 +17,14 @@ from atlas_ops.simulator.remote import GpusUnreachable, gpus_as_json, gpus_from_
 from atlas_ops.simulator.state import CONDITIONS, GpuState
 
 FINITE = st.floats(allow_nan=False, allow_infinity=False)
+FLOATS: dict[object, st.SearchStrategy[float | None]] = {float: FINITE, float | None: st.none() | FINITE}
 STATES = st.builds(
     GpuState,
     profile=st.sampled_from([profile.name for profile in PROFILES]),
     driver=st.sampled_from([driver.name for driver in DRIVERS]),
     condition=st.sampled_from(CONDITIONS),
     **{
-        name: FINITE if kind is float else st.from_type(kind)
+        name: FLOATS[kind] if kind in FLOATS else st.from_type(kind)
         for name, kind in get_type_hints(GpuState).items()
         if name not in ("profile", "driver", "condition")
     },

@@ -22,5 +22,5 @@ def limit(default: float, unit: str, above: float, below: float, reason: str) ->
     """Return a field of a class of limits: a default that must stay between `above` and `below`, exclusive."""
     # dataclasses.field is typed as its default, which is what a reader of Limits sees.
     info = LimitInfo(unit=unit, above=above, below=below, reason=reason)
-    value: float = field(default=default, metadata={"limit": info})
+    value: float = field(default=float(default), metadata={"limit": info})
     return value
