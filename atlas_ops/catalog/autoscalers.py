@@ -47,7 +47,7 @@ def recordings(timing: Timing) -> tuple[Recording, ...]:
         f"workload:{signal}:max" for signal in (s.REPLICAS_DESIRED, s.REPLICAS_MAXIMUM, s.REPLICAS_READY)
     )
     return (
-        Recording(name=MODELS, expr=_models()),
+        Recording(name=MODELS, expr=_models(), unhurried=True),
         Recording(name=desired, expr=f"{_of_target('status_desired_replicas')}\nor\n{_knative('desired')}"),
         Recording(name=maximum, expr=_of_target("spec_max_replicas")),
         Recording(name=ready, expr=f"({_ready()})\nand on ({', '.join(_BY_WORKLOAD)}) {desired}"),

@@ -66,8 +66,8 @@ class Timing:
         return max(seconds * self.scale, 4 * self.scrape_seconds)
 
     @property
-    def ticket_seconds(self) -> float:
-        """How often rules of tickets are evaluated: nobody waits for one, and looking less often costs less."""
+    def unhurried_seconds(self) -> float:
+        """How often rules are evaluated that nobody waits for, as those of tickets (`render.pace`)."""
         return max(self.evaluation_seconds, self.hold(60))
 
     def hold(self, seconds: float) -> float:

@@ -129,7 +129,7 @@ GPU_THROTTLE_SOURCE = _gauge("gpu_throttle_source", "Where throttle seconds come
 GPU_XID_ERRORS = _counter("gpu_xid_errors_total", "XID events, by code and by whose fault they are.",
                           *_G, "xid", "owner")  # fmt: skip
 GPU_XID_LAST = _gauge("gpu_xid_last_timestamp_seconds", "Unix time of the last event of a code.",
-                      *_G, "xid", unit="seconds")  # fmt: skip
+                      *_G, "xid", "owner", unit="seconds")  # fmt: skip
 GPU_EVENTS = _counter("gpu_events_total", "Other events that the driver reported, by kind.", *_G, "event")
 GPU_ECC_ERRORS = _counter("gpu_ecc_errors_total", "Memory errors.", *_G, "type", "location")
 GPU_REMAPPED_ROWS = _counter("gpu_remapped_rows_total", "Memory rows replaced by spares.", *_G, "type")

@@ -26,7 +26,7 @@ _VALUES: Mapping[tuple[str, str], Sequence[str]] = {
     (s.SERVER_RELEASE_INFO.name, "track"): c.TRACKS,
     (s.REQUESTS.name, "outcome"): c.OUTCOMES,
     (s.PROBES.name, "result"): c.PROBE_RESULTS,
-    (s.GPU_XID_ERRORS.name, "owner"): c.XID_OWNERS,
+    **{(signal.name, "owner"): c.XID_OWNERS for signal in (s.GPU_XID_ERRORS, s.GPU_XID_LAST)},
     (s.GPU_EVENTS.name, "event"): c.GPU_EVENTS,
     (s.GPU_WORKLOAD_INFO.name, "sharing"): c.SHARING,
     (s.SIGNAL_QUALITY.name, "quality"): tuple(quality.value for quality in _TOLD),

@@ -2,14 +2,15 @@
 
 An alert rule's `for` and `keep_firing_for` are `alerting`'s; everything else is Prometheus's own work, so nothing here knows
 PromQL. A Prometheus of its own for each run: no window can look into another run. What is left out: rules that read
-`ALERTS` see none, and all rules of one evaluation see the recordings of that evaluation, whatever their groups.
+`ALERTS` see none, and all rules of one evaluation see the recordings of that evaluation, whatever their groups. Groups are
+evaluated as often as their files say, all of them at the same moments.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from itertools import pairwise, takewhile
 from pathlib import Path
@@ -53,6 +54,11 @@ class Evaluations:
         """The first evaluation after each absence."""
         first = (next((time for time in self.times if time >= end), None) for _, end in self.away)
         return tuple(time for time in first if time is not None)
+
+    def of(self, *rules: Rule) -> Evaluations:
+        """Return those at which the groups of these rules are evaluated; the quickest of them sets the pace."""
+        rounds = round(min(rule.interval_seconds for rule in rules) / self.step)
+        return replace(self, step=self.step * max(1, rounds))
 
     def covers(self, time: float) -> bool:
         """Whether Prometheus is there."""
@@ -119,16 +125,19 @@ class Replay:
             firing
             for rule in rules
             if rule.alert
-            for firing in firings(rule, self._asked(rule, at), at.times, at.restarts)
+            for asked in (at.of(rule),)
+            for firing in firings(rule, self._asked(rule, asked), asked.times, asked.restarts)
         ]
 
     def record(self, rules: Sequence[Rule], at: Evaluations) -> None:
         """Write the results of those of the rules that record, of each before those that read it."""
         for level in in_order(rule for rule in rules if not rule.alert):
             if level.circular:
-                self._record_circle(level.rules, at)
+                self._record_circle(level.rules, at.of(*level.rules))
             else:
-                self._write(one for rule in level.rules for one in _recorded(rule, self._asked(rule, at), at))
+                for rule in level.rules:
+                    asked = at.of(rule)
+                    self._write(_recorded(rule, self._asked(rule, asked), asked))
 
     def _record_circle(self, circle: Sequence[Rule], at: Evaluations) -> None:
         """Do each evaluation before the next, as in life: rules that read what they record need their own last value."""

@@ -34,6 +34,8 @@ class Rule:
     labels: tuple[tuple[str, str], ...] = ()
     for_seconds: float = 0.0
     keep_firing_seconds: float = 0.0
+    interval_seconds: float = 0.0
+    """How often its group is evaluated; 0: as often as is usual there."""
     place: str = ""
     """The file and the place in it, for errors."""
 
@@ -69,12 +71,16 @@ def _rules(document: Document) -> tuple[Rule, ...]:
     top = root.section("spec") if root.has("spec") else root
     if not top.has("groups"):
         top.mistake("groups", "is missing; expected a rule file of Prometheus, or a PrometheusRule")
-    found = [_rule(section) for group in top.sections("groups") for section in group.sections("rules")]
+    found = [
+        _rule(section, _seconds(group, "interval"))
+        for group in top.sections("groups")
+        for section in group.sections("rules")
+    ]
     document.close(next_step=_NEXT)
     return tuple(found)
 
 
-def _rule(section: Section) -> Rule:
+def _rule(section: Section, interval: float) -> Rule:
     if section.has("alert") == section.has("record"):
         section.mistake("alert", "expected either `alert` or `record`")
     labels = section.section("labels")
@@ -85,6 +91,7 @@ def _rule(section: Section) -> Rule:
         labels=tuple((name, labels.string(name)) for name in labels.keys()),  # noqa: SIM118 - a Section is no mapping
         for_seconds=_seconds(section, "for"),
         keep_firing_seconds=_seconds(section, "keep_firing_for"),
+        interval_seconds=interval,
         place=f"{section.document.file}: {section.path}",
     )
 

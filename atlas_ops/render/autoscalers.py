@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from atlas_ops import promql
 from atlas_ops.catalog import autoscalers
 from atlas_ops.catalog.model import Catalog
-from atlas_ops.render import yamltext
+from atlas_ops.render import pace, yamltext
 from atlas_ops.settings import Settings
 
 PATH = "alerts/autoscalers.yaml"
@@ -17,6 +17,16 @@ def render(catalog: Catalog, settings: Settings) -> Mapping[str, str]:
     """Return the file; where nothing of the kind is scraped, its rules find nothing and cost nothing."""
     del catalog
     timing = settings.parameters.timing
-    rules: list[yamltext.Value] = [{"record": one.name, "expr": one.expr} for one in autoscalers.recordings(timing)]
-    interval = promql.duration(timing.evaluation_seconds)
-    return {PATH: yamltext.dump({"groups": [{"name": "atlas-autoscalers", "interval": interval, "rules": rules}]})}
+    groups: list[yamltext.Value] = [
+        {
+            "name": f"atlas-autoscalers{ending}",
+            "interval": promql.duration(seconds),
+            "rules": [
+                {"record": one.name, "expr": one.expr}
+                for one in autoscalers.recordings(timing)
+                if one.unhurried == unhurried
+            ],
+        }
+        for ending, seconds, unhurried in pace.groups(timing)
+    ]
+    return {PATH: yamltext.dump({"groups": groups})}

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from atlas_ops import promql
 from atlas_ops.catalog import conventions
-from atlas_ops.catalog.model import Catalog, Family, Fault, Recording, Rule, Severity
-from atlas_ops.render import links, unseen, yamltext
+from atlas_ops.catalog.model import Catalog, Family, Fault, Recording, Rule
+from atlas_ops.render import links, pace, unseen, yamltext
 from atlas_ops.settings import Settings
 
 
@@ -17,26 +17,24 @@ def render(catalog: Catalog, settings: Settings) -> dict[str, str]:
 
 def _file(family: Family, catalog: Catalog, settings: Settings) -> str:
     faults, timing = catalog.of_family(family), settings.parameters.timing
-    quick = [rule for fault in faults for rule in _rules(fault, catalog, settings, tickets=False)]
-    slow = [rule for fault in faults for rule in _rules(fault, catalog, settings, tickets=True)]
+    urgent = pace.urgent_recordings(catalog)
     groups: list[yamltext.Value] = [
         {"name": f"atlas-{family.value}{ending}", "interval": promql.duration(seconds), "rules": rules}
-        for ending, seconds, rules in (
-            ("", timing.evaluation_seconds, quick),
-            ("-tickets", timing.ticket_seconds, slow),
-        )
-        if rules
+        for ending, seconds, unhurried in pace.groups(timing)
+        if (rules := [one for fault in faults for one in _rules(fault, catalog, settings, urgent, unhurried=unhurried)])
     ]
     return yamltext.dump({"groups": groups})
 
 
-def _rules(fault: Fault, catalog: Catalog, settings: Settings, *, tickets: bool) -> list[yamltext.Value]:
-    """Return the rules of a fault for tickets, or its other ones. Its recordings go with its most urgent rules.
+def _rules(
+    fault: Fault, catalog: Catalog, settings: Settings, urgent: frozenset[str], *, unhurried: bool
+) -> list[yamltext.Value]:
+    """Return the rules of a fault that are evaluated once a minute, or its other ones.
 
-    They stand in one group with these: Prometheus evaluates a group in order, so an alert sees this round's values.
+    A recording stands before what reads it: Prometheus evaluates a group in order, so an alert sees this round's values.
     """
-    recordings = fault.recordings if tickets == (fault.severity is Severity.TICKET) else ()
-    alerts = [rule for rule in fault.rules if tickets == (rule.severity is Severity.TICKET)]
+    recordings = [one for one in fault.recordings if unhurried == (one.name not in urgent)]
+    alerts = [one for one in fault.rules if unhurried == pace.unhurried(one, fault)]
     return [*map(_recording, recordings), *(_alert(rule, fault, catalog, settings) for rule in alerts)]
 
 

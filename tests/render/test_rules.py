@@ -118,12 +118,24 @@ def groups() -> list[dict[str, Any]]:
     return [group for text in files for group in yaml.safe_load(text)["groups"]]
 
 
-def test_rules_of_tickets_are_evaluated_once_a_minute_and_all_others_at_every_interval() -> None:
+def test_tickets_and_alerts_with_long_windows_are_evaluated_once_a_minute_and_all_others_at_every_interval() -> None:
     for group in groups():
-        severities = {rule["labels"]["severity"] for rule in group["rules"] if "alert" in rule}
-        tickets = group["name"].endswith("-tickets")
-        assert group["interval"] == ("1m" if tickets else "15s")
-        assert severities <= ({"ticket"} if tickets else {"page", "info"})
+        unhurried = group["name"].endswith("-unhurried")
+        assert group["interval"] == ("1m" if unhurried else "15s")
+        for rule in (rule for rule in group["rules"] if "alert" in rule):
+            long = rule["alert"] in {"P99Regression", "CanaryRegression", "WorkloadMixShift"}
+            assert unhurried == (long or rule["labels"]["severity"] == "ticket")
+
+
+def test_what_is_evaluated_at_every_interval_reads_nothing_that_is_not_and_nothing_else_is_recorded_as_often() -> None:
+    quick, seldom = (
+        [rule for group in groups() if group["name"].endswith("-unhurried") == unhurried for rule in group["rules"]]
+        for unhurried in (False, True)
+    )
+    read = " ".join(rule["expr"] for rule in quick)
+    changing = {"gpu:atlas_gpu_owner:info", "exporter:atlas_watched:group"}  # once in hours
+    assert {rule["record"] for rule in seldom if "record" in rule and rule["record"] in read} == changing
+    assert not [rule["record"] for rule in quick if "record" in rule and rule["record"] not in read]
 
 
 def test_recordings_come_before_the_alerts_that_read_them() -> None:

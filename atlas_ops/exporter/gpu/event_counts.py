@@ -75,7 +75,7 @@ class EventCounts:
         for code, count in xids.items():
             yield Value(s.GPU_XID_ERRORS, float(count), _xid_labels(code))
         for code, at in last.items():
-            yield Value(s.GPU_XID_LAST, at, labels(xid=code))
+            yield Value(s.GPU_XID_LAST, at, _xid_labels(code))
         for kind in c.GPU_EVENTS:
             if kind in (self.kinds or ()) or kind in others:
                 yield Value(s.GPU_EVENTS, float(others.get(kind, 0)), labels(event=kind))

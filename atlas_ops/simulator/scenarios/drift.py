@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+from atlas_ops.catalog.model import Severity
 from atlas_ops.simulator.effects import Effect
 from atlas_ops.simulator.scenario import Phase, Scenario
 from atlas_ops.simulator.scenarios.traffic import CALM, CHAT
@@ -33,6 +34,8 @@ SCENARIOS: tuple[Scenario, ...] = (
         name="workload_mix_shift",
         description="A client begins to send whole documents with its questions: prompts are three times as long.",
         expected_fault="WorkloadMixShift",
+        # Documents share no beginning with anything in the cache.
+        companions={"PrefixCacheCollapse": Severity.TICKET},
         calm=CALM,
         course=(Phase(effect=Effect(traffic=_RETRIEVAL)),),
         calm_minutes=180,

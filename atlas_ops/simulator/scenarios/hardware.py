@@ -2,20 +2,37 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import replace
 
+from atlas_ops.catalog.model import Severity
 from atlas_ops.simulator.effects import GpuEffect
 from atlas_ops.simulator.scenario import Phase, Scenario
 from atlas_ops.simulator.scenarios.traffic import CALM, LIGHT
 from atlas_ops.simulator.state import LOST
 
+_USERS_FEEL_IT: Mapping[str, Severity] = {
+    "TimeToFirstTokenSloBurn": Severity.PAGE,
+    "RequestLatencySloBurn": Severity.PAGE,
+}
+"""What a GPU at half its clock may do to those who ask the model, by how much they ask."""
 
-def _gpu_0(name: str, fault: str, description: str, effect: GpuEffect, *, minutes: float = 20.0) -> Scenario:
+
+def _gpu_0(
+    name: str,
+    fault: str,
+    description: str,
+    effect: GpuEffect,
+    *,
+    minutes: float = 20.0,
+    companions: Mapping[str, Severity] | None = None,
+) -> Scenario:
     """Return the scenario in which this is done to GPU 0 for as long as it lasts."""
     return Scenario(
         name=name,
         description=description,
         expected_fault=fault,
+        companions=companions or {},
         calm=CALM,
         course=(Phase(effect=replace(CALM, gpus={0: effect})),),
         active_minutes=minutes,
@@ -28,12 +45,14 @@ SCENARIOS = (
         "GpuThermalThrottling",
         "The cooling of GPU 0 fails: it heats up, halves its clock, and its server slows down.",
         GpuEffect(cooled=False),
+        companions=_USERS_FEEL_IT,
     ),
     _gpu_0(
         "power_brake",
         "GpuPowerBrake",
         "A power supply of the node fails, and the board's brake holds GPU 0 at half its clock.",
         GpuEffect(power_brake=True),
+        companions=_USERS_FEEL_IT,
     ),
     _gpu_0(
         "clock_deficit",

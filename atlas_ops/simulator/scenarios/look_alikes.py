@@ -213,6 +213,8 @@ SCENARIOS = (
         name="longer_prompts",
         description="After a day like any other a client sends prompts twice as long: first tokens come later, and nothing is wrong.",
         look_alike_of=("P99Regression", "MeanLatencyRegression", "TimeToFirstTokenSloBurn"),
+        # That they are longer, and wait for it, is true.
+        companions={"WorkloadMixShift": Severity.TICKET},
         calm=CALM,
         course=(Phase(effect=replace(CALM, traffic=_LONGER)),),
         active_minutes=75.0,

@@ -36,14 +36,14 @@ def test_known_codes_are_told_at_zero_and_the_same_one_twice_is_two(measure: Sta
     until(lambda: rig.settled)
     code, owner = "79", owner_of(79)
     assert rig.value(s.GPU_XID_ERRORS, 0, xid=code, owner=owner) == 0
-    assert rig.value(s.GPU_XID_LAST, 0, xid=code) is None
+    assert rig.value(s.GPU_XID_LAST, 0, xid=code, owner=owner) is None
     told = {dict(labels)["xid"] for signal, labels in rig.page() if signal is s.GPU_XID_ERRORS}
     assert told == {str(xid.code) for xid in XIDS}
     for _ in range(2):
         rig.gpus[0].events.put(GpuEvent(xid=79))
     until(lambda: rig.value(s.GPU_XID_ERRORS, 0, xid=code, owner=owner) == 2)
     assert rig.value(s.GPU_XID_ERRORS, 1, xid=code, owner=owner) == 0
-    assert (rig.value(s.GPU_XID_LAST, 0, xid=code) or 0) > 1e9
+    assert (rig.value(s.GPU_XID_LAST, 0, xid=code, owner=owner) or 0) > 1e9
 
 
 def test_a_lost_gpu_keeps_its_xids_and_is_watched_again_when_it_is_back(measure: Starter) -> None:

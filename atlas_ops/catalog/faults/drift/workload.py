@@ -52,6 +52,7 @@ def workload_mix_shift(parameters: Parameters) -> Fault:
             ),
         ),
         scenario="workload_mix_shift",
+        unhurried=True,
     )
 
 

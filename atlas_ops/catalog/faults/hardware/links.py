@@ -36,7 +36,7 @@ def nvlink_errors(parameters: Parameters) -> Fault:
         rules=(
             Rule(
                 expr=owner.owned(
-                    f"sum_over_time({retrained}[{remembered}]) * {promql.number(timing.ticket_seconds)} "
+                    f"sum_over_time({retrained}[{remembered}]) * {promql.number(timing.unhurried_seconds)} "
                     f"> {promql.number(limits.nvlink_retrainings)}"
                 ),
                 labels=(*owner.OWNED_GPU, _TYPE),

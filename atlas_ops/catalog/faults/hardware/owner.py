@@ -30,6 +30,7 @@ def recording(timing: Timing) -> Recording:
     gpu = f"on ({BY_GPU})"
     return Recording(
         name=OWNER,
+        unhurried=True,
         expr=(
             f"({now})\nor {gpu}\n({before} unless {gpu} {s.GPU_WORKLOAD_INFO})\n"
             f"or {gpu}\ngroup by ({BY_GPU}) ({s.GPU_UP})"

@@ -1,9 +1,8 @@
 """Faults that the driver reports as an XID: of the hardware or the driver itself, and of an application.
 
-The exporter counts the events since its start, of every code that NVIDIA's catalogue knows from 0 on: so the first event is
-growth, every repeat is, and an exporter that starts anew repeats nothing. Each GPU has more than a hundred such counters; only
-those of the codes that a rule wants are read. A code that nobody knows has a counter from its first event on: there it is news
-that the counter is there at all.
+The rules read when each code came last, not how often: the first event of a code is seen although no counter was there before,
+every repeat is, and an exporter that starts anew repeats nothing. A GPU has more than a hundred counters of codes but a time only
+for those that came, which is what makes these rules cheap.
 """
 
 from __future__ import annotations
@@ -85,8 +84,8 @@ def hardware(parameters: Parameters) -> Fault:
         why=(
             "Which codes page follows from what NVIDIA says to do: those that want a reset, a restart of the node or hands on "
             "the board do; others, and codes that NVIDIA's catalogue does not know, are tickets; what it says to ignore is left "
-            "out. Events are counted, so repeats count and no clock matters; the alert stays for a quarter of an hour after the last "
-            "one, a page for five minutes more. Should a lesser one stop the GPU, GpuRecoveryRequired or GpuLost pages. AMD has no XIDs."
+            "out. The alert stays for a quarter of an hour after the last event by the node's clock, a page for five minutes more: "
+            "a node whose clock is wrong by as much is not seen. Should a lesser one stop the GPU, GpuRecoveryRequired or GpuLost pages. AMD has no XIDs."
         ),
         look_alike="An XID of an application, a row that mended itself (63), and a restart of the exporter after an old XID.",
         inhibits=(
@@ -140,27 +139,17 @@ STOPPED_BY_GPU = (
 
 
 def recent(parameters: Parameters, codes: Iterable[int]) -> str:
-    """Return these codes of the catalogue where they came within the window; the value is how often, by and large."""
-    return _grown(parameters, f'{c.XID}=~"{"|".join(map(str, codes))}"')
+    """Return these codes of the catalogue where they came within the window; the value is how long ago, seconds."""
+    return _recent(parameters, f'{c.XID}=~"{"|".join(map(str, codes))}"')
 
 
 def _strange(parameters: Parameters) -> str:
-    """Return the codes that the catalogue does not know where they came within the window.
-
-    The counter of such a code is new when the GPU was told without it at some time of the window. That is so after an
-    exporter's restart, too, as soon as the code comes again; a scrape that is lost loses both.
-    """
-    matcher, window = f'owner="{c.UNKNOWN_OWNER}"', _window(parameters)
-    strange = promql.select(s.GPU_XID_ERRORS, matcher)
-    told = f"max by ({owner.BY_GPU}) (count_over_time({s.GPU_UP}[{window}]))"
-    counted = f"max by ({_BY_EVENT}) (count_over_time({strange}[{window}]))"
-    new = f"{counted} < on ({owner.BY_GPU}) group_left () {told} and on ({_BY_EVENT}) {strange}"
-    return f"{_grown(parameters, matcher)}\n  or ({new})"
+    """Return the codes that the catalogue does not know where they came within the window."""
+    return _recent(parameters, f'owner="{c.UNKNOWN_OWNER}"')
 
 
-def _grown(parameters: Parameters, matcher: str) -> str:
-    return f"max by ({_BY_EVENT}) ({promql.increase(s.GPU_XID_ERRORS, _window(parameters), matcher)}) > 0"
-
-
-def _window(parameters: Parameters) -> str:
-    return parameters.timing.window(parameters.limits.xid_recent_seconds)
+def _recent(parameters: Parameters, matcher: str) -> str:
+    # Over the window, so that an exporter that starts anew, and has forgotten, does not end a page.
+    timing, seconds = parameters.timing, parameters.limits.xid_recent_seconds
+    last = f"max_over_time({promql.select(s.GPU_XID_LAST, matcher)}[{timing.window(seconds)}])"
+    return f"time() - max by ({_BY_EVENT}) ({last}) < {promql.number(timing.window_seconds(seconds))}"

@@ -51,6 +51,7 @@ def fault(parameters: Parameters) -> Fault:
         look_alike="A canary with a handful of slow requests, a canary that gets the longer prompts, and a burst that hits both.",
         inhibits=(Inhibition(targets=("P99Regression",), equal=("namespace", "model", "runtime")),),
         scenario="canary_regression",
+        unhurried=True,
     )
 
 

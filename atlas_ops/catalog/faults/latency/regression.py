@@ -62,6 +62,7 @@ def fault(parameters: Parameters) -> Fault:
             ),
         ),
         scenario="p99_regression",
+        unhurried=True,
     )
 
 
