@@ -47,8 +47,8 @@ STEP_SECONDS = 15
 HOUR = 3600
 AIM_SECONDS = 1.0
 MARGIN_SECONDS = 300.0
-TOLD_RULES = 60
-PREPARED_SECONDS, PREPARED_SECONDS_OF_A_GPU = 20.0, 0.25
+TOLD_RULES = 20
+PREPARED_SECONDS, PREPARED_SECONDS_OF_A_GPU = 20.0, 0.22
 _BLOCK = "10y"
 """All of it stays in the head, so series may be written one after the other, each from its beginning."""
 WARM_UP = 5

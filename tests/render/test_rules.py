@@ -123,7 +123,7 @@ def test_tickets_and_alerts_with_long_windows_are_evaluated_once_a_minute_and_al
         unhurried = group["name"].endswith("-unhurried")
         assert group["interval"] == ("1m" if unhurried else "15s")
         for rule in (rule for rule in group["rules"] if "alert" in rule):
-            long = rule["alert"] in {"P99Regression", "CanaryRegression", "WorkloadMixShift"}
+            long = rule["alert"] in {"P99Regression", "CanaryRegression", "WorkloadMixShift", "GpuMemoryErrors"}
             assert unhurried == (long or rule["labels"]["severity"] == "ticket")
 
 

@@ -67,6 +67,7 @@ def memory_errors(parameters: Parameters) -> Fault:
             owner.hides_symptoms(*xid.STOPPED_BY_GPU, variant="uncorrected"),
         ),
         scenario="memory_errors",
+        unhurried=True,
     )
 
 
