@@ -21,28 +21,26 @@ def _file(family: Family, catalog: Catalog, settings: Settings) -> str:
     groups: list[yamltext.Value] = [
         {"name": f"atlas-{family.value}{ending}", "interval": promql.duration(seconds), "rules": rules}
         for ending, seconds, unhurried in pace.groups(timing)
-        if (rules := [one for fault in faults for one in _rules(fault, catalog, settings, urgent, unhurried=unhurried)])
+        if (rules := [one for fault in faults for one in _rules(fault, settings, urgent, unhurried=unhurried)])
     ]
     return yamltext.dump({"groups": groups})
 
 
-def _rules(
-    fault: Fault, catalog: Catalog, settings: Settings, urgent: frozenset[str], *, unhurried: bool
-) -> list[yamltext.Value]:
+def _rules(fault: Fault, settings: Settings, urgent: frozenset[str], *, unhurried: bool) -> list[yamltext.Value]:
     """Return the rules of a fault that are evaluated once a minute, or its other ones.
 
     A recording stands before what reads it: Prometheus evaluates a group in order, so an alert sees this round's values.
     """
     recordings = [one for one in fault.recordings if unhurried == (one.name not in urgent)]
     alerts = [one for one in fault.rules if unhurried == pace.unhurried(one, fault)]
-    return [*map(_recording, recordings), *(_alert(rule, fault, catalog, settings) for rule in alerts)]
+    return [*map(_recording, recordings), *(_alert(rule, fault, settings) for rule in alerts)]
 
 
 def _recording(recording: Recording) -> yamltext.Value:
     return {"record": recording.name, "expr": recording.expr}
 
 
-def _alert(rule: Rule, fault: Fault, catalog: Catalog, settings: Settings) -> yamltext.Value:
+def _alert(rule: Rule, fault: Fault, settings: Settings) -> yamltext.Value:
     alert: dict[str, yamltext.Value] = {"alert": fault.name, "expr": unseen.expression(rule, fault)}
     if rule.for_seconds:
         alert["for"] = promql.duration(rule.for_seconds)
@@ -55,7 +53,8 @@ def _alert(rule: Rule, fault: Fault, catalog: Catalog, settings: Settings) -> ya
         "description": fault.meaning,
         "impact": fault.impact,
         "runbook_url": links.runbook(fault, settings),
-        "dashboard_url": links.dashboard(rule, fault, catalog, settings),
+        "dashboard_url": links.dashboard(rule, fault, settings),
+        "panel_url": links.chart(rule, fault, settings),
     }
     return alert
 

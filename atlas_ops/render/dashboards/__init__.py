@@ -1,0 +1,21 @@
+"""Prints `dashboards/*.json`: a dashboard for each question that people have.
+
+`panels` are the words, `parts` what can be shown, `boards` the dashboards; `coverage` leaves out what the configured runtimes
+cannot show; `shapes` and `grafana` make Grafana's JSON of it. Called by `render`.
+"""
+
+from __future__ import annotations
+
+from atlas_ops.catalog.model import Catalog
+from atlas_ops.render.dashboards import boards, grafana
+from atlas_ops.render.dashboards.descriptions import describer
+from atlas_ops.settings import Settings
+
+
+def render(catalog: Catalog, settings: Settings) -> dict[str, str]:
+    """Return the file of each dashboard."""
+    describe = describer(catalog, settings)
+    return {
+        f"dashboards/{board.name}.json": grafana.text(board, describe, settings)
+        for board in boards.build(catalog, settings)
+    }

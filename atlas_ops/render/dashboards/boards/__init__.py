@@ -1,0 +1,15 @@
+"""The dashboards, one module each: what stands on it, in which order. What can be shown is in `parts`."""
+
+from __future__ import annotations
+
+from atlas_ops.catalog.model import Catalog
+from atlas_ops.render.dashboards.boards import model
+from atlas_ops.render.dashboards.panels import Board
+from atlas_ops.settings import Settings
+
+_BUILDERS = (model.board,)
+
+
+def build(catalog: Catalog, settings: Settings) -> tuple[Board, ...]:
+    """Return every dashboard."""
+    return tuple(builder(catalog, settings) for builder in _BUILDERS)

@@ -1,0 +1,238 @@
+"""Our panels as Grafana's JSON: what each kind needs, in the shape of Grafana 11 and later. Called by `grafana`."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from functools import singledispatch
+from string import ascii_uppercase
+
+from atlas_ops.render.dashboards import data_links
+from atlas_ops.render.dashboards.panels import (
+    Bars,
+    Chart,
+    Column,
+    Gauge,
+    Heatmap,
+    Limit,
+    Link,
+    Note,
+    Number,
+    Palette,
+    Query,
+    States,
+    Table,
+)  # fmt: skip
+
+Json = dict[str, object]
+DATASOURCE = {"type": "prometheus", "uid": "${datasource}"}
+NO_DATA = "No data"
+_NO_REQUESTS: Json = {"type": "special", "options": {"match": "nan", "result": {"text": "No requests", "index": 0}}}
+"""A share or a percentile of nothing is NaN: the server is there, and nobody asks it."""
+
+
+@singledispatch
+def body(panel: object) -> Json:
+    """Return everything of a panel's JSON but its id, title, description, place and data source."""
+    raise TypeError(panel)
+
+
+@body.register
+def _chart(panel: Chart) -> Json:
+    custom: Json = {
+        "drawStyle": "line", "lineWidth": 1, "fillOpacity": 30 if panel.stacked else 8, "showPoints": "never",
+        "spanNulls": False, "stacking": {"mode": "normal" if panel.stacked else "none", "group": "A"},
+        "thresholdsStyle": {"mode": "off" if panel.limit is None else "line"},
+    }  # fmt: skip
+    if panel.minimum is not None:
+        custom["axisSoftMin"] = panel.minimum
+    ends = {} if panel.maximum is None else {"max": panel.maximum}
+    return {
+        "type": "timeseries",
+        "targets": _targets(panel.queries, "time_series", now=False),
+        "fieldConfig": _fields(panel.unit, panel.limit, panel.links, custom=custom, color="palette-classic", ends=ends),
+        "options": {"legend": _legend(), "tooltip": {"mode": "multi", "sort": "desc"}},
+    }
+
+
+@body.register
+def _number(panel: Number) -> Json:
+    return {
+        "type": "stat",
+        "targets": _targets((panel.query,), "time_series", now=not panel.trend),
+        "fieldConfig": _fields(panel.unit, panel.limit, panel.links),
+        "options": {
+            "reduceOptions": _last(), "orientation": "auto", "textMode": "auto", "wideLayout": True,
+            "colorMode": "value" if panel.limit is None else "background", "justifyMode": "auto",
+            "graphMode": "area" if panel.trend else "none", "percentChangeColorMode": "standard",
+            "showPercentChange": False,
+        },
+    }  # fmt: skip
+
+
+@body.register
+def _gauge(panel: Gauge) -> Json:
+    return {
+        "type": "gauge",
+        "targets": _targets((panel.query,), "time_series", now=True),
+        "fieldConfig": _fields(panel.unit, panel.limit, (), ends={"min": panel.minimum, "max": panel.maximum}),
+        "options": {
+            "reduceOptions": _last(), "orientation": "auto", "showThresholdLabels": False, "showThresholdMarkers": True,
+            "sizing": "auto", "minVizWidth": 75, "minVizHeight": 75,
+        },
+    }  # fmt: skip
+
+
+@body.register
+def _bars(panel: Bars) -> Json:
+    ends = {"min": 0.0} if panel.maximum is None else {"min": 0.0, "max": panel.maximum}
+    return {
+        "type": "bargauge",
+        "targets": _targets((panel.query,), "time_series", now=True),
+        "fieldConfig": _fields(panel.unit, panel.limit, panel.links, ends=ends),
+        "options": {
+            "reduceOptions": _last(), "orientation": "horizontal", "displayMode": "basic", "valueMode": "color",
+            "namePlacement": "auto", "showUnfilled": True, "sizing": "auto", "minVizWidth": 8, "minVizHeight": 16,
+            "maxVizHeight": 300, "legend": {**_legend(), "showLegend": False, "calcs": []},
+        },
+    }  # fmt: skip
+
+
+@body.register
+def _heatmap(panel: Heatmap) -> Json:
+    return {
+        "type": "heatmap",
+        "targets": _targets((panel.query,), "heatmap", now=False),
+        "fieldConfig": {
+            "defaults": {"custom": {"scaleDistribution": {"type": "linear"}, "hideFrom": _shown()}}, "overrides": [],
+        },
+        "options": {
+            "calculate": False, "cellGap": 1, "cellValues": {"unit": "short"}, "filterValues": {"le": 1e-9},
+            "color": {
+                "mode": "scheme", "scheme": "Oranges", "fill": "dark-orange", "scale": "exponential", "exponent": 0.5,
+                "steps": 64, "reverse": False,
+            },
+            "exemplars": {"color": "rgba(255,0,255,0.7)"}, "legend": {"show": True}, "rowsFrame": {"layout": "auto"},
+            "showValue": "never", "tooltip": {"mode": "single", "showColorScale": False, "yHistogram": False},
+            "yAxis": {"axisPlacement": "left", "reverse": False, "unit": panel.unit},
+        },
+    }  # fmt: skip
+
+
+@body.register
+def _states(panel: States) -> Json:
+    words = {
+        f"{value:g}": {"text": word, "color": color.value, "index": place}
+        for place, (value, (word, color)) in enumerate(panel.states.items())
+    }
+    fields = _fields("", None, panel.links, custom={"fillOpacity": 70, "lineWidth": 0, "hideFrom": _shown()})
+    fields["defaults"] = {**_mapping(fields["defaults"]), "mappings": [{"type": "value", "options": words}]}
+    return {
+        "type": "state-timeline",
+        "targets": _targets(panel.queries, "time_series", now=False),
+        "fieldConfig": fields,
+        "options": {
+            "mergeValues": True, "showValue": "auto", "alignValue": "left", "rowHeight": 0.8,
+            "legend": {**_legend(), "displayMode": "list", "calcs": []}, "tooltip": {"mode": "single", "sort": "none"},
+        },
+    }  # fmt: skip
+
+
+@body.register
+def _table(panel: Table) -> Json:
+    order = {column.source: place for place, column in enumerate(panel.columns)}
+    return {
+        "type": "table",
+        "targets": _targets(panel.queries, "table", now=True),
+        "fieldConfig": {**_fields("", None, (), custom={"align": "auto", "cellOptions": {"type": "auto"}}),
+                        "overrides": [_override(column) for column in panel.columns]},
+        "transformations": [
+            {"id": "merge", "options": {}},
+            {
+                "id": "organize",
+                "options": {
+                    "includeByName": dict.fromkeys(order, True), "indexByName": order, "excludeByName": {},
+                    "renameByName": {column.source: column.title for column in panel.columns},
+                },
+            },
+        ],
+        "options": {
+            "showHeader": True, "cellHeight": "sm", "footer": {"show": False, "reducer": ["sum"], "countRows": False, "fields": ""},
+        },
+    }  # fmt: skip
+
+
+@body.register
+def _note(panel: Note) -> Json:
+    return {
+        "type": "text",
+        "options": {"mode": "markdown", "content": panel.text},
+        "fieldConfig": {"defaults": {}, "overrides": []},
+    }
+
+
+def _targets(queries: Iterable[Query], form: str, *, now: bool) -> list[Json]:
+    return [
+        {
+            "refId": letter, "datasource": DATASOURCE, "editorMode": "code", "expr": query.expr,
+            "legendFormat": query.legend, "format": form, "instant": now, "range": not now, "exemplar": query.exemplars,
+        }
+        for letter, query in zip(ascii_uppercase, queries, strict=False)
+    ]  # fmt: skip
+
+
+def _fields(
+    unit: str,
+    limit: Limit | None,
+    to: Iterable[Link],
+    *,
+    custom: Json | None = None,
+    color: str = "thresholds",
+    ends: Mapping[str, float] | None = None,
+) -> Json:
+    defaults: Json = {
+        "color": {"mode": color}, "custom": custom or {}, "mappings": [_NO_REQUESTS], "noValue": NO_DATA,
+        "thresholds": {"mode": "absolute", "steps": _steps(limit)}, **(ends or {}),
+    }  # fmt: skip
+    if unit:
+        defaults["unit"] = unit
+    if found := [data_links.of_series(link) for link in to]:
+        defaults["links"] = found
+    return {"defaults": defaults, "overrides": []}
+
+
+def _steps(limit: Limit | None) -> list[Json]:
+    # The first step has no lower end, which Grafana spells null.
+    good, bad = Palette.GOOD.value, Palette.BAD.value
+    if limit is None:
+        return [{"color": good, "value": None}]
+    first, then = (bad, good) if limit.below else (good, bad)
+    return [{"color": first, "value": None}, {"color": then, "value": limit.value}]
+
+
+def _override(column: Column) -> Json:
+    properties: list[Json] = []
+    if column.unit:
+        properties.append({"id": "unit", "value": column.unit})
+    if column.limit is not None:
+        properties.append({"id": "thresholds", "value": {"mode": "absolute", "steps": _steps(column.limit)}})
+        properties.append({"id": "custom.cellOptions", "value": {"type": "color-text"}})
+    if column.links:
+        properties.append({"id": "links", "value": [data_links.of_row(link) for link in column.links]})
+    return {"matcher": {"id": "byName", "options": column.title}, "properties": properties}
+
+
+def _legend() -> Json:
+    return {"showLegend": True, "displayMode": "table", "placement": "bottom", "calcs": ["lastNotNull", "max"]}
+
+
+def _last() -> Json:
+    return {"calcs": ["lastNotNull"], "fields": "", "values": False}
+
+
+def _shown() -> Json:
+    return {"legend": False, "tooltip": False, "viz": False}
+
+
+def _mapping(value: object) -> Mapping[str, object]:
+    assert isinstance(value, dict)
+    return value

@@ -1,0 +1,64 @@
+"""The variables above the dashboards, each under the choices before it, and the matchers that queries take from them.
+
+`All` is `.*` and not the list of everything: it stays short, and keeps series without the label, such as those of a bare host.
+Used by `boards` and `parts`.
+"""
+
+from __future__ import annotations
+
+from atlas_ops import promql
+from atlas_ops.catalog import conventions as c
+from atlas_ops.catalog import signals as s
+from atlas_ops.render.dashboards.panels import Variable
+
+CLUSTER, NAMESPACE, MODEL, RUNTIME, SERVER, NODE, GPU = (
+    "cluster", "namespace", "model", "runtime", "server", "node", "gpu",
+)  # fmt: skip
+LABELS = {
+    CLUSTER: "cluster",
+    NAMESPACE: c.K8S_NAMESPACE,
+    MODEL: c.MODEL,
+    RUNTIME: c.RUNTIME,
+    SERVER: c.SERVER,
+    NODE: c.HOST_NAME,
+    GPU: c.GPU,
+}
+"""{variable: label}. `cluster` is on series where a user's Prometheus servers are read together; elsewhere it is absent."""
+OF_MODELS = (CLUSTER, NAMESPACE, MODEL)
+OF_SERVERS = (CLUSTER, NAMESPACE, MODEL, SERVER)
+OF_GPUS = (CLUSTER, NODE, GPU)
+_TITLES = {
+    CLUSTER: "Cluster", NAMESPACE: "Namespace", MODEL: "Model", RUNTIME: "Runtime", SERVER: "Server", NODE: "Node", GPU: "GPU",
+}  # fmt: skip
+
+
+def picked(*names: str) -> tuple[str, ...]:
+    """Return the matchers for what is chosen in these variables."""
+    return tuple(f'{LABELS[name]}=~"${name}"' for name in names)
+
+
+def of_models() -> tuple[Variable, ...]:
+    """Return cluster → namespace → model."""
+    return (*_chain(str(s.SERVER_UP), CLUSTER, NAMESPACE), _model())
+
+
+def of_servers() -> tuple[Variable, ...]:
+    """Return cluster → namespace → model → server."""
+    return (*of_models(), _variable(SERVER, str(s.REQUESTS), OF_MODELS))
+
+
+def of_gpus() -> tuple[Variable, ...]:
+    """Return cluster → node → GPU."""
+    return _chain(str(s.GPU_UP), *OF_GPUS)
+
+
+def _model() -> Variable:
+    return _variable(MODEL, str(s.REQUESTS), (CLUSTER, NAMESPACE))
+
+
+def _chain(metric: str, *names: str) -> tuple[Variable, ...]:
+    return tuple(_variable(name, metric, names[:place]) for place, name in enumerate(names))
+
+
+def _variable(name: str, metric: str, above: tuple[str, ...]) -> Variable:
+    return Variable(name=name, title=_TITLES[name], label=LABELS[name], metric=promql.select(metric, *picked(*above)))
