@@ -27,6 +27,8 @@ MITIGATION_STEPS = 3
 _SUMMARY, _FIELD, _IMPACT, _ALERTS, _STEP, _SMALL = 1200, 150, 500, 1800, 700, 300
 _EMOJI = {"page": "\N{LARGE RED CIRCLE}", "ticket": "\N{LARGE ORANGE CIRCLE}", "info": "\N{LARGE BLUE CIRCLE}"}
 _RESOLVED = "\N{WHITE HEAVY CHECK MARK}"
+_AROUND_SECONDS = 1800.0
+"""How much before and after an incident its dashboards show: half an hour tells what was usual."""
 _OWN_LABELS = {"alertname", conventions.SEVERITY, conventions.FAMILY, conventions.VARIANT, "prometheus", "monitor"}
 
 
@@ -198,7 +200,17 @@ def _links(incident: Incident, pager_url: str) -> blocks.Links:
     return blocks.links(
         (
             Link("Runbook", f"{pager_url}/incidents/{incident.id}"),
-            Link("Dashboard", lead.annotations.get("dashboard_url", "")),
+            Link("Dashboard", _then(lead.annotations.get("dashboard_url", ""), incident)),
+            Link("Chart", _then(lead.annotations.get("panel_url", ""), incident)),
             Link("Prometheus", lead.generator_url),
         )
     )
+
+
+def _then(url: str, incident: Incident) -> str:
+    """Return the address of one of our dashboards as it was at the time of the incident; any other address as it is."""
+    head = incident.headline
+    if f"/d/{conventions.DASHBOARD_UID_PREFIX}" not in url or "?" not in url:
+        return url
+    end = "now" if head.until is None else f"{(head.until + _AROUND_SECONDS) * 1000:.0f}"
+    return f"{url}&from={(head.since - _AROUND_SECONDS) * 1000:.0f}&to={end}"

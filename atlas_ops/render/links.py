@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from atlas_ops.catalog import conventions as c
 from atlas_ops.catalog.model import Family, Fault, Rule
-from atlas_ops.render.dashboards import panels
+from atlas_ops.render.dashboards import panels, variables
 from atlas_ops.settings import Settings
 
 INCIDENT = "incident"
@@ -19,10 +19,16 @@ BOARD_OF_FAMILY = {
     Family.BLINDNESS: "atlas",
 }
 """The dashboard with the panels that the faults of a family are judged by."""
-_VARIABLES = {
-    "model": c.MODEL, "namespace": c.K8S_NAMESPACE, "server": c.SERVER, "pod": c.K8S_POD, "node": c.HOST_NAME, "gpu": c.GPU,
-}  # fmt: skip
-"""{variable of the dashboards: label of an alert that it is chosen by}."""
+_CHOICES = {
+    "latency": variables.OF_MODELS,
+    "capacity-cost": variables.OF_MODELS,
+    "server": variables.OF_SERVERS,
+    "gpu-node": variables.OF_GPUS,
+    "drift": variables.OF_DRIFT,
+    "atlas": variables.OF_WATCHERS,
+    INCIDENT: variables.OF_INCIDENTS,
+}
+"""{dashboard that alerts lead to: its variables}."""
 
 
 def uid(board: str) -> str:
@@ -37,23 +43,23 @@ def runbook(fault: Fault, settings: Settings) -> str:
 
 def dashboard(rule: Rule, fault: Fault, settings: Settings) -> str:
     """Return the address of all that is known about an alert: a template that chooses what the alert is about."""
-    return f"{_board(INCIDENT, settings)}?var-alertname={fault.name}{_chosen(rule)}"
+    return f"{_board(INCIDENT, settings)}?var-{variables.ALERT}={fault.name}{_chosen(rule, INCIDENT)}"
 
 
 def chart(rule: Rule, fault: Fault, settings: Settings) -> str:
     """Return the address of the panel that a fault is judged by, with a template as for `dashboard`."""
-    panel = panels.panel_id(panels.of_fault(fault))
-    return f"{_board(BOARD_OF_FAMILY[fault.family], settings)}?viewPanel={panel}{_chosen(rule)}"
+    board, panel = BOARD_OF_FAMILY[fault.family], panels.panel_id(panels.of_fault(fault))
+    return f"{_board(board, settings)}?viewPanel={panel}{_chosen(rule, board)}"
 
 
 def _board(name: str, settings: Settings) -> str:
     return f"{settings.links.grafana}/d/{uid(name)}/{uid(name)}"
 
 
-def _chosen(rule: Rule) -> str:
-    # Another rule of the fault may leave a label out, and an empty one would select nothing.
+def _chosen(rule: Rule, board: str) -> str:
+    # A label may be empty on some alerts of a rule, and an empty choice would select nothing.
     return "".join(
         f"{{{{ with $labels.{label} }}}}&var-{name}={{{{ . | urlquery }}}}{{{{ end }}}}"
-        for name, label in _VARIABLES.items()
-        if label in rule.labels
+        for name in _CHOICES[board]
+        if (label := variables.LABELS[name]) in rule.labels
     )

@@ -68,6 +68,7 @@ def test_a_page_says_what_where_since_when_and_what_to_do_first() -> None:
         "description": "The queue is too long.",
         "impact": "Users wait.",
         "dashboard_url": "http://grafana/d/x?viewPanel=1",
+        "panel_url": "http://grafana/d/x?viewPanel=2",
     }
     composed = parent(alert(pod="llama-0", namespace="prod", runtime="vllm", annotations=annotations))
     text = shown(composed)
@@ -84,6 +85,7 @@ def test_a_page_says_what_where_since_when_and_what_to_do_first() -> None:
         "2026-11-24 10:00:00 UTC",
         f"{PAGER}/incidents/0123456789ab",
         "http://grafana/d/x?viewPanel=1",
+        "http://grafana/d/x?viewPanel=2",
         "http://prometheus:9090/graph?g0.expr=x",
     ):
         assert part in text
@@ -157,9 +159,27 @@ def test_what_alerts_say_can_be_no_markup_and_no_mention() -> None:
     "url", ["javascript:alert(1)", "ftp://x/", "http://x/" + "a" * 3000, "http://x/ y", "http://x/<b>", "", "//x"]
 )
 def test_an_address_that_slack_refuses_gets_no_button(url: str) -> None:
-    composed = parent(alert(annotations={"summary": "s", "dashboard_url": url}))
+    composed = parent(alert(annotations={"summary": "s", "dashboard_url": url, "panel_url": url}))
     assert [link.label for link in _links(composed)] == ["Runbook", "Prometheus"]
     assert problem(composed) == ("", ())
+
+
+def test_the_dashboard_and_the_chart_open_at_the_time_of_the_incident() -> None:
+    ours = {
+        "dashboard_url": "http://grafana/d/atlas-incident/atlas-incident?var-alertname=QueueBacklog",
+        "panel_url": "http://grafana/d/atlas-capacity-cost/atlas-capacity-cost?viewPanel=7",
+    }
+    for firing, end in ((True, "now"), (False, "1795516920000")):  # 10:12 and half an hour
+        links = {link.label: link.url for link in _links(parent(alert(firing=firing, annotations=ours)))}
+        assert links["Dashboard"] == f"{ours['dashboard_url']}&from=1795512600123&to={end}"
+        assert links["Chart"] == f"{ours['panel_url']}&from=1795512600123&to={end}"
+
+
+def test_a_dashboard_of_somebody_else_is_linked_as_it_is() -> None:
+    urls = ["http://grafana/d/x?viewPanel=1", "http://grafana/d/atlas-incident", "http://wiki/page?id=3"]
+    for url in urls:
+        links = {link.label: link.url for link in _links(parent(alert(annotations={"dashboard_url": url})))}
+        assert links["Dashboard"] == url
 
 
 def _links(composed: Message) -> tuple[blocks.Link, ...]:
@@ -197,7 +217,7 @@ LABELS = st.dictionaries(
     TEXT,
 )
 ANNOTATIONS = st.dictionaries(
-    st.sampled_from(["summary", "description", "impact", "dashboard_url", "value"]) | TEXT, TEXT
+    st.sampled_from(["summary", "description", "impact", "dashboard_url", "panel_url", "value"]) | TEXT, TEXT
 )
 
 
@@ -223,7 +243,7 @@ def test_the_longest_of_everything_is_still_taken() -> None:
     long = "&" * 8000
     labels = dict.fromkeys(("model", "pod", "namespace", "server", "runtime", "node", "gpu", "xid"), long)
     annotations = dict.fromkeys(("summary", "description", "impact", "value"), long)
-    annotations["dashboard_url"] = "http://x/" + "a" * 2900
+    annotations["dashboard_url"] = annotations["panel_url"] = "http://x/d/atlas-x?" + "a" * 1500
     book = Runbook(
         fault="x", family="y", text=RUNBOOK.replace("grep waiting", "grep " + "<" * 5000).replace("Look", long)
     )

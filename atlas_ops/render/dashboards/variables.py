@@ -9,26 +9,36 @@ from __future__ import annotations
 from atlas_ops import promql
 from atlas_ops.catalog import conventions as c
 from atlas_ops.catalog import signals as s
+from atlas_ops.catalog.faults.blindness.unseen import WATCHED
 from atlas_ops.render.dashboards.panels import Variable
 
-CLUSTER, NAMESPACE, MODEL, RUNTIME, SERVER, NODE, GPU = (
-    "cluster", "namespace", "model", "runtime", "server", "node", "gpu",
+CLUSTER, NAMESPACE, MODEL, RUNTIME, SERVER, POD, NODE, GPU = (
+    "cluster", "namespace", "model", "runtime", "server", "pod", "node", "gpu",
 )  # fmt: skip
+ALERT, FEATURE, INSTANCE = "alertname", "feature", "instance"
 LABELS = {
     CLUSTER: "cluster",
     NAMESPACE: c.K8S_NAMESPACE,
     MODEL: c.MODEL,
     RUNTIME: c.RUNTIME,
     SERVER: c.SERVER,
+    POD: c.K8S_POD,
     NODE: c.HOST_NAME,
     GPU: c.GPU,
+    ALERT: "alertname",
+    FEATURE: c.FEATURE,
+    INSTANCE: "instance",
 }
 """{variable: label}. `cluster` is on series where a user's Prometheus servers are read together; elsewhere it is absent."""
 OF_MODELS = (CLUSTER, NAMESPACE, MODEL)
 OF_SERVERS = (CLUSTER, NAMESPACE, MODEL, SERVER)
 OF_GPUS = (CLUSTER, NODE, GPU)
+OF_INCIDENTS = (CLUSTER, ALERT, NAMESPACE, MODEL, SERVER, POD, NODE, GPU)
+OF_DRIFT = (CLUSTER, MODEL, FEATURE)
+OF_WATCHERS = (CLUSTER, INSTANCE)
 _TITLES = {
-    CLUSTER: "Cluster", NAMESPACE: "Namespace", MODEL: "Model", RUNTIME: "Runtime", SERVER: "Server", NODE: "Node", GPU: "GPU",
+    CLUSTER: "Cluster", NAMESPACE: "Namespace", MODEL: "Model", RUNTIME: "Runtime", SERVER: "Server", POD: "Pod", NODE: "Node",
+    GPU: "GPU", ALERT: "Alert", FEATURE: "Feature", INSTANCE: "Exporter",
 }  # fmt: skip
 
 
@@ -52,6 +62,40 @@ def of_gpus() -> tuple[Variable, ...]:
     return _chain(str(s.GPU_UP), *OF_GPUS)
 
 
+def of_fleet() -> tuple[Variable, ...]:
+    """Return the cluster alone."""
+    return _chain(str(s.SERVER_UP), CLUSTER)
+
+
+def of_incidents() -> tuple[Variable, ...]:
+    """Return cluster → alert, and namespace → model → server → pod, node → GPU: whatever an alert may be about."""
+    cluster, namespace, model, server = of_servers()
+    return (
+        cluster,
+        _variable(ALERT, "ALERTS", (CLUSTER,), f'{c.FAMILY}!=""'),
+        namespace,
+        model,
+        server,
+        _variable(POD, str(s.REQUESTS), OF_SERVERS),
+        _variable(NODE, WATCHED, (CLUSTER, MODEL)),
+        _variable(GPU, str(s.GPU_UP), (CLUSTER, NODE)),
+    )
+
+
+def of_drift() -> tuple[Variable, ...]:
+    """Return cluster → model → feature."""
+    return (
+        *of_fleet(),
+        _variable(MODEL, str(s.REQUESTS), (CLUSTER,)),
+        _variable(FEATURE, str(s.DRIFT_DETECTED), (CLUSTER, MODEL)),
+    )
+
+
+def of_watchers() -> tuple[Variable, ...]:
+    """Return cluster → exporter."""
+    return _chain(str(s.EXPORTER_SCRAPES), *OF_WATCHERS)
+
+
 def _model() -> Variable:
     return _variable(MODEL, str(s.REQUESTS), (CLUSTER, NAMESPACE))
 
@@ -60,5 +104,6 @@ def _chain(metric: str, *names: str) -> tuple[Variable, ...]:
     return tuple(_variable(name, metric, names[:place]) for place, name in enumerate(names))
 
 
-def _variable(name: str, metric: str, above: tuple[str, ...]) -> Variable:
-    return Variable(name=name, title=_TITLES[name], label=LABELS[name], metric=promql.select(metric, *picked(*above)))
+def _variable(name: str, metric: str, above: tuple[str, ...], *matchers: str) -> Variable:
+    selected = promql.select(metric, *matchers, *picked(*above))
+    return Variable(name=name, title=_TITLES[name], label=LABELS[name], metric=selected)
