@@ -14,6 +14,7 @@ from atlas_ops.catalog.model import Catalog
 from atlas_ops.check import (
     cases,
     counting,
+    dashboards,
     dialects,
     generated,
     links,
@@ -38,6 +39,7 @@ CHECKS: tuple[Check, ...] = (
     metrics.check,
     rules.check,
     templates.check,
+    dashboards.check,
     cases.check,
     dialects.check,
     counting.check,

@@ -1,4 +1,7 @@
-"""Check: rules, their tests, dashboards and runbooks name only metrics of the contract or recordings of the catalog."""
+"""Check: rules, their tests and runbooks name only metrics of the contract or recordings of the catalog.
+
+Dashboards are `check.dashboards`'s, which knows the panel that a metric stands in.
+"""
 
 from __future__ import annotations
 
@@ -12,11 +15,10 @@ from atlas_ops.check import metric_names
 from atlas_ops.check.finding import Finding, did_you_mean
 from atlas_ops.check.tree import Leaf, Tree
 
-_FILES = ("alerts/*.yaml", "alerts/*.yml", "dashboards/*.json", "tests/alerts/*/*_test.yaml")
+_FILES = ("alerts/*.yaml", "alerts/*.yml", "tests/alerts/*/*_test.yaml")
 _BY_PROMETHEUS = ("up", "ALERTS", "ALERTS_FOR_STATE")
 # In a command or a sentence, not in a path; a name that goes on as a pattern, such as `atlas_pager_.*`, is none yet.
 _IN_PROSE = re.compile(r"(?<![\w:/.-])(?:[a-z]+:)?atlas_[\w:]*[^\W_](?![\w:*(/]|\.\w)")
-_LABEL_VALUES = re.compile(r"label_values\((.*),[^,]*\)\Z", re.DOTALL)
 
 
 def check(tree: Tree) -> Iterator[Finding]:
@@ -53,8 +55,7 @@ def _known(catalog: Catalog) -> frozenset[str]:
 
 
 def _expression(leaf: Leaf) -> str:
-    """Return the PromQL of a leaf of a rule file, a rule test or a dashboard; an empty text when it is none."""
+    """Return the PromQL of a leaf of a rule file or a rule test; an empty text when it is none."""
     if leaf.key in ("expr", "series") or (leaf.key == "labels" and "exp_samples" in leaf.path):
         return leaf.value
-    variable = _LABEL_VALUES.match(leaf.value) if leaf.key in ("query", "definition") else None
-    return variable[1] if variable else ""
+    return ""

@@ -26,16 +26,17 @@ def check(tree: Tree) -> Iterator[Finding]:
     """Find rules that can never fire, or that an older or newer Prometheus does not know."""
     written, judged = judge_of(tree)
     for rule in written:
-        for message, next_step in _wrong(rule, judged):
+        for message, next_step in wrong(rule.expr, judged):
             yield Finding(file=rule.file, line=rule.leaf.line, message=f"{rule.name}: {message}", next_step=next_step)
 
 
-def _wrong(rule: WrittenRule, judged: Judge) -> Iterator[tuple[str, str]]:
-    for node in nodes(rule.expr):
+def wrong(expr: parser.Expr, judged: Judge) -> Iterator[tuple[str, str]]:
+    """Say what is wrong with an expression, and what to do: of a rule, or of a panel (`check.dashboards`)."""
+    for node in nodes(expr):
         yield from subset.foreign(node)
         if isinstance(node, parser.BinaryExpr):
             yield from _unmatched(node, judged.labels)
-    for part, reasons in judged.firing.dead(rule.expr, judged.supplies):
+    for part, reasons in judged.firing.dead(expr, judged.supplies):
         yield (
             f"`{_short(part)}` never gives a result: {'; '.join(reasons)}",
             "mend it, or leave it out: exporters/README.md says which runtime tells what, and how well",

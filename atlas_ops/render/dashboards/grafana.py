@@ -31,7 +31,7 @@ _DROPPED = frozenset({
     "editable", "transparent",
 })  # fmt: skip
 """Keys that only Grafana before 7 knew, and keys that grafanalib writes only to repeat Grafana's defaults."""
-_RELEASE = (c.MODEL, c.K8S_NAMESPACE, "track")
+_RELEASE = (c.K8S_NAMESPACE, "track", "release")
 
 
 def text(board: Board, describe: Describe, settings: Settings) -> str:
@@ -108,10 +108,10 @@ def _alerts() -> shapes.Json:
 
 
 def _releases() -> shapes.Json:
-    # New where no server of the model told this track five minutes ago, although some told another.
+    # New where no server of the namespace told this release on this track five minutes ago.
     now = f"count by ({', '.join(_RELEASE)}) ({s.SERVER_RELEASE_INFO})"
     before = f"count by ({', '.join(_RELEASE)}) ({s.SERVER_RELEASE_INFO} offset 5m)"
-    return _annotation("Releases", f"{now} unless {before}", "Release of {{model}}", "{{track}}", "blue")
+    return _annotation("Releases", f"{now} unless {before}", "Release {{release}}", "{{track}} {{k8s_namespace_name}}", "blue")
 
 
 def _annotation(name: str, expr: str, title: str, content: str, color: str) -> shapes.Json:

@@ -1,0 +1,43 @@
+"""The variables above a dashboard: each that is named exists, each that exists is used, and `All` can be chosen."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+
+from atlas_ops.check.dashboards.reading import Dashboard, Mistake, Part
+from atlas_ops.check.finding import did_you_mean
+from atlas_ops.expressions.placeholders import variables
+
+_EXACT = re.compile(r"""!?=\s*["']\$\{?(\w+)[^"']*["']""")
+
+
+def check(dashboard: Dashboard) -> Iterator[Mistake]:
+    """Find variables that do not exist, that nothing uses, or that are compared as if only one value could be chosen."""
+    defined = {variable.text("name"): variable for variable in dashboard.variables}
+    many = {name for name, one in defined.items() if one.body.get("multi") or one.body.get("includeAll")}
+    used: set[str] = set()
+    for part in dashboard.root.objects():
+        for key, text in _texts(part):
+            found = set(variables(text))
+            # A variable that only its own query names is of no use to anyone.
+            used |= found - ({part.text("name")} if part in defined.values() else set())
+            for name in sorted(found - set(defined)):
+                if not name.startswith("__"):
+                    told = f"${name} is no variable of this dashboard{did_you_mean(name, defined)}"
+                    yield part.mistake(key, told, f"use one of {', '.join(defined) or 'none'}, or add it")
+            for name in sorted(many & set(_EXACT.findall(text))):
+                told = f"${name} is compared with =, which finds nothing while several or all are chosen: {text}"
+                yield part.mistake(key, told, "write =~ or !~")
+    for name, variable in defined.items():
+        if name not in used:
+            told = f"nothing uses the variable {name!r}"
+            yield variable.mistake("name", told, "take it out, or let the queries use it")
+
+
+def _texts(part: Part) -> Iterator[tuple[str, str]]:
+    for key, value in part.body.items():
+        if isinstance(value, str):
+            yield key, value
+        elif isinstance(value, list):
+            yield key, " ".join(text for text in value if isinstance(text, str))
