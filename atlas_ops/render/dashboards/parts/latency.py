@@ -119,7 +119,8 @@ def means(by: tuple[str, ...], *matchers: str, width: int = 8) -> Chart:
         worry="one part grows alone: the queue is a matter of capacity, the first token of prompts, the rest of batches.",
         faults=tuple(wait.fault for wait in WAITS),
         queries=tuple(
-            Query(expr=mean_of(wait.signal, by, *matchers), legend=f"{legend(by)} {wait.title.lower()}") for wait in WAITS
+            Query(expr=mean_of(wait.signal, by, *matchers), legend=f"{legend(by)} {wait.title.lower()}")
+            for wait in WAITS
         ),
         unit="s",
         width=width,
