@@ -31,11 +31,18 @@ class Wait:
     seconds: Callable[[Objective], float]
     """The time that counts as in time."""
     fault: str
-    target: Callable[[Objective], float] | None = None
-    """The share that has to be in time; None where none is promised."""
 
 
-FIRST_TOKEN = Wait(
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Promised(Wait):
+    """A part of the wait that a share of all has to be in time with."""
+
+    target: Callable[[Objective], float]
+    late: str
+    """What uses the budget for late ones up."""
+
+
+FIRST_TOKEN = Promised(
     key="first-token",
     title="First token",
     came="requests whose first token came",
@@ -43,8 +50,9 @@ FIRST_TOKEN = Wait(
     seconds=lambda objective: objective.time_to_first_token_seconds,
     target=lambda objective: objective.time_to_first_token_target,
     fault="TimeToFirstTokenSloBurn",
+    late="requests whose first token came late",
 )
-BETWEEN_TOKENS = Wait(
+BETWEEN_TOKENS = Promised(
     key="between-tokens",
     title="Between tokens",
     came="tokens that came",
@@ -52,8 +60,9 @@ BETWEEN_TOKENS = Wait(
     seconds=lambda objective: objective.inter_token_latency_seconds,
     target=lambda objective: objective.inter_token_latency_target,
     fault="InterTokenLatencySloBurn",
+    late="tokens that came late",
 )
-WHOLE_REQUEST = Wait(
+WHOLE_REQUEST = Promised(
     key="whole-request",
     title="Whole request",
     came="requests whose answer was complete",
@@ -61,6 +70,7 @@ WHOLE_REQUEST = Wait(
     seconds=lambda objective: objective.request_duration_seconds,
     target=lambda objective: objective.request_duration_target,
     fault="RequestLatencySloBurn",
+    late="requests that took too long",
 )
 IN_QUEUE = Wait(
     key="in-queue",
@@ -70,7 +80,8 @@ IN_QUEUE = Wait(
     seconds=lambda objective: objective.queue_wait_seconds,
     fault="QueueBacklog",
 )
-WAITS = (FIRST_TOKEN, BETWEEN_TOKENS, WHOLE_REQUEST, IN_QUEUE)
+PROMISED = (FIRST_TOKEN, BETWEEN_TOKENS, WHOLE_REQUEST)
+WAITS = (*PROMISED, IN_QUEUE)
 
 
 def within(wait: Wait, parameters: Parameters, by: tuple[str, ...], *matchers: str, width: int = 8) -> Chart:
@@ -166,5 +177,7 @@ def _share_within(wait: Wait, objective: Objective, parameters: Parameters, by: 
 
 def _target(wait: Wait, parameters: Parameters) -> Limit | None:
     """Return the target as a line, where it is one for all models."""
-    targets = {wait.target(objective) for objective in parameters.objectives if wait.target}
+    if not isinstance(wait, Promised):
+        return None
+    targets = {wait.target(objective) for objective in parameters.objectives}
     return Limit(value=targets.pop(), below=True) if len(targets) == 1 else None
