@@ -74,7 +74,7 @@ def _panel(panel: Row | Panel, place: Place, describe: Describe) -> shapes.Json:
 def _datasource() -> shapes.Json:
     return {
         "name": "datasource", "label": "Prometheus", "type": "datasource", "query": "prometheus", "hide": 0,
-        "current": {}, "options": [], "refresh": 1, "regex": "", "includeAll": False, "multi": False,
+        "options": [], "refresh": 1, "regex": "", "includeAll": False, "multi": False,
     }  # fmt: skip
 
 

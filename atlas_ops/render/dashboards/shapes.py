@@ -143,7 +143,7 @@ def _table(panel: Table) -> Json:
     return {
         "type": "table",
         "targets": _targets(panel.queries, "table", now=True),
-        "fieldConfig": {**_fields("", None, (), custom={"align": "auto", "cellOptions": {"type": "auto"}}),
+        "fieldConfig": {**_fields("", None, (), custom={"align": "auto", "cellOptions": {"type": "auto"}, "inspect": False}),
                         "overrides": [_override(column) for column in panel.columns]},
         "transformations": [
             {"id": "merge", "options": {}},
@@ -156,7 +156,8 @@ def _table(panel: Table) -> Json:
             },
         ],
         "options": {
-            "showHeader": True, "cellHeight": "sm", "footer": {"show": False, "reducer": ["sum"], "countRows": False, "fields": ""},
+            "frameIndex": 0, "showHeader": True, "cellHeight": "sm",
+            "footer": {"show": False, "reducer": ["sum"], "countRows": False},
         },
     }  # fmt: skip
 
