@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from atlas_ops.catalog.model import Catalog
-from atlas_ops.render.dashboards.boards import model
+from atlas_ops.render.dashboards.boards import latency, model, server, slo
 from atlas_ops.render.dashboards.panels import Board
 from atlas_ops.settings import Settings
 
-_BUILDERS = (model.board,)
+_BUILDERS = (model.board, server.board, latency.board, slo.board)
 
 
 def build(catalog: Catalog, settings: Settings) -> tuple[Board, ...]:

@@ -6,26 +6,106 @@ from atlas_ops.catalog import conventions as c
 from atlas_ops.catalog.model import Catalog
 from atlas_ops.render.dashboards import variables
 from atlas_ops.render.dashboards.panels import Board, Row
-from atlas_ops.render.dashboards.parts import requests
+from atlas_ops.render.dashboards.parts import cache, extras, latency, queue, replicas, requests, spread, tokens
 from atlas_ops.settings import Settings
 
 _BY = (c.MODEL,)
+_PICKED = variables.picked(*variables.OF_MODELS)
 
 
 def board(catalog: Catalog, settings: Settings) -> Board:
     """Return the dashboard."""
-    del catalog, settings
-    picked = variables.picked(*variables.OF_MODELS)
+    del catalog
     return Board(
         name="model",
         title="Model",
         question="How is this model doing: how fast, how busy, how well, on which replicas?",
         variables=variables.of_models(),
         rows=(
-            Row(
-                key="requests",
-                title="Requests",
-                panels=(requests.by_outcome(_BY, *picked), requests.present(_BY, *picked)),
-            ),
+            _glance(settings),
+            _requests(settings),
+            _latency(settings),
+            _work(settings),
+            _extras(),
+            _replicas(settings),
+        ),
+    )
+
+
+def _glance(settings: Settings) -> Row:
+    parameters = settings.parameters
+    return Row(
+        key="glance",
+        title="At a glance",
+        panels=(
+            requests.per_second(_BY, *_PICKED),
+            requests.answered(parameters, _BY, *_PICKED),
+            tokens.first_in_time(parameters, _BY, *_PICKED),
+            queue.waiting(_BY, *_PICKED),
+            cache.fullest(_BY, *_PICKED),
+            replicas.share_ready(parameters.timing, _BY, *_PICKED),
+        ),
+    )
+
+
+def _requests(settings: Settings) -> Row:
+    return Row(
+        key="requests",
+        title="Requests",
+        panels=(
+            requests.by_outcome(_BY, *_PICKED),
+            requests.present(_BY, *_PICKED),
+            requests.rejected(settings.parameters, _BY, *_PICKED),
+        ),
+    )
+
+
+def _latency(settings: Settings) -> Row:
+    promised = (latency.FIRST_TOKEN, latency.BETWEEN_TOKENS, latency.WHOLE_REQUEST)
+    return Row(
+        key="latency",
+        title="As fast as promised?",
+        panels=(
+            *(latency.within(wait, settings.parameters, _BY, *_PICKED) for wait in promised),
+            latency.means(_BY, *_PICKED, width=12),
+            queue.predicted_wait(settings.parameters, _BY, *_PICKED, width=12),
+        ),
+    )
+
+
+def _work(settings: Settings) -> Row:
+    return Row(
+        key="work",
+        title="Tokens, batches and caches",
+        panels=(
+            tokens.per_second(_BY, *_PICKED),
+            tokens.per_request(_BY, *_PICKED),
+            queue.batch_size(_BY, *_PICKED),
+            cache.usage(settings.parameters, _BY, *_PICKED),
+            cache.preemptions(_BY, *_PICKED),
+            cache.prefix_hits(_BY, *_PICKED),
+        ),
+    )
+
+
+def _extras() -> Row:
+    return Row(
+        key="extras",
+        title="Speculation and adapters",
+        panels=(extras.accepted(_BY, *_PICKED), extras.adapters(_BY, *_PICKED)),
+    )
+
+
+def _replicas(settings: Settings) -> Row:
+    parameters = settings.parameters
+    return Row(
+        key="replicas",
+        title="Replicas",
+        panels=(
+            replicas.table(parameters.timing, *_PICKED),
+            replicas.count(parameters.timing, _BY, *_PICKED),
+            spread.load(*_PICKED),
+            spread.pace(*_PICKED),
+            spread.slowness(parameters, *_PICKED),
         ),
     )

@@ -4,9 +4,42 @@ from __future__ import annotations
 
 from atlas_ops import promql
 from atlas_ops.catalog import signals as s
-from atlas_ops.render.dashboards.panels import Chart, Query
+from atlas_ops.catalog.parameters import Parameters
+from atlas_ops.render.dashboards.panels import Chart, Limit, Number, Query
 
 WINDOW = "$__rate_interval"
+
+
+def per_second(by: tuple[str, ...], *matchers: str) -> Number:
+    """Return requests per second, however they ended."""
+    return Number(
+        key="requests-per-second",
+        title="Requests per second",
+        shows="Requests that ended, whatever came of them.",
+        worry="it falls while requests wait, or rises beyond what the replicas have ever carried.",
+        faults=("EngineStalled",),
+        query=Query(expr=promql.sum_by(by, promql.rate(s.REQUESTS, WINDOW, *matchers)), legend=legend(by)),
+        unit="reqps",
+        trend=True,
+    )
+
+
+def answered(parameters: Parameters, by: tuple[str, ...], *matchers: str) -> Number:
+    """Return the share of requests that got their answer, of those that no client cancelled."""
+    asked, good = (
+        promql.sum_by(by, promql.rate(s.REQUESTS, WINDOW, outcome, *matchers))
+        for outcome in ('outcome!="cancelled"', 'outcome="ok"')
+    )
+    return Number(
+        key="requests-answered",
+        title="Requests answered",
+        shows="Share of the requests that ended well just now. Those that clients gave up do not count.",
+        worry="it stays below what users were promised.",
+        faults=("AvailabilitySloBurn",),
+        query=Query(expr=f"{good} / {asked}", legend=legend(by)),
+        unit="percentunit",
+        limit=Limit(value=max(one.availability_target for one in parameters.objectives), below=True),
+    )
 
 
 def by_outcome(by: tuple[str, ...], *matchers: str) -> Chart:
@@ -37,6 +70,23 @@ def present(by: tuple[str, ...], *matchers: str) -> Chart:
             for signal, word in ((s.REQUESTS_RUNNING, "running"), (s.REQUESTS_WAITING, "waiting"))
         ),
         unit="short",
+    )
+
+
+def rejected(parameters: Parameters, by: tuple[str, ...], *matchers: str) -> Chart:
+    """Return the share of requests that were turned away."""
+    away, every = (
+        promql.sum_by(by, promql.rate(s.REQUESTS, WINDOW, outcome, *matchers)) for outcome in ('outcome="rejected"', "")
+    )
+    return Chart(
+        key="requests-rejected",
+        title="Requests turned away",
+        shows="Share of all requests that the servers refused, because a queue was full or nobody was there to take them.",
+        worry="it stays above the line. Not every runtime counts what it refuses.",
+        faults=("RequestsRejected",),
+        queries=(Query(expr=f"{away} / {every}", legend=legend(by)),),
+        unit="percentunit",
+        limit=Limit(value=parameters.limits.rejected_requests_ratio),
     )
 
 

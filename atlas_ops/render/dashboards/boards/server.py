@@ -1,0 +1,134 @@
+"""`server`: how one replica is doing, where it runs, and what it tells; with the charts of the faults of availability."""
+
+from __future__ import annotations
+
+from atlas_ops.catalog import conventions as c
+from atlas_ops.catalog.model import Catalog, Family
+from atlas_ops.render.dashboards import variables
+from atlas_ops.render.dashboards.panels import Board, Row
+from atlas_ops.render.dashboards.parts import (
+    cache,
+    extras,
+    faults,
+    latency,
+    placement,
+    quality,
+    queue,
+    requests,
+    servers,
+    starts,
+    tokens,
+)  # fmt: skip
+from atlas_ops.settings import Settings
+
+_BY = (c.SERVER, c.MODEL)
+_PICKED = variables.picked(*variables.OF_SERVERS)
+
+
+def board(catalog: Catalog, settings: Settings) -> Board:
+    """Return the dashboard."""
+    return Board(
+        name="server",
+        title="Server",
+        question="How is this replica doing: is it there, what does it work on, where does it run, and what does it tell?",
+        variables=variables.of_servers(),
+        rows=(
+            _there(settings),
+            _glance(settings),
+            _requests(settings),
+            _latency(settings),
+            _work(settings),
+            _around(settings),
+            faults.row(Family.AVAILABILITY, catalog),
+        ),
+    )
+
+
+def _there(settings: Settings) -> Row:
+    parameters, timing = settings.parameters, settings.parameters.timing
+    return Row(
+        key="there",
+        title="Is it there?",
+        panels=(
+            servers.up(timing, *_PICKED),
+            servers.ready(timing, *_PICKED),
+            starts.age(timing, *_PICKED),
+            starts.load_time(parameters, _BY, *_PICKED),
+            starts.restarts(timing, *_PICKED),
+            placement.held(_BY, *_PICKED),
+            servers.scrape_states(timing, *_PICKED),
+            servers.ready_states(timing, *_PICKED),
+        ),
+    )
+
+
+def _glance(settings: Settings) -> Row:
+    return Row(
+        key="glance",
+        title="What it does now",
+        panels=(
+            requests.per_second(_BY, *_PICKED),
+            requests.answered(settings.parameters, _BY, *_PICKED),
+            tokens.first_in_time(settings.parameters, _BY, *_PICKED),
+            queue.waiting(_BY, *_PICKED),
+            tokens.produced(_BY, *_PICKED),
+            cache.fullest(_BY, *_PICKED),
+        ),
+    )
+
+
+def _requests(settings: Settings) -> Row:
+    return Row(
+        key="requests",
+        title="Requests",
+        panels=(
+            requests.by_outcome(_BY, *_PICKED),
+            requests.present(_BY, *_PICKED),
+            requests.rejected(settings.parameters, _BY, *_PICKED),
+        ),
+    )
+
+
+def _latency(settings: Settings) -> Row:
+    promised = (latency.FIRST_TOKEN, latency.BETWEEN_TOKENS, latency.WHOLE_REQUEST)
+    return Row(
+        key="latency",
+        title="As fast as promised?",
+        panels=(
+            *(latency.within(wait, settings.parameters, _BY, *_PICKED) for wait in promised),
+            latency.means(_BY, *_PICKED, width=12),
+            queue.predicted_wait(settings.parameters, _BY, *_PICKED, width=12),
+        ),
+    )
+
+
+def _work(settings: Settings) -> Row:
+    return Row(
+        key="work",
+        title="Tokens, batches and caches",
+        panels=(
+            tokens.per_second(_BY, *_PICKED),
+            tokens.per_request(_BY, *_PICKED),
+            queue.batch_size(_BY, *_PICKED),
+            cache.usage(settings.parameters, _BY, *_PICKED),
+            cache.preemptions(_BY, *_PICKED),
+            cache.prefix_hits(_BY, *_PICKED),
+            extras.accepted(_BY, *_PICKED),
+            extras.adapters(_BY, *_PICKED),
+        ),
+    )
+
+
+def _around(settings: Settings) -> Row:
+    timing = settings.parameters.timing
+    return Row(
+        key="around",
+        title="Where it runs, and what it tells",
+        panels=(
+            placement.gpus(timing, *_PICKED),
+            placement.memory(timing, _BY, *_PICKED),
+            starts.identity(timing, *_PICKED),
+            quality.told(timing, *_PICKED),
+            quality.unresolved(timing, *_PICKED),
+        ),
+    )
