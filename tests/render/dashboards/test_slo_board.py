@@ -60,7 +60,7 @@ def asked(replay: Replay, query: Query) -> dict[str, float]:
 
 
 def left(parameters: Parameters) -> Query:
-    return slo.budgets_left(parameters, BY).queries[0]
+    return slo.budgets_left(parameters).queries[0]
 
 
 def test_the_budget_is_that_of_all_windows_that_are_recorded_and_new_models_have_fewer(replay: Replay) -> None:

@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-from atlas_ops.catalog import conventions as c
 from atlas_ops.catalog.model import Catalog
 from atlas_ops.render.dashboards import variables
 from atlas_ops.render.dashboards.panels import Board, Row
 from atlas_ops.render.dashboards.parts import levels, slo
 from atlas_ops.settings import Settings
 
-_BY = (c.MODEL, c.RUNTIME, c.K8S_NAMESPACE)
-"""As alerts are: a budget that burns in one namespace must not hide behind another."""
 _QUARTER, _HALF = 6, 12
 
 
@@ -18,12 +15,12 @@ def board(catalog: Catalog, settings: Settings) -> Board:
     """Return the dashboard."""
     del catalog
     parameters, picked = settings.parameters, variables.picked(*variables.OF_MODELS)
-    courses = (slo.budget_course(level, parameters, _BY, *picked, width=_QUARTER) for level in levels.LEVELS)
+    courses = (slo.budget_course(level, parameters, slo.BY, *picked, width=_QUARTER) for level in levels.LEVELS)
     burns = (
         Row(
             key=f"burns-{level.key}",
             title=f"{level.title}: how fast does the budget burn?",
-            panels=tuple(slo.burn_rate(level, pair, parameters, _BY, *picked, width=_HALF) for pair in slo.BURNS),
+            panels=tuple(slo.burn_rate(level, pair, parameters, slo.BY, *picked, width=_HALF) for pair in slo.BURNS),
         )
         for level in levels.LEVELS
     )
@@ -37,7 +34,7 @@ def board(catalog: Catalog, settings: Settings) -> Board:
             Row(
                 key="budgets",
                 title="How much may still go wrong?",
-                panels=(slo.budgets_left(parameters, _BY, *picked), *courses),
+                panels=(slo.budgets_left(parameters, *picked), *courses),
             ),
             *burns,
         ),

@@ -149,6 +149,7 @@ def heatmap(wait: Wait, *matchers: str, width: int = 8) -> Heatmap:
         ),
         worry="the band rises, or a second band appears above it.",
         faults=(wait.fault,),
+        # Traces belong to buckets, and are drawn at their seconds: only here is there such an axis.
         query=Query(
             expr=promql.sum_by(("le",), promql.rate(f"{wait.signal}_bucket", WINDOW, *matchers)),
             legend="{{le}}",

@@ -8,7 +8,6 @@ shows what is judged. Shown are the bounds in the tail alone: those that no more
 from __future__ import annotations
 
 from atlas_ops import promql
-from atlas_ops.catalog import conventions as c
 from atlas_ops.catalog.faults.latency import canary, mean, tail, usual, workload
 from atlas_ops.catalog.limits import Limits
 from atlas_ops.render.dashboards.panels import Chart, Limit, Palette, Query, States
@@ -88,7 +87,7 @@ def of_canary(limits: Limits, *matchers: str) -> Chart:
         empty="while no canary is measured",
         queries=(
             Query(
-                expr=f"({shares})\n  and on ({', '.join(tail.BY_BOUND)}) ({judged})",
+                expr=f"({shares})\n  and ignoring ({tail.TRACK}) ({judged})",
                 legend=f"{_BOUND}: {{{{{tail.TRACK}}}}}",
             ),
         ),
@@ -115,7 +114,7 @@ def of_means(*matchers: str) -> Chart:
 
 def explained(*matchers: str) -> States:
     """Return when other work explained that a model is slower."""
-    measured = f"0 * max by ({', '.join(c.MODEL_LABELS)}) ({promql.select(usual.HOURLY, *matchers)})"
+    measured = f"0 * max without ({tail.SIGNAL}, le) ({promql.select(usual.HOURLY, *matchers)})"
     moved = f"0 * {promql.select(workload.MOVED, *matchers)} + 1"
     return States(
         key="slow-explained",

@@ -17,6 +17,7 @@ from atlas_ops.catalog.parameters import Objective, Parameters, Timing
 from atlas_ops.render.dashboards.panels import Chart, Column, Limit, Link, Query, Table
 from atlas_ops.render.dashboards.parts.levels import DAYS, LEVELS, Level
 from atlas_ops.render.dashboards.parts.requests import legend
+from atlas_ops.render.dashboards.variables import CLUSTER, LABELS
 
 BURNS = (
     *((one, Severity.PAGE) for one in burn.PAGE_BURNS),
@@ -26,10 +27,12 @@ BURNS = (
 _PART = max(one.long for one, _ in BURNS)
 """The longest window that is recorded. The period is put together of such windows, each of which is one sample to be read."""
 _USED_UP = Limit(value=0.0, below=True)
-_TITLES = {c.MODEL: "Model", c.RUNTIME: "Runtime", c.K8S_NAMESPACE: "Namespace"}
+BY = (c.MODEL, c.RUNTIME, c.K8S_NAMESPACE, LABELS[CLUSTER])
+"""As alerts are told apart: a budget that burns in one namespace must not hide behind another."""
+_TITLES = ("Model", "Runtime", "Namespace", "Cluster")
 
 
-def budgets_left(parameters: Parameters, by: tuple[str, ...], *matchers: str, width: int = 24) -> Table:
+def budgets_left(parameters: Parameters, *matchers: str, width: int = 24) -> Table:
     """Return how much of each budget is left, one row for each model."""
     columns = tuple(
         Column(source=f"Value #{letter}", title=level.title, unit="percentunit", limit=_USED_UP)
@@ -45,9 +48,12 @@ def budgets_left(parameters: Parameters, by: tuple[str, ...], *matchers: str, wi
         ),
         worry="a budget is nearly used up with much of the period still to go, and red means that the promise is broken.",
         faults=tuple(level.fault for level in LEVELS),
-        queries=tuple(Query(expr=_left(level, parameters, by, *matchers), legend=level.title) for level in LEVELS),
+        queries=tuple(Query(expr=_left(level, parameters, BY, *matchers), legend=level.title) for level in LEVELS),
         columns=(
-            *(Column(source=label, title=_TITLES[label], links=to_model if label == c.MODEL else ()) for label in by),
+            *(
+                Column(source=label, title=title, links=to_model if label == c.MODEL else ())
+                for label, title in zip(BY, _TITLES, strict=True)
+            ),
             *columns,
         ),
         width=width,
