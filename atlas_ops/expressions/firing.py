@@ -1,4 +1,4 @@
-"""Whether an expression can give a result at all on the servers of a runtime, and why not. Called by `check.rules`, `check.explanation` and `render.coverage`.
+"""Whether an expression can give a result at all on the servers of a runtime, and why not. Called by `check`, `render.coverage` and `render.dashboards.coverage`.
 
 An expression may give a result when every part that it needs may: both sides of arithmetic, comparisons and `and`, one
 side of `or`, the left one of `unless`.
@@ -45,6 +45,23 @@ class Firing:
             reasons = [self.lacking(part, supply) for supply in supplies]
             if all(reasons):
                 yield part, min(reasons, key=len)
+
+    def silent(self, expr: parser.Expr, supplies: Sequence[Supply]) -> tuple[str, ...]:
+        """Return why `expr` says nothing on any of these runtimes, each reason once; none when it may say something on one.
+
+        What is left of `x or vector(0)` where nobody tells `x` is a result that says nothing.
+        """
+        reading = [part for part in _alternatives(expr) if any(map(_is_selector, nodes(part)))]
+        found: list[str] = []
+        for supply in supplies:
+            missing = [self.lacking(part, supply) for part in reading]
+            reasons = self.lacking(expr, supply) or (
+                [reason for part in missing for reason in part] if missing and all(missing) else ()
+            )
+            if not reasons:
+                return ()
+            found += reasons
+        return tuple(dict.fromkeys(found))
 
     def signals(self, expr: parser.Expr) -> tuple[Signal, ...]:
         """Return the signals that `expr` reads, by itself or through recordings, each once."""
@@ -118,6 +135,10 @@ def _alternatives(expr: parser.Expr) -> Iterator[parser.Expr]:
             yield from (side for side in (node.lhs, node.rhs) if not _is_or(side))
     if not found:
         yield expr
+
+
+def _is_selector(expr: parser.Expr) -> bool:
+    return isinstance(expr, parser.VectorSelector)
 
 
 def _is_or(expr: parser.Expr) -> bool:

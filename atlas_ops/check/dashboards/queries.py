@@ -15,7 +15,6 @@ _LABEL_VALUES = re.compile(r"\s*label_values\((?P<metric>.*),\s*(?P<label>\w+)\s
 _LEGEND = re.compile(r"\{\{\s*(\w+)\s*\}\}")
 _OF_SERIES = re.compile(r"\$\{__field\.labels\.(\w+)")
 _OF_ROW = re.compile(r"\$\{__data\.fields\[\"([^\"]+)\"\]")
-_OF_TABLES = ("Time", "Value")
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -95,7 +94,9 @@ def _columns(panel: Part, judged: Judge) -> Iterator[Mistake]:
     left = _left(panel, judged) if panel.text("type") == "table" else None
     if left is None:
         return
-    known = frozenset({*_OF_TABLES, *(f"Value #{letter}" for letter in left)}).union(*left.values())
+    # Grafana numbers the values of queries only where there are several.
+    values = [f"Value #{letter}" for letter in left] if len(left) > 1 else ["Value"]
+    known = frozenset({"Time", *values}).union(*left.values())
     titles: set[str] = set()
     for change in panel.parts("transformations"):
         options = change.part("options")

@@ -7,7 +7,7 @@ cannot show; `shapes` and `grafana` make Grafana's JSON of it. Called by `render
 from __future__ import annotations
 
 from atlas_ops.catalog.model import Catalog
-from atlas_ops.render.dashboards import boards, grafana
+from atlas_ops.render.dashboards import boards, coverage, grafana
 from atlas_ops.render.dashboards.descriptions import describer
 from atlas_ops.settings import Settings
 
@@ -17,5 +17,5 @@ def render(catalog: Catalog, settings: Settings) -> dict[str, str]:
     describe = describer(catalog, settings)
     return {
         f"dashboards/{board.name}.json": grafana.text(board, describe, settings)
-        for board in boards.build(catalog, settings)
+        for board in coverage.covered(boards.build(catalog, settings), catalog, settings)
     }

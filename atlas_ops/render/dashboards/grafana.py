@@ -59,7 +59,7 @@ def text(board: Board, describe: Describe, settings: Settings) -> str:
 
 def _panel(panel: Row | Panel, place: Place, describe: Describe) -> shapes.Json:
     common: shapes.Json = {
-        "id": panel_id(panel.key),
+        "id": panel_id(f"row-{panel.key}" if isinstance(panel, Row) else panel.key),
         "title": panel.title,
         "gridPos": {"h": place.height, "w": place.width, "x": place.x, "y": place.y},
     }

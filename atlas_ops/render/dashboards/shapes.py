@@ -139,7 +139,8 @@ def _states(panel: States) -> Json:
 
 @body.register
 def _table(panel: Table) -> Json:
-    order = {column.source: place for place, column in enumerate(panel.columns)}
+    sources = [_source(column, panel) for column in panel.columns]
+    order = {source: place for place, source in enumerate(sources)}
     return {
         "type": "table",
         "targets": _targets(panel.queries, "table", now=True),
@@ -151,7 +152,7 @@ def _table(panel: Table) -> Json:
                 "id": "organize",
                 "options": {
                     "includeByName": dict.fromkeys(order, True), "indexByName": order, "excludeByName": {},
-                    "renameByName": {column.source: column.title for column in panel.columns},
+                    "renameByName": {source: column.title for source, column in zip(sources, panel.columns, strict=True)},
                 },
             },
         ],
@@ -208,6 +209,11 @@ def _steps(limit: Limit | None) -> list[Json]:
         return [{"color": good, "value": None}]
     first, then = (bad, good) if limit.below else (good, bad)
     return [{"color": first, "value": None}, {"color": then, "value": limit.value}]
+
+
+def _source(column: Column, panel: Table) -> str:
+    # Grafana numbers the values of queries only where there are several.
+    return "Value" if len(panel.queries) == 1 and column.source == "Value #A" else column.source
 
 
 def _override(column: Column) -> Json:
