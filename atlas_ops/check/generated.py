@@ -13,6 +13,9 @@ from atlas_ops.render import yamltext
 _BUILD = "run `atlas-ops build` with the same --config; change the catalog or the settings, not this file"
 _STRAY = "delete it; whoever loads its folder would go on loading it"
 _NATIVE = "name its scrape job under `native` in the settings, or delete it: it would go on recording"
+_FOLDERS = (
+    "alerts/*", "alerts/native/*", "dashboards/*", "dashboards/configmaps/*", "dashboards/provisioning/*/*", "exporters/deploy/*",
+)  # fmt: skip
 _OUR_DASHBOARD = re.compile(rf'^ *"uid": "{conventions.DASHBOARD_UID_PREFIX}', re.MULTILINE)
 
 
@@ -29,7 +32,7 @@ def check(tree: Tree) -> Iterator[Finding]:
                 message=f"differs from what is generated: found {found}, expected {wanted}",
                 next_step=_BUILD,
             )
-    for path in tree.files("alerts/*", "alerts/native/*", "dashboards/*", "exporters/deploy/*"):
+    for path in tree.files(*_FOLDERS):
         if path not in tree.generated and _is_ours(tree.text(path)):
             yield Finding(
                 file=path,

@@ -21,6 +21,7 @@ COMMANDS = (
     ("probe", "send one small request to a model server and say what came of it"),
     ("gpu", "record what the GPUs of this machine answer, to replay it elsewhere"),
     ("build", "write rules, dashboards, Alertmanager configuration and runbook facts"),
+    ("dashboards", "put the dashboards into a Grafana by its HTTP API"),
     ("check", "prove that rules, dashboards, runbooks and links belong together"),
     ("explain", "say what an alert watches, why, for which runtimes, and what to do"),
     ("pager", "turn Alertmanager's webhooks into Slack pages with a filled-in runbook"),
@@ -35,7 +36,8 @@ Start with `atlas-ops demo`. Each command explains itself: atlas-ops COMMAND --h
 
 exit codes:
   0  done, nothing found
-  1  a check found something, a probe was not answered, a demo did not get its page, or a rehearsal failed
+  1  a check found something, a probe was not answered, a dashboard was refused, a demo did not get its page, or a
+     rehearsal failed
   2  the command line is wrong
   3  a settings, dialect or runbook file is wrong (every mistake is listed)
   4  the machine lacks something: a free port, a program, a permission

@@ -11,12 +11,14 @@ from atlas_ops.catalog.model import Catalog
 from atlas_ops.render import (
     alertmanager,
     autoscalers,
+    configmaps,
     coverage,
     dashboards,
     dialect_schema,
     kubernetes,
     native,
     prometheus,
+    provisioning,
     rules,
     runbooks,
     runtimes,
@@ -33,6 +35,7 @@ RENDERERS: tuple[Renderer, ...] = (
     alertmanager.render,
     prometheus.render,
     dashboards.render,
+    provisioning.render,
     kubernetes.render,
     runtimes.render,
     dialect_schema.render,
@@ -41,7 +44,8 @@ RENDERERS: tuple[Renderer, ...] = (
 
 def render(catalog: Catalog, settings: Settings) -> dict[str, str]:
     """Return `{path from the top of the repository: text}` for every file that is generated as a whole."""
-    return {path: text for renderer in RENDERERS for path, text in renderer(catalog, settings).items()}
+    files = {path: text for renderer in RENDERERS for path, text in renderer(catalog, settings).items()}
+    return files | configmaps.render(files)
 
 
 def facts(catalog: Catalog) -> dict[str, str]:

@@ -101,6 +101,8 @@ class Links:
 
     grafana: str = "http://127.0.0.1:3000"
     alertmanager: str = "http://127.0.0.1:9093"
+    prometheus: str = "http://127.0.0.1:9090"
+    """As Grafana reaches it: its data source is printed with it."""
     pager: str = f"http://{DEFAULT_PAGER}"
     """Public address of the pager: runbooks and incidents live there, and Alertmanager posts to its /webhook."""
 
@@ -215,6 +217,7 @@ def _links(section: Section) -> Links:
     links = Links(
         grafana=read_base_url(section, "grafana", default.grafana),
         alertmanager=read_base_url(section, "alertmanager", default.alertmanager),
+        prometheus=read_base_url(section, "prometheus", default.prometheus),
         pager=read_base_url(section, "pager", default.pager),
     )
     section.finish()
