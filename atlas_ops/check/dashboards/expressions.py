@@ -66,8 +66,16 @@ def _labels(expr: parser.Expr, labels: Labels) -> Wrong:
             case parser.AggregateExpr() if node.modifier is not None:
                 yield from _strange(node.modifier.labels, labels.left(node.expr), f"what {node.op} reads has")
             case parser.BinaryExpr() if node.modifier is not None and node.modifier.matching is not None:
-                for side in (node.lhs, node.rhs):
-                    yield from _strange(node.modifier.matching.labels, labels.left(side), f"a side of {node.op} has")
+                yield from _unlike(node, node.modifier.matching, labels)
+
+
+def _unlike(node: parser.BinaryExpr, matching: parser.LabelModifier, labels: Labels) -> Wrong:
+    sides = labels.left(node.lhs), labels.left(node.rhs)
+    if matching.type == parser.LabelModifierType.Include:
+        for side in sides:
+            yield from _strange(matching.labels, side, f"a side of {node.op} has")
+    else:
+        yield from _strange(matching.labels, sides[0] | sides[1], f"what {node.op} compares has")
 
 
 def _strange(named: list[str], known: frozenset[str], whose: str) -> Wrong:
