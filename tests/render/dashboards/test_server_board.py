@@ -1,0 +1,100 @@
+"""The server board tells whether a server is there, what came of asking it, what it runs on, and what it tells.
+
+Queries are asked of a real Prometheus that holds `five_servers`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pytest
+
+from atlas_ops.catalog import build_catalog
+from atlas_ops.catalog.model import Family
+from atlas_ops.catalog.parameters import Parameters
+from atlas_ops.rehearsal.replay import Replay
+from atlas_ops.render import links
+from atlas_ops.render.dashboards.boards import server
+from atlas_ops.render.dashboards.panels import Chart, Number, States, Table, of_fault
+from atlas_ops.settings import Settings
+from tests.render.dashboards.five_servers import BEGAN, asked, panel, started
+
+CATALOG = build_catalog(Parameters())
+BOARD = server.board(CATALOG, Settings())
+
+
+@pytest.fixture(scope="module")
+def replay(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Replay]:
+    with started(tmp_path_factory.mktemp("prometheus")) as replay:
+        yield replay
+
+
+def test_the_band_of_a_server_names_what_came_of_each_scrape(replay: Replay) -> None:
+    band = panel(BOARD, "server-scrape-states", States)
+
+    def words(at: int) -> dict[str, str]:
+        return {who: band.states[value][0] for (who,), value in asked(replay, band.queries[0], "server", at=at).items()}
+
+    now = BEGAN + 79 * 15
+    assert words(BEGAN + 300) == {"a": "ok", "b": "ok", "c": "ok", "d": "disabled", "e": "ok"}
+    assert words(now) == {"a": "ok", "b": "unreachable", "c": "ok", "d": "disabled", "e": "ok"}
+
+
+def test_servers_of_other_models_are_left_out_and_those_that_have_told_no_model_yet_are_not(replay: Replay) -> None:
+    up = panel(BOARD, "server-answers", Number)
+    assert asked(replay, up.query, "server", model="chat") == {("a",): 1.0, ("b",): 0.0, ("d",): 0.0, ("e",): 1.0}
+    assert asked(replay, up.query, "server", server="d") == {("d",): 0.0}
+    assert asked(replay, up.query, "server", model="small", server="c") == {("c",): 1.0}
+
+
+def test_ready_is_who_answers_and_does_not_deny_it(replay: Replay) -> None:
+    band = panel(BOARD, "server-ready-states", States)
+    told = asked(replay, band.queries[0], "server")
+    assert {who: band.states[value][0] for (who,), value in told.items()} == {
+        "a": "ready", "b": "not ready", "c": "ready", "e": "not ready",
+    }  # fmt: skip
+
+
+def test_a_server_that_tells_its_start_shows_its_age(replay: Replay) -> None:
+    assert asked(replay, panel(BOARD, "server-age", Number).query, "server") == {("a",): 7200.0}
+
+
+def test_it_is_named_with_version_track_and_release(replay: Replay) -> None:
+    info, release = panel(BOARD, "server-identity", Table).queries
+    assert set(asked(replay, info, "server", "runtime", "version")) == {("a", "vllm", "0.12.0")}
+    assert set(asked(replay, release, "server", "track", "release")) == {("a", "canary", "r7")}
+
+
+def test_gpus_are_those_of_its_pod_and_on_a_bare_host_those_of_the_host(replay: Replay) -> None:
+    table = panel(BOARD, "server-gpus", Table)
+    busy, memory = table.queries[:2]
+    labels = ("host_name", "gpu", "k8s_pod_name")
+    assert asked(replay, busy, *labels, server="a") == {("n1", "0", "pod-a"): 0.5}
+    assert asked(replay, memory, *labels, server="a") == {("n1", "0", "pod-a"): 0.75}
+    assert asked(replay, busy, *labels, server="c") == {("n3", "0", ""): 0.5}
+    assert asked(replay, busy, *labels, model="chat").keys() == {
+        ("n1", "0", "pod-a"),
+        ("n1", "1", "pod-e"),
+        ("n2", "0", "pod-b"),
+    }
+
+
+def test_memory_is_that_of_the_model_and_of_every_process_in_the_pod(replay: Replay) -> None:
+    of_model, of_processes = panel(BOARD, "server-gpu-memory", Chart).queries
+    assert asked(replay, of_model, "server", "model") == {("a", "chat"): 20.0}
+    assert asked(replay, of_processes, "k8s_pod_name", "process", server="a") == {("pod-a", "python"): 25.0}
+
+
+def test_it_is_said_how_well_each_signal_is_told_and_which_are_missing(replay: Replay) -> None:
+    told = panel(BOARD, "signals-told", Table).queries[0]
+    assert asked(replay, told, "runtime", "quality") == {("vllm", "direct"): 2.0, ("bentoml", "none"): 1.0}
+    missing = panel(BOARD, "signals-unresolved", Table)
+    assert asked(replay, missing.queries[0], "server", "signal").keys() == {("e", "atlas_kv_cache_usage_ratio")}
+    assert missing.empty, "where all is found it has no rows, and says so"
+
+
+def test_the_charts_that_alerts_of_availability_link_to_are_its_last_row() -> None:
+    assert links.BOARD_OF_FAMILY[Family.AVAILABILITY] == BOARD.name
+    assert [shown.key for shown in BOARD.rows[-1].panels] == [
+        of_fault(fault) for fault in CATALOG.of_family(Family.AVAILABILITY)
+    ]
