@@ -17,7 +17,7 @@ from atlas_ops.render import links
 from atlas_ops.render.dashboards.boards import server
 from atlas_ops.render.dashboards.panels import Chart, Number, States, Table, of_fault
 from atlas_ops.settings import Settings
-from tests.render.dashboards.five_servers import BEGAN, asked, panel, started
+from tests.render.dashboards.five_servers import BEGAN, NOW, asked, panel, started
 
 CATALOG = build_catalog(Parameters())
 BOARD = server.board(CATALOG, Settings())
@@ -35,9 +35,8 @@ def test_the_band_of_a_server_names_what_came_of_each_scrape(replay: Replay) -> 
     def words(at: int) -> dict[str, str]:
         return {who: band.states[value][0] for (who,), value in asked(replay, band.queries[0], "server", at=at).items()}
 
-    now = BEGAN + 79 * 15
     assert words(BEGAN + 300) == {"a": "ok", "b": "ok", "c": "ok", "d": "disabled", "e": "ok"}
-    assert words(now) == {"a": "ok", "b": "unreachable", "c": "ok", "d": "disabled", "e": "ok"}
+    assert words(NOW) == {"a": "ok", "b": "unreachable", "c": "ok", "d": "disabled", "e": "ok"}
 
 
 def test_servers_of_other_models_are_left_out_and_those_that_have_told_no_model_yet_are_not(replay: Replay) -> None:
@@ -60,9 +59,20 @@ def test_a_server_that_tells_its_start_shows_its_age(replay: Replay) -> None:
 
 
 def test_it_is_named_with_version_track_and_release(replay: Replay) -> None:
-    info, release = panel(BOARD, "server-identity", Table).queries
+    info, release, workers = panel(BOARD, "server-identity", Table).queries
     assert set(asked(replay, info, "server", "runtime", "version")) == {("a", "vllm", "0.12.0")}
     assert set(asked(replay, release, "server", "track", "release")) == {("a", "canary", "r7")}
+    assert asked(replay, workers, "server") == {("a",): 2.0}
+
+
+def test_what_the_probe_gets_stands_beside_what_the_server_says_of_itself(replay: Replay) -> None:
+    answered = panel(BOARD, "probe-answered", States)
+    words = {
+        at: answered.states[asked(replay, answered.queries[0], "server", at=at)["a",]][0] for at in (BEGAN + 300, NOW)
+    }
+    assert list(words.values()) == ["answered", "failed"]
+    results = panel(BOARD, "probe-results", Chart).queries[0]
+    assert asked(replay, results, "result", server="a") == {("timeout",): 8.0}
 
 
 def test_gpus_are_those_of_its_pod_and_on_a_bare_host_those_of_the_host(replay: Replay) -> None:

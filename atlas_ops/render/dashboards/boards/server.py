@@ -12,6 +12,7 @@ from atlas_ops.render.dashboards.parts import (
     faults,
     latency,
     placement,
+    probes,
     quality,
     queue,
     requests,
@@ -85,6 +86,8 @@ def _requests(settings: Settings) -> Row:
             requests.by_outcome(_BY, *_PICKED),
             requests.present(_BY, *_PICKED),
             requests.rejected(settings.parameters, _BY, *_PICKED),
+            probes.answered(*_PICKED),
+            probes.results(_BY, *_PICKED),
         ),
     )
 

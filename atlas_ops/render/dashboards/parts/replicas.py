@@ -44,6 +44,7 @@ def count(timing: Timing, by: tuple[str, ...], *matchers: str) -> Chart:
         shows="Replicas known in the last hour, those ready, and, where an autoscaler tells it, how many it asks for and may.",
         worry="fewer are ready than are asked for, for longer than a model takes to load.",
         faults=("ModelNotReady", "AutoscalingCascade", "AutoscalerAtMaximum"),
+        empty="for what is asked for, where no autoscaler tells it",
         queries=tuple(Query(expr=expr, legend=f"{legend(by)} {word}") for expr, word in (*counted, *asked)),
         unit="short",
         width=12,

@@ -57,14 +57,12 @@ def load_time(parameters: Parameters, by: tuple[str, ...], *matchers: str) -> Nu
 
 
 def identity(timing: Timing, *matchers: str) -> Table:
-    """Return what each server is: runtime, version, dialect, track and release."""
+    """Return what each server is: runtime, version, dialect, track, release, and how many processes answer at its address."""
     names = (c.SERVER, c.K8S_NAMESPACE, c.K8S_POD, c.HOST_NAME, c.RUNTIME, "version", "dialect", "track", "release")
-    info, release = (
-        membership.of_chosen(membership.told(signal, *matchers, by=by), timing, *matchers)
-        for signal, by in (
-            (s.SERVER_INFO, (c.RUNTIME, "version", "dialect")),
-            (s.SERVER_RELEASE_INFO, (c.RUNTIME, "track", "release")),
-        )
+    told = (
+        (s.SERVER_INFO, (c.RUNTIME, "version", "dialect")),
+        (s.SERVER_RELEASE_INFO, (c.RUNTIME, "track", "release")),
+        (s.SERVER_WORKERS, (c.RUNTIME,)),
     )
     titles = ("Server", "Namespace", "Pod", "Node", "Runtime", "Version", "Dialect", "Track", "Release")
     return Table(
@@ -73,8 +71,14 @@ def identity(timing: Timing, *matchers: str) -> Table:
         shows="The server as its page and Kubernetes name it, and the dialect that the exporter reads it in.",
         worry="the version is not the one that was deployed, or the dialect is not that of the server.",
         faults=("SignalUnresolved",),
-        queries=(Query(expr=info, legend=""), Query(expr=release, legend="")),
-        columns=tuple(Column(source=name, title=title) for name, title in zip(names, titles, strict=True)),
+        queries=tuple(
+            Query(expr=membership.of_chosen(membership.told(signal, *matchers, by=by), timing, *matchers), legend="")
+            for signal, by in told
+        ),
+        columns=(
+            *(Column(source=name, title=title) for name, title in zip(names, titles, strict=True)),
+            Column(source="Value #C", title="Workers", unit="short"),
+        ),
         width=24,
         height=5,
     )
