@@ -1,19 +1,32 @@
-"""Check: every link leads somewhere, anchor included: in Markdown files, and from alerts to runbooks and panels."""
+"""Check: every link leads somewhere: in Markdown files to headings, from alerts and dashboards to runbooks, dashboards and panels."""
 
 from __future__ import annotations
 
 import posixpath
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
 from urllib.parse import unquote, urlsplit
 
+from atlas_ops.catalog import conventions
 from atlas_ops.check import markdown
 from atlas_ops.check.finding import Finding, did_you_mean
 from atlas_ops.check.tree import Tree
 
 _PAGES = ("*.md", "docs/**/*.md", "runbooks/**/*.md", "exporters/**/*.md")
 _RUNBOOK = re.compile(r"https?://\S+?/runbooks/(?P<name>\w+)(?:#(?P<anchor>[\w-]*))?")
-_PANEL = re.compile(r"https?://\S+?/d/(?P<uid>[\w-]+)/[^\s?]*\?viewPanel=(?:panel-)?(?P<panel>\w+)")
+# With templates in it, an address ends nowhere in particular; what follows it chooses nothing.
+_DASHBOARD = re.compile(rf"/d/(?P<uid>{conventions.DASHBOARD_UID_PREFIX}[\w-]+)(?P<rest>(?:(?!/d/).)*)")
+_PANEL = re.compile(r"\bviewPanel=(?:panel-)?(\w+)")
+_CHOICE = re.compile(r"\bvar-(\w+)=")
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class _Board:
+    """What a link to a dashboard can name."""
+
+    panels: frozenset[str]
+    variables: frozenset[str]
 
 
 def check(tree: Tree) -> Iterator[Finding]:
@@ -21,16 +34,13 @@ def check(tree: Tree) -> Iterator[Finding]:
     for path in tree.files(*_PAGES):
         for link in markdown.parse(tree.text(path)).links:
             yield from _markdown_link(tree, path, link)
-    panels = _panels(tree)
+    boards = dict(_boards(tree))
     for path in tree.files("alerts/*", "dashboards/*.json"):
         for number, line in enumerate(tree.text(path).splitlines(), start=1):
             for found in _RUNBOOK.finditer(line):
                 yield from _runbook_link(tree, path, number, found)
-            for found in _PANEL.finditer(line):
-                if (found["uid"], found["panel"]) not in panels:
-                    yield _broken(
-                        path, number, f"links to panel {found['panel']} of the dashboard {found['uid']}, which"
-                    )
+            for found in _DASHBOARD.finditer(line):
+                yield from _dashboard_link(boards, path, number, found)
 
 
 def _runbook_link(tree: Tree, path: str, line: int, found: re.Match[str]) -> Iterator[Finding]:
@@ -69,14 +79,33 @@ def _target(tree: Tree, path: str, line: int, wanted: str, anchor: str) -> Itera
             yield _broken(path, line, f"links to {wanted}#{anchor}, a heading that", near)
 
 
-def _panels(tree: Tree) -> frozenset[tuple[str, str]]:
-    """Return (uid of the dashboard, id of the panel) for every panel."""
-    found: set[tuple[str, str]] = set()
+def _dashboard_link(boards: Mapping[str, _Board], path: str, line: int, found: re.Match[str]) -> Iterator[Finding]:
+    uid, board = found["uid"], boards.get(found["uid"])
+    if board is None:
+        yield _broken(path, line, f"links to the dashboard {uid}, which", did_you_mean(uid, boards))
+        return
+    for panel in _PANEL.findall(found["rest"]):
+        if panel not in board.panels:
+            yield _broken(path, line, f"links to panel {panel} of the dashboard {uid}, which")
+    for variable in _CHOICE.findall(found["rest"]):
+        if variable not in board.variables:
+            near = did_you_mean(variable, board.variables)
+            yield _broken(path, line, f"chooses the variable {variable} of the dashboard {uid}, which", near)
+
+
+def _boards(tree: Tree) -> Iterator[tuple[str, _Board]]:
+    """Return every dashboard by its uid."""
     for path in tree.files("dashboards/*.json"):
         leaves = tree.leaves(path)
-        uid = next((leaf.value for leaf in leaves if leaf.path == ("uid",)), "")
-        found |= {(uid, leaf.value) for leaf in leaves if leaf.key == "id" and leaf.path[-3:-2] == ("panels",)}
-    return frozenset(found)
+        yield (
+            next((leaf.value for leaf in leaves if leaf.path == ("uid",)), ""),
+            _Board(
+                panels=frozenset(leaf.value for leaf in leaves if leaf.key == "id" and leaf.path[-3:-2] == ("panels",)),
+                variables=frozenset(
+                    leaf.value for leaf in leaves if leaf.key == "name" and leaf.path[:2] == ("templating", "list")
+                ),
+            ),
+        )
 
 
 def _broken(path: str, line: int, what: str, near: str = "") -> Finding:

@@ -6,6 +6,8 @@ Used by `boards` and `parts`.
 
 from __future__ import annotations
 
+from functools import reduce
+
 from atlas_ops import promql
 from atlas_ops.catalog import conventions as c
 from atlas_ops.catalog import signals as s
@@ -36,15 +38,24 @@ OF_GPUS = (CLUSTER, NODE, GPU)
 OF_INCIDENTS = (CLUSTER, ALERT, NAMESPACE, MODEL, SERVER, POD, NODE, GPU)
 OF_DRIFT = (CLUSTER, MODEL, FEATURE)
 OF_WATCHERS = (CLUSTER, INSTANCE)
-_TITLES = {
+TITLES = {
     CLUSTER: "Cluster", NAMESPACE: "Namespace", MODEL: "Model", RUNTIME: "Runtime", SERVER: "Server", POD: "Pod", NODE: "Node",
     GPU: "GPU", ALERT: "Alert", FEATURE: "Feature", INSTANCE: "Exporter",
 }  # fmt: skip
+"""{variable: what people call it}."""
 
 
 def picked(*names: str) -> tuple[str, ...]:
     """Return the matchers for what is chosen in these variables."""
     return tuple(f'{LABELS[name]}=~"${name}"' for name in names)
+
+
+def or_all(expr: str, *labels: str) -> str:
+    """Return PromQL that writes `All` for labels that a series does not have, for links that choose by them.
+
+    An empty choice would select what has no such label; Grafana reads `All` as the choice of everything.
+    """
+    return reduce(lambda inner, label: promql.label_replace(inner, label, "All", label), labels, expr)
 
 
 def of_models() -> tuple[Variable, ...]:
@@ -106,4 +117,4 @@ def _chain(metric: str, *names: str) -> tuple[Variable, ...]:
 
 def _variable(name: str, metric: str, above: tuple[str, ...], *matchers: str) -> Variable:
     selected = promql.select(metric, *matchers, *picked(*above))
-    return Variable(name=name, title=_TITLES[name], label=LABELS[name], metric=selected)
+    return Variable(name=name, title=TITLES[name], label=LABELS[name], metric=selected)

@@ -3,11 +3,33 @@
 from __future__ import annotations
 
 from atlas_ops.catalog.model import Catalog
-from atlas_ops.render.dashboards.boards import capacity_cost, gpu_node, latency, model, server, slo
+from atlas_ops.render.dashboards.boards import (
+    atlas,
+    capacity_cost,
+    drift,
+    fleet,
+    gpu_node,
+    incident,
+    latency,
+    model,
+    server,
+    slo,
+)
 from atlas_ops.render.dashboards.panels import Board
 from atlas_ops.settings import Settings
 
-_BUILDERS = (model.board, server.board, latency.board, slo.board, gpu_node.board, capacity_cost.board)
+_BUILDERS = (
+    fleet.board,
+    model.board,
+    server.board,
+    gpu_node.board,
+    latency.board,
+    capacity_cost.board,
+    slo.board,
+    drift.board,
+    incident.board,
+    atlas.board,
+)
 
 
 def build(catalog: Catalog, settings: Settings) -> tuple[Board, ...]:

@@ -1,0 +1,97 @@
+"""What there is, one row each: the models with what their users feel, and the nodes with what their GPUs do."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from string import ascii_uppercase
+
+from atlas_ops import promql
+from atlas_ops.catalog import conventions as c
+from atlas_ops.catalog import signals as s
+from atlas_ops.catalog.faults import burn
+from atlas_ops.catalog.faults.hardware.throttling import BRAKE_SHARE, THERMAL_SHARE
+from atlas_ops.catalog.parameters import Parameters
+from atlas_ops.render.dashboards import variables as v
+from atlas_ops.render.dashboards.panels import GRID_WIDTH, Column, Limit, Link, Query, Table
+from atlas_ops.render.dashboards.parts import alerts, levels
+from atlas_ops.render.dashboards.parts.gpus import WHOLE, greatest
+from atlas_ops.render.dashboards.parts.requests import WINDOW
+
+_MODEL = (c.K8S_NAMESPACE, c.MODEL)
+_NODE = (c.HOST_NAME,)
+_ANY = Limit(value=1)
+_Figure = tuple[str, str, str, Limit | None]
+"""(title, PromQL, unit, limit)."""
+
+
+def models(parameters: Parameters, *matchers: str) -> Table:
+    """Return one row for each model: how much it does, how well, and how full it is."""
+    by, present = ", ".join(_MODEL), promql.select(s.REQUESTS_RUNNING, *matchers)
+    figures: tuple[_Figure, ...] = (
+        ("Alerts", alerts.about_each(_MODEL, present, *matchers), "short", _ANY),
+        ("Servers", f"count by ({by}) ({present})", "short", None),
+        ("Requests", promql.sum_by(_MODEL, promql.rate(s.REQUESTS, WINDOW, *matchers)), "reqps", None),
+        *(_kept(level, parameters, *matchers) for level in levels.LEVELS),
+        ("Waiting", promql.sum_by(_MODEL, promql.select(s.REQUESTS_WAITING, *matchers)), "short", None),
+        ("Fullest KV cache", f"max by ({by}) ({promql.select(s.KV_CACHE_USAGE, *matchers)})", "percentunit", None),
+    )
+    own = Link(title="This model", board="model", variables={v.NAMESPACE: c.K8S_NAMESPACE, v.MODEL: c.MODEL})
+    return Table(
+        key="models",
+        title="Models",
+        shows="Each model that servers tell of: alerts that fire, requests, the share of the last minutes that kept each promise.",
+        worry="a share is below what was promised, or requests wait and do not become fewer.",
+        faults=tuple(level.fault for level in levels.LEVELS),
+        queries=tuple(Query(expr=v.or_all(expr, *_MODEL), legend="") for _, expr, _, _ in figures),
+        columns=(
+            Column(source=c.MODEL, title="Model", links=(own,)),
+            Column(source=c.K8S_NAMESPACE, title="Namespace"),
+            *_columns(figures),
+        ),
+        width=GRID_WIDTH,
+    )
+
+
+def _kept(level: levels.Level, parameters: Parameters, *matchers: str) -> _Figure:
+    window = burn.PAGE_BURNS[0].short
+    bad, every = (
+        promql.sum_by(_MODEL, promql.select(name(window), *matchers))
+        for name in (level.recorded.bad_name, level.recorded.all_name)
+    )
+    promised = Limit(value=max(level.target(objective) for objective in parameters.objectives), below=True)
+    return level.title, f"1 - {bad} / {every}", "percentunit", promised
+
+
+def nodes(parameters: Parameters, *matchers: str) -> Table:
+    """Return one row for each node with GPUs."""
+    listed = greatest((c.HOST_NAME, c.GPU, c.UUID), promql.select(s.GPU_UP, WHOLE, *matchers))
+    held = Limit(value=parameters.limits.throttled_time_ratio)
+    figures: tuple[_Figure, ...] = (
+        ("Alerts", alerts.about_each(_NODE, listed, *matchers), "short", _ANY),
+        ("GPUs", f"count by ({c.HOST_NAME}) ({listed})", "short", None),
+        ("Answer", promql.sum_by(_NODE, listed), "short", None),
+        ("Hottest", greatest(_NODE, promql.select(s.GPU_TEMPERATURE, *matchers)), "celsius", None),
+        ("Held down by heat", greatest(_NODE, promql.select(THERMAL_SHARE, *matchers)), "percentunit", held),
+        ("By the power brake", greatest(_NODE, promql.select(BRAKE_SHARE, *matchers)), "percentunit", held),
+        ("Power", promql.sum_by(_NODE, promql.select(s.GPU_POWER, WHOLE, *matchers)), "watt", None),
+        ("Busy", f"avg by ({c.HOST_NAME}) ({promql.select(s.GPU_UTILIZATION, WHOLE, *matchers)})", "percentunit", None),
+    )
+    own = Link(title="This node", board="gpu-node", variables={v.NODE: c.HOST_NAME})
+    return Table(
+        key="nodes",
+        title="Nodes with GPUs",
+        shows="Each node: alerts that fire, GPUs and how many of them answer, and how its GPUs are doing.",
+        worry="fewer GPUs answer than there are, or clocks are held down by heat or by the power brake.",
+        faults=("GpuLost", "GpuThermalThrottling", "GpuPowerBrake"),
+        empty="without GPUs",
+        queries=tuple(Query(expr=expr, legend="") for _, expr, _, _ in figures),
+        columns=(Column(source=c.HOST_NAME, title="Node", links=(own,)), *_columns(figures)),
+        width=GRID_WIDTH,
+    )
+
+
+def _columns(figures: Sequence[_Figure]) -> tuple[Column, ...]:
+    return tuple(
+        Column(source=f"Value #{letter}", title=title, unit=unit, limit=limit)
+        for letter, (title, _, unit, limit) in zip(ascii_uppercase, figures, strict=False)
+    )
