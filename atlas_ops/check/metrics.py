@@ -14,9 +14,9 @@ from atlas_ops.catalog.parameters import Timing
 from atlas_ops.check import metric_names
 from atlas_ops.check.finding import Finding, did_you_mean
 from atlas_ops.check.tree import Leaf, Tree
+from atlas_ops.expressions.firing import BY_PROMETHEUS
 
 _FILES = ("alerts/*.yaml", "alerts/*.yml", "tests/alerts/*/*_test.yaml")
-_BY_PROMETHEUS = ("up", "ALERTS", "ALERTS_FOR_STATE")
 # In a command or a sentence, not in a path; a name that goes on as a pattern, such as `atlas_pager_.*`, is none yet.
 _IN_PROSE = re.compile(r"(?<![\w:/.-])(?:[a-z]+:)?atlas_[\w:]*[^\W_](?![\w:*(/]|\.\w)")
 
@@ -51,7 +51,7 @@ def _known(catalog: Catalog) -> frozenset[str]:
     signals = {series for signal in catalog.signals for series in signal.series}
     recordings = {recording.name for fault in catalog.faults for recording in fault.recordings}
     recordings |= {recording.name for recording in autoscalers.recordings(Timing())}
-    return frozenset(signals | recordings | {*_BY_PROMETHEUS, *autoscalers.FOREIGN})
+    return frozenset(signals | recordings | {*BY_PROMETHEUS, *autoscalers.FOREIGN})
 
 
 def _expression(leaf: Leaf) -> str:

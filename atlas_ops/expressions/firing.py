@@ -11,14 +11,15 @@ from dataclasses import dataclass, field
 
 import promql_parser as parser
 
+from atlas_ops.catalog import by_prometheus
 from atlas_ops.catalog import conventions as c
 from atlas_ops.catalog.model import Signal
 from atlas_ops.expressions.supply import Supply, accepts
 
 _ALWAYS = ("absent", "absent_over_time", "time", "vector")
 """Functions that give a result where their argument has none."""
-BY_PROMETHEUS = ("up", "ALERTS", "ALERTS_FOR_STATE")
-"""Series that Prometheus makes by itself."""
+BY_PROMETHEUS = (*by_prometheus.ALERTS, *by_prometheus.SERIES)
+"""Series that nobody has to publish."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 import promql_parser as parser
 
-from atlas_ops.catalog import autoscalers, conventions
+from atlas_ops.catalog import autoscalers, by_prometheus, conventions
 from atlas_ops.catalog.dialects import load
 from atlas_ops.catalog.model import Catalog
 from atlas_ops.expressions.firing import Firing
@@ -48,10 +48,10 @@ def judge(catalog: Catalog, written: Mapping[str, parser.Expr] | None = None, di
         for name, signal in series.items()
     }
     published |= {name: frozenset(labels) for name, labels in autoscalers.FOREIGN.items()}
-    published["up"] = ATTACHED
+    published |= {name: ATTACHED | {*labels} for name, labels in by_prometheus.SERIES.items()}
     # What an alert may carry: every label of every signal, and its own.
     carried = frozenset[str]().union(*published.values(), conventions.ALERT_LABELS, _OF_ALERTS)
-    published |= dict.fromkeys(("ALERTS", "ALERTS_FOR_STATE"), carried)
+    published |= dict.fromkeys(by_prometheus.ALERTS, carried)
     return Judge(
         firing=Firing(series=series, recorded=known, foreign=frozenset(autoscalers.FOREIGN)),
         labels=Labels(published, known),
