@@ -223,6 +223,7 @@ class _Server(ThreadingHTTPServer):
 
 class _Handler(BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
+    wbufsize = -1  # one packet for an answer: a second one would wait for the receipt of the first
     server: _Server
 
     def do_GET(self) -> None:
