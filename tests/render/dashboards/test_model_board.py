@@ -14,10 +14,11 @@ from atlas_ops.catalog import build_catalog
 from atlas_ops.catalog.limits import Limits
 from atlas_ops.catalog.parameters import Objective, Parameters
 from atlas_ops.rehearsal.replay import Replay
+from atlas_ops.render.dashboards import coverage
 from atlas_ops.render.dashboards.boards import model
 from atlas_ops.render.dashboards.boards import server as server_board
-from atlas_ops.render.dashboards.panels import Board, Chart, Column, Gauge, Number, Table
-from atlas_ops.settings import Settings
+from atlas_ops.render.dashboards.panels import Board, Chart, Column, Gauge, Note, Number, Table
+from atlas_ops.settings import Server, Settings
 from tests.render.dashboards.five_servers import asked, panel, started
 
 
@@ -28,6 +29,7 @@ def replay(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Replay]:
 
 
 PARAMETERS = Parameters()
+CATALOG = build_catalog(PARAMETERS)
 
 
 def board(parameters: Parameters = PARAMETERS) -> Board:
@@ -133,7 +135,21 @@ def test_the_share_of_first_tokens_in_time_holds_each_model_to_its_own_objective
     assert 'model!~"small.*"' in second
 
 
-def test_a_column_without_a_title_stays_hidden() -> None:
+def test_the_state_of_a_replica_is_shown_as_a_word() -> None:
     table = panel(board(), "replicas-table", Table)
     assert Column(source="state", title="Last scrape") in table.columns
     assert "Value #A" not in {column.source for column in table.columns}, "it is 1 for every replica"
+
+
+def test_servers_that_know_no_tokens_are_shown_without_what_is_about_tokens() -> None:
+    settings = Settings(servers=(Server(url="http://127.0.0.1:3000", runtime="bentoml"),))
+    boards = (model.board(CATALOG, settings), server_board.board(CATALOG, settings))
+    for one in coverage.covered(boards, CATALOG, settings):
+        shown = {panel.key: panel for row in one.rows for panel in row.panels}
+        assert not {key for key in shown if key.startswith(("tokens-", "first-token-", "kv-cache-", "prefix-"))}
+        assert {"requests-answered", "requests-by-outcome", "queue-batch-size", "whole-request-within"} <= shown.keys()
+        note = shown[coverage.KEY]
+        assert isinstance(note, Note)
+        assert "Tokens per second, in and out" in note.text
+    table = panel(coverage.covered(boards[:1], CATALOG, settings)[0], "replicas-table", Table)
+    assert [query.legend for query in table.queries] == ["last scrape", "ready", "requests per second", "running"]

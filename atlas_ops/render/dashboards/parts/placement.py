@@ -41,7 +41,9 @@ def gpus(timing: Timing, *matchers: str) -> Table:
         worry="one is idle while the others are busy, or its memory is full.",
         faults=("GpuLost", "GpuThermalThrottling", "GpuMemoryLeak"),
         empty="where no exporter sees the GPUs of the server's node",
-        queries=tuple(Query(expr=expr, legend="") for expr in values),
+        queries=tuple(
+            Query(expr=expr, legend=title.lower()) for expr, (_, title, _) in zip(values, figures, strict=True)
+        ),
         columns=(
             *(Column(source=label, title=title, links=(_TO_GPU,) if label == c.GPU else ()) for label, title in labels),
             *(

@@ -61,13 +61,12 @@ def table(timing: Timing, *matchers: str) -> Table:
         shows="One line for each replica known in the last hour. A click on the server leads to its own dashboard.",
         worry="one is not ready, or does less than the others while requests wait.",
         faults=("ModelServerDown", "ModelNotReady", "ReplicaStraggler"),
-        queries=tuple(Query(expr=expr, legend="") for expr, _, _, _ in values),
+        queries=tuple(Query(expr=expr, legend=title.lower()) for expr, title, _, _ in values),
         columns=(
             *columns,
             *(
                 Column(source=f"Value #{letter}", title=title, unit=unit, limit=limit)
-                for letter, (_, title, unit, limit) in zip("ABCDEFG", values, strict=True)
-                if title
+                for letter, (_, title, unit, limit) in zip("BCDEFG", values[1:], strict=True)
             ),
         ),
         width=24,
@@ -85,7 +84,7 @@ _LABELS: tuple[tuple[str, str, tuple[Link, ...]], ...] = (
 
 
 def _values(timing: Timing, *matchers: str) -> tuple[tuple[str, str, str, Limit | None], ...]:
-    """Return (PromQL, title, unit, limit) of each; one without a title is there for its labels."""
+    """Return (PromQL, title, unit, limit) of each; the first is there for its labels."""
     by = c.SERVER_LABELS
     state = f"({membership.told(s.SERVER_SCRAPE_STATE, *matchers, by=('state',))} == 1)"
     running, waiting = (
@@ -96,7 +95,7 @@ def _values(timing: Timing, *matchers: str) -> tuple[tuple[str, str, str, Limit 
     )
     kv_cache = f"max by ({', '.join(by)}) ({promql.select(s.KV_CACHE_USAGE, *matchers)})"
     return (
-        (membership.with_model(state, timing, *matchers, keeping=("state",)), "", "", None),
+        (membership.with_model(state, timing, *matchers, keeping=("state",)), "Last scrape", "", None),
         (membership.ready(timing, *matchers), "Ready", YES_NO, YES),
         (requests, "Requests per second", "reqps", None),
         (running, "Running", "short", None),

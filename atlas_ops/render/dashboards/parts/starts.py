@@ -60,9 +60,9 @@ def identity(timing: Timing, *matchers: str) -> Table:
     """Return what each server is: runtime, version, dialect, track, release, and how many processes answer at its address."""
     names = (c.SERVER, c.K8S_NAMESPACE, c.K8S_POD, c.HOST_NAME, c.RUNTIME, "version", "dialect", "track", "release")
     told = (
-        (s.SERVER_INFO, (c.RUNTIME, "version", "dialect")),
-        (s.SERVER_RELEASE_INFO, (c.RUNTIME, "track", "release")),
-        (s.SERVER_WORKERS, (c.RUNTIME,)),
+        (s.SERVER_INFO, "version", (c.RUNTIME, "version", "dialect")),
+        (s.SERVER_RELEASE_INFO, "release", (c.RUNTIME, "track", "release")),
+        (s.SERVER_WORKERS, "workers", (c.RUNTIME,)),
     )
     titles = ("Server", "Namespace", "Pod", "Node", "Runtime", "Version", "Dialect", "Track", "Release")
     return Table(
@@ -72,8 +72,8 @@ def identity(timing: Timing, *matchers: str) -> Table:
         worry="the version is not the one that was deployed, or the dialect is not that of the server.",
         faults=("SignalUnresolved",),
         queries=tuple(
-            Query(expr=membership.of_chosen(membership.told(signal, *matchers, by=by), timing, *matchers), legend="")
-            for signal, by in told
+            Query(expr=membership.of_chosen(membership.told(signal, *matchers, by=by), timing, *matchers), legend=word)
+            for signal, word, by in told
         ),
         columns=(
             *(Column(source=name, title=title) for name, title in zip(names, titles, strict=True)),
