@@ -25,7 +25,9 @@ def board(catalog: Catalog, settings: Settings) -> Board:
         variables=variables.of_gpus(),
         rows=(
             Row(key="now", title="Now", panels=_now(parameters)),
-            Row(key="users", title="Who uses them", panels=(gpu_users.table(_OF_CLUSTERS, *_PICKED),)),
+            Row(
+                key="users", title="Who uses them", panels=(gpu_users.table(parameters.timing, _OF_CLUSTERS, *_PICKED),)
+            ),
             Row(key="throttling", title="What holds the clocks down", panels=_throttling()),
             Row(key="heat", title="Heat, power and clocks", panels=_heat(parameters)),
             Row(key="use", title="Use", panels=_use()),

@@ -5,7 +5,9 @@ from __future__ import annotations
 from atlas_ops import promql
 from atlas_ops.catalog import conventions as c
 from atlas_ops.catalog import signals as s
+from atlas_ops.catalog.parameters import Timing
 from atlas_ops.render.dashboards.panels import Column, Link, Query, Table
+from atlas_ops.render.dashboards.parts import membership
 from atlas_ops.render.dashboards.parts.gpus import BY_GPU
 from atlas_ops.render.dashboards.variables import LABELS, MODEL, NAMESPACE, SERVER
 
@@ -13,7 +15,7 @@ _PLACE = (c.HOST_NAME, c.K8S_NAMESPACE, c.K8S_POD)
 """Where servers and GPUs meet."""
 
 
-def table(of_clusters: tuple[str, ...], *matchers: str) -> Table:
+def table(timing: Timing, of_clusters: tuple[str, ...], *matchers: str) -> Table:
     """Return who uses each GPU or instance, and how much of its memory they hold; servers are found by their pod."""
     who = (*BY_GPU, *_PLACE[1:], c.K8S_CONTAINER, c.SYSTEMD_UNIT)
     held = promql.sum_by(who, promql.select(s.GPU_PROCESS_MEMORY, *matchers))
@@ -26,7 +28,7 @@ def table(of_clusters: tuple[str, ...], *matchers: str) -> Table:
         worry="somebody holds a GPU who should not, or a server does not hold the one that it was given.",
         faults=("GpuIdleAllocated", "GpuMemoryLeak"),
         empty="while nobody holds a GPU",
-        queries=(Query(expr=_users(who, of_clusters, matchers), legend=""), Query(expr=held, legend="")),
+        queries=(Query(expr=_users(timing, who, of_clusters, matchers), legend=""), Query(expr=held, legend="")),
         columns=(
             Column(source=c.HOST_NAME, title="Node"),
             Column(source=c.GPU, title="GPU"),
@@ -44,13 +46,13 @@ def table(of_clusters: tuple[str, ...], *matchers: str) -> Table:
     )
 
 
-def _users(who: tuple[str, ...], of_clusters: tuple[str, ...], matchers: tuple[str, ...]) -> str:
+def _users(timing: Timing, who: tuple[str, ...], of_clusters: tuple[str, ...], matchers: tuple[str, ...]) -> str:
     told = f"group by ({', '.join((*who, 'sharing'))}) ({promql.select(s.GPU_WORKLOAD_INFO, *matchers)})"
-    running = promql.select(s.REQUESTS_RUNNING, f'{c.K8S_POD}!=""', *of_clusters)
+    members = membership.members(timing, f'{c.K8S_POD}!=""', *of_clusters)
     place = ", ".join(_PLACE)
     # One server for each pod: a join takes no more, and a pod with several is rare.
-    servers = f"topk by ({place}) (1, group by ({place}, {c.MODEL}, {c.SERVER}) ({running}))"
-    return f"{told} * on ({place}) group_left ({c.MODEL}, {c.SERVER}) {servers}\nor\n{told}"
+    servers = f"topk by ({place}) (1, group by ({place}, {c.MODEL}, {c.SERVER}) ({members}))"
+    return f"{told} * on ({place}) group_left ({c.MODEL}, {c.SERVER}) {servers}\nor on ({', '.join(who)})\n{told}"
 
 
 def _link(board: str, *variables: str) -> Link:
