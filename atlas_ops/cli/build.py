@@ -13,7 +13,8 @@ from atlas_ops.errors import AtlasError, EnvironmentProblem, UsageError
 from atlas_ops.render import runbooks
 
 _EPILOG = """\
-What is written: alerts/ (rules, Alertmanager's and Prometheus's configuration), dashboards/, exporters/deploy/ (the
+What is written: alerts/ (rules, Alertmanager's and Prometheus's configuration), dashboards/ (JSON to import, files for
+Grafana's provisioning, ConfigMaps), exporters/deploy/ (the
 exporter in Kubernetes), and the facts block of every runbook that is there; the prose of a runbook stays as it is. Files
 that are right already are not touched.
 
