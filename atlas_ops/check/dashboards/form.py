@@ -9,15 +9,14 @@ import re
 from collections.abc import Iterator
 
 from atlas_ops.check.dashboards.reading import Dashboard, Mistake, Part, named
+from atlas_ops.render.dashboards.grafana import SCHEMA_VERSION
+from atlas_ops.render.dashboards.shapes import DATASOURCE
 
-SCHEMA_VERSION = 39
-"""Grafana 11.0's."""
 KINDS = (
     "timeseries", "stat", "gauge", "bargauge", "heatmap", "state-timeline", "status-history", "histogram", "barchart",
     "piechart", "table", "text", "row",
 )  # fmt: skip
 """Panels of Grafana 11 and later; those made with Angular, such as `graph` and `singlestat`, are gone."""
-DATASOURCE = {"type": "prometheus", "uid": "${datasource}"}
 _WITH_UNIT = ("timeseries", "stat", "gauge", "bargauge", "histogram", "barchart", "piechart")
 _QUIET = ("row", "text")
 _UID = re.compile(r"[A-Za-z0-9_-]{1,40}")

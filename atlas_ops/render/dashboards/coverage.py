@@ -16,6 +16,7 @@ from atlas_ops.expressions import parsed
 from atlas_ops.expressions.judge import judge
 from atlas_ops.expressions.placeholders import filled
 from atlas_ops.render.dashboards import panels as p
+from atlas_ops.render.dashboards.grid import full_lines
 from atlas_ops.settings import Settings
 
 KEY = "left-out"
@@ -53,7 +54,7 @@ def _board(board: p.Board, why: Why, linked: frozenset[str]) -> p.Board:
 
 def _row(row: p.Row, why: Why, linked: frozenset[str], lacking: Lacking) -> p.Row:
     panels = tuple(left for panel in row.panels if (left := _panel(panel, why, linked, lacking)) is not None)
-    return dataclasses.replace(row, panels=panels if len(panels) == len(row.panels) else tuple(_filling(panels)))
+    return dataclasses.replace(row, panels=panels if len(panels) == len(row.panels) else full_lines(panels))
 
 
 def _panel(panel: p.Panel, why: Why, linked: frozenset[str], lacking: Lacking) -> p.Panel | None:
@@ -91,20 +92,6 @@ def _columns(columns: Sequence[p.Column], kept: Sequence[int]) -> Iterator[p.Col
 
 def _value(place: int) -> str:
     return f"Value #{ascii_uppercase[place]}"
-
-
-def _filling(panels: Sequence[p.Panel]) -> Iterator[p.Panel]:
-    """Widen panels until every line of theirs is full again."""
-    lines: list[list[p.Panel]] = []
-    for panel in panels:
-        if lines and sum(one.width for one in (*lines[-1], panel)) <= p.GRID_WIDTH:
-            lines[-1].append(panel)
-        else:
-            lines.append([panel])
-    for line in lines:
-        each, rest = divmod(p.GRID_WIDTH - sum(panel.width for panel in line), len(line))
-        for place, panel in enumerate(line):
-            yield dataclasses.replace(panel, width=panel.width + each + (place < rest))
 
 
 def _name(query: p.Query) -> str:

@@ -1,9 +1,9 @@
-"""Where panels lie on Grafana's grid. Called by `grafana`."""
+"""Where panels lie on Grafana's grid. Called by `grafana`, and by what makes rows of a number of panels not known before."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
 
 from atlas_ops.render.dashboards.panels import GRID_WIDTH, Panel, Row
 
@@ -31,3 +31,24 @@ def placed(rows: tuple[Row, ...]) -> Iterator[tuple[Row | Panel, Place]]:
             yield panel, Place(x=x, y=y, width=panel.width, height=panel.height)
             x, line = x + panel.width, max(line, panel.height)
         y += line
+
+
+def full_lines(panels: Sequence[Panel]) -> tuple[Panel, ...]:
+    """Return the panels of a row, widened where they would not fill a line."""
+    return tuple(panel for line in _lines(panels) for panel in _full(line))
+
+
+def _lines(panels: Sequence[Panel]) -> Iterator[list[Panel]]:
+    line: list[Panel] = []
+    for panel in panels:
+        if sum(one.width for one in (*line, panel)) > GRID_WIDTH:
+            yield line
+            line = []
+        line.append(panel)
+    yield line
+
+
+def _full(line: Sequence[Panel]) -> Iterator[Panel]:
+    each, rest = divmod(GRID_WIDTH - sum(panel.width for panel in line), max(len(line), 1))
+    for place, panel in enumerate(line):
+        yield replace(panel, width=panel.width + each + (place < rest))

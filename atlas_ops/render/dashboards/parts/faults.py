@@ -3,21 +3,21 @@
 from __future__ import annotations
 
 from atlas_ops.catalog.model import Catalog, Family, Fault
-from atlas_ops.render.dashboards.panels import GRID_WIDTH, Chart, Limit, Query, Row, of_fault
+from atlas_ops.render.dashboards.grid import full_lines
+from atlas_ops.render.dashboards.panels import Chart, Limit, Query, Row, of_fault
 
 
 def row(family: Family, catalog: Catalog) -> Row:
     """Return the row of a family."""
     faults = catalog.of_family(family)
-    width = GRID_WIDTH // min(len(faults), 3)
     return Row(
         key=f"faults-{family.value}",
         title=f"What the faults of {family.value} are judged by",
-        panels=tuple(_panel(fault, width) for fault in faults),
+        panels=full_lines([_panel(fault) for fault in faults]),
     )
 
 
-def _panel(fault: Fault, width: int) -> Chart:
+def _panel(fault: Fault) -> Chart:
     panel = fault.panel
     return Chart(
         key=of_fault(fault),
@@ -28,5 +28,4 @@ def _panel(fault: Fault, width: int) -> Chart:
         queries=tuple(Query(expr=expr, legend=legend) for expr, legend in panel.queries),
         unit=panel.unit,
         limit=None if panel.limit is None else Limit(value=panel.limit),
-        width=width,
     )
