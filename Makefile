@@ -19,7 +19,7 @@ INSTALL_MISSING := if [ -n "$$missing" ]; then \
 PARALLEL := --numprocesses=2 --dist=loadfile
 PIP_INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check
 
-.PHONY: help setup setup-dev system system-dev demo gameday test test-wheel test-servers check build wheel bench bench-translate bench-rules mutants fuzz clean
+.PHONY: help setup setup-dev system system-dev system-preview demo gameday preview test test-wheel test-servers test-browser check build wheel bench bench-translate bench-rules mutants fuzz clean
 
 help: ## Show this help
 	@echo "usage: make TARGET"; echo
@@ -30,6 +30,9 @@ demo: setup ## Show a fault become a page on this machine (ARGS="--scenario NAME
 
 gameday: setup ## Play every scenario live and print a table: two hours (ARGS="--jobs 4 --only capacity" for less)
 	$(BIN)/python benchmarks/gameday.py $(ARGS)
+
+preview: setup build/preview/dist/index.html ## Show the dashboards in a browser, without a Grafana (ARGS="--prometheus URL" for another than this machine's)
+	$(BIN)/atlas-ops preview $(ARGS)
 
 test: setup-dev ## Run every test: unit, promtool, and end to end on real servers (ARGS goes to pytest)
 	$(BIN)/python -m pytest $(PARALLEL) $(ARGS)
@@ -52,6 +55,12 @@ test-servers: setup-dev ## Run real vLLM, llama.cpp, Ray Serve, KServe, MLServer
 	command -v java >/dev/null || missing="$$missing openjdk-17-jre-headless"; \
 	$(INSTALL_MISSING)
 	$(BIN)/python -m tests.nightly $(ARGS)
+
+# An hour of every scenario for each fault: half an hour of both cores.
+test-browser: setup-dev build/preview/dist/index.html ## Draw every dashboard in Chromium, in calm and in each fault (ARGS="--screenshots DIR")
+	@missing=""; command -v chromium >/dev/null || missing=chromium; $(INSTALL_MISSING)
+	$(PIP_INSTALL) --editable '.[browser]'
+	$(BIN)/python -m pytest $(PARALLEL) tests/browser $(ARGS)
 
 check: setup-dev ## Lint, types, layers, and that rules, dashboards, runbooks and links belong together
 	$(BIN)/ruff check
@@ -109,6 +118,23 @@ $(VENV)/.ready-dev: pyproject.toml $(VENV)/.ready
 build/servers/bentoml/.installed: tests/nightly/install.py $(VENV)/.ready-dev
 	$(BIN)/python -c 'from tests.nightly.install import install; install("bentoml")'
 	touch $@
+
+# Built beside the sources, so that dashboards/ stays what is shipped: 475 MB of packages, a minute or two.
+build/preview/node_modules/.ready: dashboards/preview/package.json dashboards/preview/package-lock.json dashboards/preview/.npmrc | system-preview
+	@echo "installing Grafana's packages into build/preview (475 MB)"
+	mkdir -p build/preview && cp $^ build/preview
+	cd build/preview && npm ci --loglevel=error
+	touch $@
+
+build/preview/dist/index.html: build/preview/node_modules/.ready $(shell find dashboards/preview -name '*.ts*' -o -name '*.html' -o -name '*.js')
+	rm -rf build/preview/src && cp -r dashboards/preview/. build/preview
+	cd build/preview && npm run --silent build -- --logLevel warn
+
+system-preview:
+	@missing=""; \
+	command -v node >/dev/null || missing="$$missing nodejs"; \
+	command -v npm >/dev/null || missing="$$missing npm"; \
+	$(INSTALL_MISSING)
 
 # Debian's own names; the version of Prometheus there (2.42) is the oldest that the rules support.
 system:

@@ -26,6 +26,7 @@ COMMANDS = (
     ("explain", "say what an alert watches, why, for which runtimes, and what to do"),
     ("pager", "turn Alertmanager's webhooks into Slack pages with a filled-in runbook"),
     ("demo", "run the whole way from a fault to a page on this machine"),
+    ("preview", "show the dashboards in a browser, without a Grafana"),
     ("rehearse", "play every fault and every look-alike through the rules, and say what was told"),
     ("simulate", "run a fleet of model servers and GPUs that does not exist"),
     ("unpack", "copy the shipped rules, dashboards, runbooks and dialects into a folder"),

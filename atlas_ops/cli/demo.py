@@ -13,9 +13,11 @@ from types import FrameType
 
 from atlas_ops.catalog import build_catalog
 from atlas_ops.cli.exporter_settings import servers_from_flags
+from atlas_ops.render import dashboards
 from atlas_ops.simulator import SCENARIOS, Scenario, scenario_by_name
 from atlas_ops.stage.demo import Demo, Result, running
 from atlas_ops.stage.observer import Step
+from atlas_ops.stage.preview import Preview, built_page
 
 _EPILOG = """\
 What runs: a simulated fleet of two vLLM servers and two GPUs, and for real: the exporter, Prometheus, Alertmanager, the
@@ -75,8 +77,11 @@ def run(args: argparse.Namespace) -> int:
         folder = args.folder or Path(cleanup.enter_context(tempfile.TemporaryDirectory(prefix="atlas-ops-demo-")))
         folder.mkdir(parents=True, exist_ok=True)
         print(f"starting: simulator, exporter, Prometheus, Alertmanager, pager ({folder})", flush=True)
-        with running(folder, scenario, servers=servers, traces=args.traces, tell=_tell) as demo:
-            _introduce(demo)
+        with (
+            running(folder, scenario, servers=servers, traces=args.traces, tell=_tell) as demo,
+            _preview(demo) as preview,
+        ):
+            _introduce(demo, preview)
             result = demo.run(active_seconds=args.seconds)
             _report(result)
             if not args.once:
@@ -98,13 +103,24 @@ def _list() -> None:
             print(f"  {scenario.name:{width}}  {raises}{scenario.description}")
 
 
-def _introduce(demo: Demo) -> None:
+def _preview(demo: Demo) -> contextlib.AbstractContextManager[Preview | None]:
+    """Return the preview of the dashboards, where its page is built."""
+    page, settings = built_page(), demo.stack.settings
+    if page is None:
+        return contextlib.nullcontext()
+    texts = dashboards.render(build_catalog(settings.parameters), settings)
+    return Preview(texts, settings, page=page, prometheus=demo.stack.addresses.prometheus)
+
+
+def _introduce(demo: Demo, preview: Preview | None) -> None:
     addresses = demo.stack.addresses
     print("settings profile: demo (every window a twentieth of production's; not for production)")
     print(f"  exporter      {addresses.exporter}/metrics")
     print(f"  Prometheus    {addresses.prometheus}/alerts")
     print(f"  Alertmanager  {addresses.alertmanager}")
     print(f"  pager         {addresses.pager}/   (incidents and runbooks)")
+    if preview is not None:
+        print(f"  dashboards    {preview.url}")
     scenario, pace = demo.scenario, demo.pace
     print(f"scenario: {scenario.name}: {scenario.description}")
     print(f"  {pace.calm:.0f} s of calm, then {pace.active:.0f} s for what happens (here a minute takes three seconds)")

@@ -1,0 +1,93 @@
+"""A dashboard as it stands in the browser."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from urllib.parse import urlencode
+
+from playwright.sync_api import Locator, Page
+
+SETTLE_MS = 120_000
+PAINT_MS = 500
+"""From the last answer to the last stroke of a chart."""
+_COLUMNS = """
+(panel, [from, middle, to]) => {
+  // The picture between two moments (shares of the width), column by column, averaged: what is drawn there on the whole.
+  const canvas = panel.querySelector('canvas');
+  const context = canvas.getContext('2d');
+  const area = panel.querySelector('.u-over')?.getBoundingClientRect() ?? canvas.getBoundingClientRect();
+  const outer = canvas.getBoundingClientRect();
+  const scale = canvas.width / outer.width;
+  const left = (area.left - outer.left) * scale, width = area.width * scale;
+  const height = Math.round(area.height * scale), top = Math.round((area.top - outer.top) * scale);
+  const mean = (start, end) => {
+    const x = Math.round(left + start * width), wide = Math.max(1, Math.round((end - start) * width));
+    const { data } = context.getImageData(x, top, wide, height);
+    const sums = new Float64Array(height * 4);
+    for (let place = 0; place < data.length; place += 4) {
+      const row = Math.floor(place / 4 / wide);
+      const alpha = data[place + 3] / 255;
+      for (let channel = 0; channel < 3; channel++) sums[row * 4 + channel] += data[place + channel] * alpha / wide;
+    }
+    return sums;
+  };
+  const apart = (one, other) => one.reduce((sum, value, place) => sum + Math.abs(value - other[place]), 0) / height;
+  const calm = [mean(0.05, from / 2), mean(from / 2, from)];
+  const fault = mean(middle, to);
+  return [apart(...calm), Math.min(...calm.map((one) => apart(one, fault)))];
+}
+"""
+
+
+class Shown:
+    """An opened dashboard, with all of its data."""
+
+    def __init__(self, page: Page, errors: list[str]) -> None:
+        self._page = page
+        self._errors = errors
+
+    @classmethod
+    def opened(cls, page: Page, url: str, query: Mapping[str, float | str]) -> Shown:
+        """Open a dashboard and wait until every panel has its answer. Times in Unix seconds."""
+        errors: list[str] = []
+        page.on("pageerror", lambda error: errors.append(str(error)))
+        moments = {name: str(round(float(query[name]) * 1000)) for name in ("from", "to")}
+        page.goto(f"{url}?{urlencode({**query, **moments})}")
+        page.wait_for_function("document.documentElement.dataset.settled === 'true'", timeout=SETTLE_MS)
+        page.wait_for_timeout(PAINT_MS)
+        return cls(page, errors)
+
+    @property
+    def panels(self) -> dict[str, Locator]:
+        """Every panel by its title."""
+        found = self._page.locator("[data-panel]").all()
+        return {panel.locator("h2").first.inner_text() if panel.locator("h2").count() else "": panel for panel in found}
+
+    @property
+    def complaints(self) -> list[str]:
+        """What is wrong: errors of queries and of panels, exceptions of the page."""
+        marks = self._page.locator('[data-testid*="Panel status error"], [data-testid*="Alert error"]')
+        return [*self._errors, *(mark.locator("xpath=ancestor::*[@data-panel]").inner_text() for mark in marks.all())]
+
+    @property
+    def missing(self) -> list[str]:
+        """What the preview itself says that it does not show."""
+        return self._page.locator("[data-missing]").all_inner_texts()
+
+    def without_data(self) -> list[str]:
+        """Return the titles of panels that show nothing."""
+        return [title for title, panel in self.panels.items() if "No data" in panel.inner_text()]
+
+    def screenshot(self, path: Path) -> None:
+        """Take a picture of the whole page."""
+        self._page.screenshot(path=path, full_page=True)
+
+    def differences(self, *, calm_to: float, fault_from: float, fault_to: float) -> tuple[float, float]:
+        """Return how far the only panel's picture differs within the calm, and between calm and fault.
+
+        All are shares of the panel's width; the same scale of values holds for all of it.
+        """
+        panel = self._page.locator("[data-panel]").first
+        calm, fault = panel.evaluate(_COLUMNS, [calm_to, fault_from, fault_to])
+        return float(calm), float(fault)

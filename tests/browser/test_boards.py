@@ -1,0 +1,42 @@
+"""Every dashboard in a browser, with the data of a fleet at which nothing is wrong."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from playwright.sync_api import Page
+
+from atlas_ops import settings as settings_module
+from atlas_ops.catalog import build_catalog
+from atlas_ops.render import dashboards
+from atlas_ops.settings import Settings
+
+from .rehearsed import Rehearsed, rehearsed
+from .shown import Shown
+
+_DEFAULT = settings_module.parse("")
+BOARDS = {
+    path: json.loads(text) for path, text in dashboards.render(build_catalog(_DEFAULT.parameters), _DEFAULT).items()
+}
+
+
+@pytest.fixture(scope="module")
+def calm(settings: Settings, built: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Rehearsed]:
+    with rehearsed("calm", settings, built, tmp_path_factory.mktemp("calm")) as found:
+        yield found
+
+
+@pytest.mark.parametrize("path", BOARDS)
+def test_a_dashboard_is_drawn_without_an_error_and_all_of_it_is_shown(
+    path: str, calm: Rehearsed, page: Page, screenshots: Path
+) -> None:
+    board = BOARDS[path]
+    end = calm.play.fault_to
+    shown = Shown.opened(page, f"{calm.url}/d/{board['uid']}", {"from": end - 3600, "to": end})
+    shown.screenshot(screenshots / f"{Path(path).stem}.png")
+    assert shown.complaints == []
+    assert shown.missing == []
+    assert {panel["title"] for panel in board["panels"] if panel["type"] != "row"} <= shown.panels.keys()

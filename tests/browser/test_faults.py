@@ -1,0 +1,45 @@
+"""Every fault in a browser: the panel that its alert links to looks otherwise than before it."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from playwright.sync_api import Page
+
+from atlas_ops.catalog import build_catalog
+from atlas_ops.render import links
+from atlas_ops.render.dashboards import panels
+from atlas_ops.settings import Settings
+from atlas_ops.simulator import SCENARIOS, Scenario
+
+from .rehearsed import rehearsed
+from .shown import Shown
+
+FAULTS = [scenario for scenario in SCENARIOS if scenario.expected_fault]
+LEAST = 0.5
+"""Of a difference that an eye sees: a thin line that moves makes about 1.5."""
+
+
+@pytest.mark.parametrize("scenario", FAULTS, ids=lambda scenario: scenario.name)
+def test_the_panel_that_an_alert_links_to_shows_the_fault(
+    scenario: Scenario, settings: Settings, built: Path, tmp_path: Path, page: Page, screenshots: Path
+) -> None:
+    fault = next(one for one in build_catalog(settings.parameters).faults if one.name == scenario.expected_fault)
+    uid = links.uid(links.BOARD_OF_FAMILY[fault.family])
+    panel = str(panels.panel_id(panels.of_fault(fault)))
+    with rehearsed(scenario.name, settings, built, tmp_path) as found:
+        play = found.play
+        moments = {"from": play.began, "to": play.evaluations.end}
+        shown = Shown.opened(page, f"{found.url}/d/{uid}", {**moments, "viewPanel": panel})
+        shown.screenshot(screenshots / f"fault-{scenario.name}.png")
+        assert shown.complaints == []
+
+        def share(time: float) -> float:
+            return (time - play.began) / (play.evaluations.end - play.began)
+
+        middle = (play.fault_from + play.fault_to) / 2
+        calm, changed = shown.differences(
+            calm_to=share(play.fault_from), fault_from=share(middle), fault_to=share(play.fault_to)
+        )
+    assert changed > max(2 * calm, LEAST), f"{calm=:.2f} {changed=:.2f}"
