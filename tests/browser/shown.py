@@ -73,7 +73,8 @@ class Shown:
     @property
     def missing(self) -> list[str]:
         """What the preview itself says that it does not show."""
-        return self._page.locator("[data-missing]").all_inner_texts()
+        found: list[str] = self._page.locator("[data-missing]").all_inner_texts()
+        return found
 
     def without_data(self) -> list[str]:
         """Return the titles of panels that show nothing."""
