@@ -6,6 +6,7 @@ side of `or`, the left one of `unless`.
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
@@ -43,8 +44,9 @@ class Firing:
     def dead(self, expr: parser.Expr, supplies: Sequence[Supply]) -> Iterator[tuple[parser.Expr, tuple[str, ...]]]:
         """Yield the alternatives of `expr` that give a result on no runtime, with the reasons of the nearest one."""
         for part in _alternatives(expr):
-            reasons = [self.lacking(part, supply) for supply in supplies]
-            if all(reasons):
+            # The first runtime that can give one ends the search: few expressions are dead.
+            reasons = list(itertools.takewhile(bool, (self.lacking(part, supply) for supply in supplies)))
+            if len(reasons) == len(supplies):
                 yield part, min(reasons, key=len)
 
     def silent(self, expr: parser.Expr, supplies: Sequence[Supply]) -> tuple[str, ...]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Iterator, Mapping
 
 import promql_parser as parser
@@ -27,7 +28,7 @@ Wrong = Iterator[tuple[str, str]]
 def wrong(text: str, judged: Judge) -> Wrong:
     """Say what is wrong with an expression; what follows from a mistake is not told beside it."""
     try:
-        expr = parser.parse(filled(text))
+        expr = _tree(text)
     except ValueError as error:
         yield f"`{text}` is no PromQL: {error}", "mend the expression"
         return
@@ -41,9 +42,14 @@ def wrong(text: str, judged: Judge) -> Wrong:
 def left(text: str, judged: Judge) -> frozenset[str] | None:
     """Return the labels that a result of the expression may have; None where that cannot be said."""
     try:
-        return judged.labels.left(parser.parse(filled(text))) | EXTRA
+        return judged.labels.left(_tree(text)) | EXTRA
     except (ValueError, KeyError):
         return None
+
+
+@functools.lru_cache(maxsize=1024)
+def _tree(text: str) -> parser.Expr:
+    return parser.parse(filled(text))
 
 
 def _metrics(expr: parser.Expr, firing: Firing) -> Wrong:

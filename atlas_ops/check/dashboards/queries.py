@@ -37,7 +37,7 @@ def check(dashboard: Dashboard, judged: Judge) -> Iterator[Mistake]:
         mistakes = list(expressions.wrong(asked.expr, judged))
         for message, next_step in mistakes:
             yield asked.part.mistake(asked.key, f"{asked.of}: {message}", next_step)
-        if not mistakes:
+        if asked.named and not mistakes:
             yield from _read(asked.part, asked.key, asked.of, asked.named, expressions.left(asked.expr, judged))
     for panel in dashboard.panels:
         yield from _links(panel, judged)
@@ -83,10 +83,10 @@ def _left(panel: Part, judged: Judge) -> Mapping[str, frozenset[str]] | None:
 
 
 def _links(panel: Part, judged: Judge) -> Iterator[Mistake]:
-    left = _left(panel, judged)
     for part in panel.part("fieldConfig").objects():
         wanted = tuple(_OF_SERIES.findall(part.text("url")))
-        if wanted and left is not None:
+        left = _left(panel, judged) if wanted else None
+        if left is not None:
             yield from _read(part, "url", f"a link of {named(panel)}", wanted, frozenset().union(*left.values()))
 
 
