@@ -76,6 +76,7 @@ def cold_starts(by: tuple[str, ...], *matchers: str, parameters: Parameters, wid
         shows="How long the slowest server took from its start until it was ready, and what is usual: how soon a replica helps.",
         worry="it is a multiple of the usual.",
         faults=("ColdStartSlow",),
+        empty="until a start has been seen from its beginning",
         queries=(
             Query(expr=f"max by ({', '.join(by)}) ({promql.select(LOAD, *matchers)})", legend=legend(by)),
             Query(

@@ -74,7 +74,7 @@ def present(by: tuple[str, ...], *matchers: str, width: int = 12) -> Chart:
             "Requests running and waiting, as servers count them, and arrivals a second times their time in the server. The two "
             "agree while what comes also goes; a request is timed when it is over."
         ),
-        worry="more are counted than computed for long: requests come and do not end. Fewer: not all that is timed is counted.",
+        worry="more are counted than computed for long: requests come and do not end.",
         faults=("EngineStalled", "QueueBacklog"),
         queries=(
             Query(expr=f"{running} + {waiting} or {running}", legend=f"{legend(by)} counted"),

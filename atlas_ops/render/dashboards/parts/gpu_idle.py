@@ -8,13 +8,11 @@ from atlas_ops.catalog import signals as s
 from atlas_ops.catalog.faults.cost.idle import BUSIEST, IDLE_SINCE
 from atlas_ops.catalog.faults.hardware.owner import OWNER
 from atlas_ops.catalog.parameters import Parameters
-from atlas_ops.render.dashboards.panels import Chart, Column, Limit, Link, Number, Query, Table
-from atlas_ops.render.dashboards.parts.gpus import columns
-from atlas_ops.render.dashboards.variables import GPU, NODE
+from atlas_ops.render.dashboards.panels import Chart, Column, Limit, Number, Query, Table
+from atlas_ops.render.dashboards.parts.gpus import TO_GPU, columns
 
 _GPU = ", ".join(c.GPU_LABELS)
 _OWNER = f"{c.K8S_NAMESPACE}, {c.K8S_POD}"
-_TO_GPU = Link(title="This GPU", board="gpu-node", variables={NODE: c.HOST_NAME, GPU: c.GPU})
 
 
 def now(*matchers: str, parameters: Parameters) -> Number:
@@ -69,7 +67,7 @@ def each(*matchers: str, parameters: Parameters, width: int = 16) -> Table:
         empty="while every GPU that somebody holds is at work",
         queries=tuple(Query(expr=expr, legend="") for expr, _, _, _ in figures),
         columns=(
-            *(Column(source=label, title=title, links=(_TO_GPU,) if label == c.GPU else ()) for label, title in labels),
+            *(Column(source=label, title=title, links=(TO_GPU,) if label == c.GPU else ()) for label, title in labels),
             *columns((title, unit, limit) for _, title, unit, limit in figures),
         ),
         width=width,

@@ -21,7 +21,7 @@ def table(timing: Timing, of_clusters: tuple[str, ...], *matchers: str) -> Table
     held = promql.sum_by(who, promql.select(s.GPU_PROCESS_MEMORY, *matchers))
     return Table(
         key="gpu-users",
-        title="Who uses them",
+        title="Pods and servers on the GPUs",
         shows=(
             "Pods, or units of systemd, that hold a GPU, with the model server in the pod (one of them, where there are several)."
         ),

@@ -16,6 +16,7 @@ from atlas_ops.catalog.parameters import Parameters
 from atlas_ops.render.dashboards.panels import Column, Limit, Link, Number, Palette, Query, States, Table
 from atlas_ops.render.dashboards.variables import GPU, NODE
 
+TO_GPU = Link(title="This GPU", board="gpu-node", variables={NODE: c.HOST_NAME, GPU: c.GPU})
 BY_GPU = (c.HOST_NAME, c.GPU, c.MIG)
 ANY = Limit(value=1)
 """Of counts that should be zero."""
@@ -117,6 +118,7 @@ def health(by: tuple[str, ...], *matchers: str, width: int = 24) -> States:
         faults=("GpuLost", "GpuRecoveryRequired"),
         queries=(Query(expr=f"{action} or {up} - 1", legend=named(by)),),
         states=_HEALTH,
+        links=(TO_GPU,),
         width=width,
     )
 
@@ -135,7 +137,6 @@ def each(*matchers: str, parameters: Parameters) -> Table:
     )
     by, shown = (c.HOST_NAME, c.GPU), (*matchers, WHOLE)
     what = Query(expr=f"group by ({', '.join((*by, 'name'))}) ({promql.select(s.GPU_INFO, *shown)})", legend="")
-    own = Link(title="This GPU alone", board="gpu-node", variables={NODE: c.HOST_NAME, GPU: c.GPU})
     return Table(
         key="gpus",
         title="GPUs",
@@ -148,7 +149,7 @@ def each(*matchers: str, parameters: Parameters) -> Table:
         ),
         columns=(
             Column(source=c.HOST_NAME, title="Node"),
-            Column(source=c.GPU, title="GPU", links=(own,)),
+            Column(source=c.GPU, title="GPU", links=(TO_GPU,)),
             Column(source="name", title="Part"),
             *columns(((title, unit, limit) for title, _, unit, limit in figures), after=1),
         ),

@@ -65,6 +65,7 @@ def margin(by: tuple[str, ...], *matchers: str, width: int = 8) -> Chart:
         faults=("GpuThermalThrottling",),
         queries=(query(by, promql.select(s.GPU_TEMPERATURE_MARGIN, *matchers)),),
         unit="celsius",
+        limit=Limit(value=0, below=True),
         width=width,
     )
 

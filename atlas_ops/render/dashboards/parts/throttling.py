@@ -5,7 +5,7 @@ from __future__ import annotations
 from atlas_ops import promql
 from atlas_ops.catalog import signals as s
 from atlas_ops.render.dashboards.panels import Bars, Chart, Number, Palette, Query, States
-from atlas_ops.render.dashboards.parts.gpus import ANY, BY_GPU, greatest, named
+from atlas_ops.render.dashboards.parts.gpus import ANY, BY_GPU, TO_GPU, greatest, named
 from atlas_ops.render.dashboards.parts.requests import WINDOW
 
 _HARMFUL = "hw_slowdown|hw_thermal|hw_power_brake|sw_thermal"
@@ -68,6 +68,7 @@ def states(by: tuple[str, ...], *matchers: str, width: int = 12) -> States:
         faults=("GpuThermalThrottling", "GpuPowerBrake"),
         queries=(Query(expr=greatest(by, active), legend=named(by)),),
         states={0.0: ("At full clock", Palette.GOOD), **words},
+        links=(TO_GPU,),
         width=width,
     )
 
