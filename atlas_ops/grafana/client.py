@@ -13,8 +13,9 @@ from atlas_ops.grafana.wire import Answer, Json, Wire
 
 MOST_UID_CHARACTERS = 40
 MOST_MESSAGE_CHARACTERS = 500
-_SEARCH_LIMIT = 5000
-"""The most hits that Grafana gives at a time."""
+_PAGE, _MOST_PAGES = 5000, 20
+"""The most hits that Grafana gives at a time, and how often it is asked for more."""
+_CONFLICTS = (409, 412)
 _AGAIN = "run the command again: it reads what is there by then"
 _NEXT_STEPS = {
     "version-mismatch": _AGAIN,
@@ -65,25 +66,32 @@ class Grafana:
             )
         return str(answer.fields.get("version", ""))
 
-    def folder(self, uid: str) -> Folder | None:
-        """Return the folder with this uid."""
-        answer = self._wire.ask(f"/api/folders/{quote(uid, safe='')}")
-        if answer.status == 404:
-            return None
-        return _folder(_fields(answer, f"the folder {uid} cannot be read"))
+    def folders(self) -> tuple[Folder, ...]:
+        """Return every folder that the account may see.
 
-    def folders_called(self, title: str) -> tuple[Folder, ...]:
-        """Return the folders with this title."""
-        answer = self._wire.ask(f"/api/search?type=dash-folder&limit={_SEARCH_LIMIT}&query={quote(title, safe='')}")
-        if answer.status != 200 or not isinstance(answer.body, list):
-            raise _refused(answer, "folders cannot be looked for")
-        hits = [_folder(hit) for hit in answer.body if isinstance(hit, dict)]
-        return tuple(hit for hit in hits if hit.title == title)
+        Asked for by its uid, a folder that is not there is forbidden to an Editor, as is one that he may not see.
+        """
+        found: list[Folder] = []
+        for page in range(1, _MOST_PAGES + 1):
+            answer = self._wire.ask(f"/api/search?type=dash-folder&limit={_PAGE}&page={page}")
+            if answer.status != 200 or not isinstance(answer.body, list):
+                raise _refused(answer, "folders cannot be looked for")
+            found += [_folder(hit) for hit in answer.body if isinstance(hit, dict)]
+            if len(answer.body) < _PAGE:
+                break
+        return tuple(found)
 
     def make_folder(self, folder: Folder) -> None:
-        """Make a folder at the top level."""
+        """Make a folder at the top level, unless there is one with its uid that the search has not found yet."""
         answer = self._wire.tell("/api/folders", {"uid": folder.uid, "title": folder.title})
-        _fields(answer, f"the folder {folder.title!r} cannot be made")
+        what = f"the folder {folder.title!r} cannot be made"
+        if answer.status in _CONFLICTS:
+            if self._wire.ask(f"/api/folders/{quote(folder.uid, safe='')}").status != 200:
+                raise _refused(
+                    answer, what, "let the service account see that folder (folders:read), or give another --folder"
+                )
+        else:
+            _fields(answer, what)
 
     def dashboard(self, uid: str) -> Stored | None:
         """Return the dashboard with this uid."""
@@ -124,8 +132,8 @@ def _fields(answer: Answer, what: str) -> Json:
     return answer.fields
 
 
-def _refused(answer: Answer, what: str) -> Refused:
-    return Refused(f"{what}: {answer.message} (HTTP {answer.status})", next_step=_next_step(answer))
+def _refused(answer: Answer, what: str, next_step: str = "") -> Refused:
+    return Refused(f"{what}: {answer.message} (HTTP {answer.status})", next_step=next_step or _next_step(answer))
 
 
 def _next_step(answer: Answer) -> str:
@@ -136,7 +144,7 @@ def _next_step(answer: Answer) -> str:
         )
     if answer.status == 404:
         return "check --url: a Grafana that has been found does not know this call"
-    if answer.status in (409, 412):
+    if answer.status in _CONFLICTS:
         return _NEXT_STEPS.get(str(answer.fields.get("status")), _AGAIN)
     if answer.status == 429 or answer.status >= 500:
         return "look into Grafana's log; then run the command again: what is written by then is left alone"

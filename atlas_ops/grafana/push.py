@@ -52,15 +52,13 @@ class Outcome:
 
 
 def folder(grafana: Grafana, title: str, *, dry_run: bool) -> tuple[Folder, bool]:
-    """Return the folder with this title, and whether it is new: it is made when there is none, but for a dry run.
+    """Return the folder of this title, and whether it is new: it is made when there is none, but for a dry run.
 
-    Refused when several have this title, or it cannot be made.
+    One that we made counts whatever it is called now. Refused when several have the title, or it cannot be made.
     """
     wanted = Folder(uid=folder_uid(title), title=title)
-    there = grafana.folder(wanted.uid)
-    if there is not None:
-        return there, False
-    called = grafana.folders_called(title)
+    there = grafana.folders()
+    called = [found for found in there if found.uid == wanted.uid] or [found for found in there if found.title == title]
     if len(called) > 1:
         uids = ", ".join(found.uid for found in called)
         raise Refused(

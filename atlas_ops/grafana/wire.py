@@ -65,7 +65,7 @@ class Wire:
 
     def tell(self, path: str, body: Json) -> Answer:
         """Write something, at most once. EnvironmentProblem when there is no answer of Grafana's."""
-        return self._answer("POST", path, json.dumps(body, ensure_ascii=False).encode(), _NOT_DONE, secret=True)
+        return self._answer("POST", path, json.dumps(body).encode(), _NOT_DONE, secret=True)
 
     def close(self) -> None:
         """Give the connections back."""
@@ -123,16 +123,12 @@ class Wire:
             raise self.problem(
                 f"the token is not taken: {read.message}",
                 "make a token for a service account of the organisation that the dashboards belong to "
-                "(Administration > Users and access > Service accounts), and put it into GRAFANA_TOKEN",
+                "(Administration > Users and access > Service accounts), and put it into GRAFANA_TOKEN or the file of GRAFANA_TOKEN_FILE",
             )
         return read
 
     def _unreachable(self, error: Exception) -> EnvironmentProblem:
-        found: Exception | str = error
-        while isinstance(found, urllib3.exceptions.HTTPError) and isinstance(
-            reason := getattr(found, "reason", None), Exception
-        ):
-            found = reason
+        found = error.__cause__ or error  # the operating system's words, without those of the library around them
         if isinstance(error, urllib3.exceptions.SSLError):
             return self.problem(
                 f"TLS failed: {found}",

@@ -1,7 +1,8 @@
 """A strict stand-in for Grafana's HTTP API: it keeps folders and dashboards, and refuses what Grafana refuses.
 
 It behaves as Grafana 11 with a SQL database: a dashboard is stored as it came, with its own id and version; `overwrite` also
-takes the place of another dashboard of the same title. It knows nothing of atlas-ops.
+takes the place of another dashboard of the same title. The token's account is an Editor: a folder that is not there is
+forbidden to it when it is asked for by its uid. It knows nothing of atlas-ops.
 """
 
 from __future__ import annotations
@@ -45,6 +46,8 @@ class GrafanaStandIn:
         self.dashboards: dict[str, Kept] = {}
         self.folders: dict[str, str] = {}
         """{uid: title}"""
+        self.unindexed: set[str] = set()
+        """Uids of folders that the search does not find yet."""
         self.minimum_refresh = ""
         self.calls: list[tuple[str, str]] = []
         self.sent_tokens: list[str] = []
@@ -133,7 +136,7 @@ class GrafanaStandIn:
 
     def _folder(self, uid: str) -> Answer:
         if uid not in self.folders:
-            return refusal(404, "folder not found", status="not-found")
+            return rules.forbidden("folders:read")  # "not found" is for whoever may see every folder: an Admin
         return Answer(
             body={"id": 1, "uid": uid, "title": self.folders[uid], "url": f"/dashboards/f/{uid}", "version": 1}
         )
@@ -142,16 +145,25 @@ class GrafanaStandIn:
         uid = command.get("uid") or f"made-{next(self._ids)}"
         if uid in self.folders or uid in self.dashboards:
             return refusal(409, "a folder/dashboard with the same uid already exists")
-        self.folders[uid] = command["title"].strip()
+        title = command["title"].strip()
+        if title in self.folders.values():
+            return refusal(409, "a folder with the same name already exists in the current location")
+        self.folders[uid] = title
         return self._folder(uid)
 
     def _search(self, query: dict[str, str]) -> Answer:
         limit = int(query["limit"]) if query.get("limit", "").isdecimal() else 1000
+        page = max(int(query.get("page", 1)), 1)
         if query.get("type") != "dash-folder":
             return Answer(body=[])
-        found = [(uid, title) for uid, title in self.folders.items() if query.get("query", "").lower() in title.lower()]
-        hits = [{"id": 1, "uid": uid, "title": title, "type": "dash-folder", "tags": []} for uid, title in found]
-        return Answer(body=hits[: min(limit, 5000)] if "folders:read" in self.granted else [])
+        words = query.get("query", "").lower()
+        hits = [
+            {"id": 1, "uid": uid, "title": title, "type": "dash-folder", "tags": []}
+            for uid, title in self.folders.items()
+            if words in title.lower() and "folders:read" in self.granted and uid not in self.unindexed
+        ]
+        size = min(limit, 5000)
+        return Answer(body=hits[(page - 1) * size : page * size])
 
     def _dashboard(self, uid: str) -> Answer:
         kept = self.dashboards.get(uid)

@@ -167,6 +167,28 @@ def test_a_folder_that_was_made_and_then_renamed_is_still_found(grafana: Grafana
     assert grafana.folders == {"atlas-ops": "Serving"}
 
 
+def test_a_folder_that_the_search_does_not_find_yet_is_used_all_the_same(grafana: GrafanaStandIn, push: Push) -> None:
+    push()
+    grafana.unindexed.add("atlas-ops")
+    code, said, _ = push()
+    assert (code, counts(said)) == (0, f"{len(UIDS)} unchanged")
+
+
+def test_a_folder_of_the_title_that_the_account_may_not_see_is_told(grafana: GrafanaStandIn, push: Push) -> None:
+    grafana.folders["fe3x9"] = "ML serving"
+    grafana.unindexed.add("fe3x9")
+    code, _, problems = push("--folder", "ML serving")
+    assert code == 1
+    assert "the folder 'ML serving' cannot be made: a folder with the same name already exists" in problems
+    assert "let the service account see that folder" in problems
+
+
+def test_a_folder_is_found_among_many(grafana: GrafanaStandIn, push: Push) -> None:
+    grafana.folders |= {f"f{number}": f"Team {number}" for number in range(5001)}
+    assert push("--folder", "Team 5000")[0] == 0
+    assert {kept.folder_uid for kept in grafana.dashboards.values()} == {"f5000"}
+
+
 def test_two_folders_of_the_title_are_a_question_that_only_a_person_can_answer(
     grafana: GrafanaStandIn, push: Push
 ) -> None:
