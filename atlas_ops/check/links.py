@@ -10,6 +10,7 @@ from urllib.parse import unquote, urlsplit
 
 from atlas_ops.catalog import conventions
 from atlas_ops.check import markdown
+from atlas_ops.check.dashboards.reading import dashboards
 from atlas_ops.check.finding import Finding, did_you_mean
 from atlas_ops.check.tree import Tree
 
@@ -95,17 +96,10 @@ def _dashboard_link(boards: Mapping[str, _Board], path: str, line: int, found: r
 
 def _boards(tree: Tree) -> Iterator[tuple[str, _Board]]:
     """Return every dashboard by its uid."""
-    for path in tree.files("dashboards/*.json"):
-        leaves = tree.leaves(path)
-        yield (
-            next((leaf.value for leaf in leaves if leaf.path == ("uid",)), ""),
-            _Board(
-                panels=frozenset(leaf.value for leaf in leaves if leaf.key == "id" and leaf.path[-3:-2] == ("panels",)),
-                variables=frozenset(
-                    leaf.value for leaf in leaves if leaf.key == "name" and leaf.path[:2] == ("templating", "list")
-                ),
-            ),
-        )
+    for dashboard in dashboards(tree):
+        panels = frozenset(str(panel.body.get("id")) for panel in dashboard.panels)
+        variables = frozenset(variable.text("name") for variable in dashboard.variables)
+        yield dashboard.uid, _Board(panels=panels, variables=variables)
 
 
 def _broken(path: str, line: int, what: str, near: str = "") -> Finding:

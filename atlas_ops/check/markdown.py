@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import itertools
 import re
 import unicodedata
@@ -33,8 +34,9 @@ class Page:
     links: tuple[Link, ...]
 
 
+@functools.lru_cache(maxsize=256)
 def parse(text: str) -> Page:
-    """Read a Markdown file."""
+    """Read a Markdown file; once, however many links lead there."""
     tokens = MarkdownIt("commonmark").enable("table").parse(text)
     headings = tuple(_headings(tokens))
     html = [token for token in _flat(tokens) if token.type in ("html_block", "html_inline")]
