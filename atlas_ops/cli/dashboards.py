@@ -96,27 +96,29 @@ def _wanted(settings: Settings) -> tuple[Dashboard, ...]:
 
 def _pushed(grafana: Grafana, wanted: Sequence[Dashboard], args: argparse.Namespace, url: str) -> int:
     version = grafana.version()
-    place_, new = folder(grafana, args.folder.strip(), dry_run=args.dry_run)
+    target, new = folder(grafana, args.folder.strip(), dry_run=args.dry_run)
     about = " (would be made)" if new and args.dry_run else " (new)" if new else ""
-    print(f"Grafana {version}".strip() + f" at {url}, folder {place_.title}{about}")
+    print(f"Grafana {version or 'of a hidden version'} at {url}, folder {target.title}{about}")
     outcomes: list[Outcome] = []
     try:
-        for outcome in push(grafana, wanted, place_.uid, message=f"atlas-ops {__version__}", dry_run=args.dry_run):
+        for outcome in push(grafana, wanted, target.uid, message=f"atlas-ops {__version__}", dry_run=args.dry_run):
             outcomes.append(outcome)
             print(_line(outcome, dry_run=args.dry_run), flush=True)
+        print(_counts(outcomes, dry_run=args.dry_run))
     except EnvironmentProblem:
-        left = [dashboard.uid for dashboard in wanted[len(outcomes) :]]
-        print(f"not tried, or not known: {', '.join(left)}", flush=True)
-        _tell(outcomes)
+        left = ", ".join(dashboard.uid for dashboard in wanted[len(outcomes) :])
+        print(f"not tried, or not known: {left}", flush=True)
         raise
+    finally:
+        for outcome in outcomes:
+            if outcome.problem:
+                print(f"{outcome.dashboard.uid}: {outcome.problem}", file=sys.stderr)
+    return 1 if any(outcome.problem for outcome in outcomes) else 0
+
+
+def _counts(outcomes: Sequence[Outcome], *, dry_run: bool) -> str:
     counts = Counter(outcome.verdict for outcome in outcomes)
-    print(
-        ", ".join(
-            f"{count} {_word(verdict, dry_run=args.dry_run)}" for verdict in Verdict if (count := counts[verdict])
-        )
-    )
-    _tell(outcomes)
-    return 1 if counts[Verdict.REFUSED] else 0
+    return ", ".join(f"{counts[verdict]} {_word(verdict, dry_run=dry_run)}" for verdict in Verdict if counts[verdict])
 
 
 def _line(outcome: Outcome, *, dry_run: bool) -> str:
@@ -125,12 +127,6 @@ def _line(outcome: Outcome, *, dry_run: bool) -> str:
 
 def _word(verdict: Verdict, *, dry_run: bool) -> str:
     return _DRY.get(verdict, verdict.value) if dry_run else verdict.value
-
-
-def _tell(outcomes: Sequence[Outcome]) -> None:
-    for outcome in outcomes:
-        if outcome.problem:
-            print(f"{outcome.dashboard.uid}: {outcome.problem}", file=sys.stderr)
 
 
 def _url(url: str) -> str:
