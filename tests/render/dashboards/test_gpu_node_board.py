@@ -84,12 +84,14 @@ class Prometheus:
 
 
 def instances(times: np.typing.NDArray[np.int64]) -> Samples:
-    """Return a GPU of 80 GB, half of it in use, all of that by its only instance."""
+    """Return a GPU of 80 GB, half of it in use, all of that by its only instance; and an idle one of the same name elsewhere."""
     values = np.ones(len(times))
     whole = {c.HOST_NAME: CUT, c.GPU: "0", c.UUID: "GPU-cut"}
+    west = {**whole, c.UUID: "GPU-west", "cluster": "west"}
     part = {**whole, c.UUID: "MIG-cut", c.MIG: "3g.40gb"}
     told = {
-        series(s.GPU_UP, **whole): 1.0,
+        series(s.GPU_UP, **whole): 1.0, series(s.GPU_UP, **west): 1.0,
+        series(s.GPU_MEMORY_USED, **west): 0.0, series(s.GPU_MEMORY_TOTAL, **west): 80e9,
         series(s.GPU_MEMORY_USED, **whole): 40e9, series(s.GPU_MEMORY_TOTAL, **whole): 80e9,
         series(s.GPU_MEMORY_USED, **part): 40e9, series(s.GPU_MEMORY_TOTAL, **part): 40e9,
         series(s.GPU_WORKLOAD_INFO, **part, systemd_unit="batch.service", sharing="exclusive"): 1.0,
@@ -129,10 +131,20 @@ def test_a_node_that_does_not_tell_how_many_gpus_it_has_misses_none_of_those_it_
 
 
 def test_instances_are_shown_and_not_counted_beside_the_gpu_that_they_are_part_of(prometheus: Prometheus) -> None:
-    assert prometheus.of("gpu-memory-share", node=CUT) == 0.5
-    assert prometheus.asked(panel(BOARD, "gpu-memory", Chart).queries[0], "gpu", "mig", node=CUT) == {
-        ("0", ""): 0.5,
-        ("0", "3g.40gb"): 1.0,
+    assert prometheus.of("gpu-memory-share", node=CUT) == 0.25
+    assert prometheus.asked(panel(BOARD, "gpu-memory", Chart).queries[0], "mig", "cluster", node=CUT) == {
+        ("", ""): 0.5,
+        ("3g.40gb", ""): 1.0,
+        ("", "west"): 0.0,
+    }
+
+
+def test_nodes_of_one_name_in_two_clusters_are_two(prometheus: Prometheus) -> None:
+    assert prometheus.of("gpus-answering", node=CUT) == 2
+    assert prometheus.of("gpus-answering", node=CUT, cluster="west") == 1
+    assert prometheus.asked(panel(BOARD, "gpu-health", States).queries[0], "cluster", node=CUT).keys() == {
+        ("",),
+        ("west",),
     }
 
 

@@ -10,7 +10,7 @@ from atlas_ops.render.dashboards.panels import Board, Panel, Row
 from atlas_ops.render.dashboards.parts import autoscaling, cache, capacity, cost, faults, gpu_idle
 from atlas_ops.settings import Settings
 
-_BY = (c.K8S_NAMESPACE, c.MODEL)
+_BY = (c.K8S_NAMESPACE, c.MODEL, variables.LABELS[variables.CLUSTER])
 _PICKED = variables.picked(*variables.OF_MODELS)
 _OF_AUTOSCALERS = variables.picked(variables.CLUSTER, variables.MODEL)
 _OF_NAMESPACES = variables.picked(variables.CLUSTER, variables.NAMESPACE)

@@ -13,8 +13,9 @@ from atlas_ops.catalog.faults.capacity.cold_start import LOAD, USUAL_LOAD
 from atlas_ops.catalog.parameters import Parameters
 from atlas_ops.render.dashboards.panels import Chart, Limit, Number, Query
 from atlas_ops.render.dashboards.parts.requests import legend
+from atlas_ops.render.dashboards.variables import CLUSTER, LABELS
 
-_BY_NAME = (c.MODEL,)
+_BY_NAME = (c.MODEL, LABELS[CLUSTER])
 
 
 def missing_now(*matchers: str) -> Number:

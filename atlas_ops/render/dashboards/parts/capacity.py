@@ -13,8 +13,9 @@ from atlas_ops.catalog.model import Signal
 from atlas_ops.catalog.parameters import Parameters
 from atlas_ops.render.dashboards.panels import Bars, Chart, Limit, Link, Number, Query
 from atlas_ops.render.dashboards.parts.requests import WINDOW, legend
-from atlas_ops.render.dashboards.variables import LABELS, MODEL, NAMESPACE
+from atlas_ops.render.dashboards.variables import CLUSTER, LABELS, MODEL, NAMESPACE
 
+_BY_SERVER = (*c.SERVER_LABELS, LABELS[CLUSTER])
 _MODEL = Link(title="This model", board="model", variables={name: LABELS[name] for name in (NAMESPACE, MODEL)})
 
 
@@ -200,7 +201,7 @@ def queue(by: tuple[str, ...], *matchers: str, width: int = 8) -> Chart:
 
 
 def _fullest(by: tuple[str, ...], taken: Signal, places: Signal, *matchers: str) -> str:
-    by_server = (promql.sum_by(c.SERVER_LABELS, promql.select(signal, *matchers)) for signal in (taken, places))
+    by_server = (promql.sum_by(_BY_SERVER, promql.select(signal, *matchers)) for signal in (taken, places))
     return f"max by ({', '.join(by)}) ({' / '.join(by_server)})"
 
 

@@ -11,8 +11,10 @@ from atlas_ops.catalog import signals as s
 from atlas_ops.catalog.faults.cost.tokens import MODEL_POWER, MODEL_TOKENS, SERVER_TOKENS, USUAL_COST, USUAL_TOKENS
 from atlas_ops.render.dashboards.panels import Chart, Number, Query
 from atlas_ops.render.dashboards.parts.requests import legend
+from atlas_ops.render.dashboards.variables import CLUSTER, LABELS
 
-_PLACE = (c.HOST_NAME, c.K8S_NAMESPACE, c.K8S_POD)
+_CLUSTER = LABELS[CLUSTER]
+_PLACE = (c.HOST_NAME, c.K8S_NAMESPACE, c.K8S_POD, _CLUSTER)
 _GPU = ", ".join(c.GPU_LABELS)
 _JOULES_PER_MILLION_TO_KWH = "3.6"
 """A joule for each token is a megajoule for a million of them, and 3.6 MJ are a kilowatt-hour."""
@@ -146,9 +148,11 @@ def _gpus(by: tuple[str, ...], *matchers: str) -> str:
     """Return how many GPUs the servers of each model hold."""
     place, of_pods = ", ".join(_PLACE), f'{c.K8S_POD}!=""'
     alone = promql.select(s.GPU_WORKLOAD_INFO, of_pods, 'sharing="exclusive"')
-    of_pod = f"count by ({place}) (group by ({_GPU}, {c.K8S_NAMESPACE}, {c.K8S_POD}) ({alone}))"
-    free = f"group by ({_GPU}) ({s.GPU_UP}) unless on ({_GPU}) {promql.select(s.GPU_WORKLOAD_INFO, of_pods)}"
-    of_host = f"count by ({c.HOST_NAME}) ({free})"
+    of_pod = f"count by ({place}) (group by ({_GPU}, {c.K8S_NAMESPACE}, {c.K8S_POD}, {_CLUSTER}) ({alone}))"
+    free = (
+        f"group by ({_GPU}, {_CLUSTER}) ({s.GPU_UP}) unless on ({_GPU}) {promql.select(s.GPU_WORKLOAD_INFO, of_pods)}"
+    )
+    of_host = f"count by ({c.HOST_NAME}, {_CLUSTER}) ({free})"
     servers = (
         f"group by ({', '.join(dict.fromkeys((*_PLACE, *c.MODEL_LABELS)))}) ({promql.select(SERVER_TOKENS, *matchers)})"
     )

@@ -6,20 +6,19 @@ from atlas_ops import promql
 from atlas_ops.catalog import conventions as c
 from atlas_ops.catalog import signals as s
 from atlas_ops.render.dashboards.panels import Chart, Column, Limit, Number, Query, Table
-from atlas_ops.render.dashboards.parts.gpus import ANY, columns, greatest, named
+from atlas_ops.render.dashboards.parts.gpus import ANY, BY_WHOLE, PLACE, columns, greatest, named
 from atlas_ops.render.dashboards.parts.requests import WINDOW
 
 _DAY = "1d"
 _DAY_SECONDS = 86_400
 _EVENT = (c.XID, "owner")
-_GPU = (c.HOST_NAME, c.GPU)
 
 
 def xids_of_day(*matchers: str) -> Number:
     """Return how many XIDs came in the last day, each code of each GPU once."""
     # By the time of the last one: their counters are a hundred for each GPU.
     last = promql.select(s.GPU_XID_LAST, 'owner!="application"', *matchers)
-    came = f"time() - {greatest((*_GPU, c.XID), f'max_over_time({last}[{_DAY}])')} < {_DAY_SECONDS}"
+    came = f"time() - {greatest((*BY_WHOLE, c.XID), f'max_over_time({last}[{_DAY}])')} < {_DAY_SECONDS}"
     return Number(
         key="xids-of-day",
         title="XIDs of a day",
@@ -55,12 +54,12 @@ def memory_health(*matchers: str, width: int = 16) -> Table:
         promql.select(s.GPU_ECC_ERRORS, f'type="{kind}"', *matchers) for kind in ("uncorrected", "corrected")
     )
     figures: tuple[tuple[str, str, Limit | None], ...] = (
-        ("Uncorrected", promql.sum_by(_GPU, uncorrected), ANY),
-        ("Corrected", promql.sum_by(_GPU, corrected), None),
-        ("Rows replaced", promql.sum_by(_GPU, promql.select(s.GPU_REMAPPED_ROWS, *matchers)), None),
-        ("Waits for a reset", greatest(_GPU, promql.select(s.GPU_ROW_REMAP_PENDING, *matchers)), ANY),
-        ("Not replaceable", greatest(_GPU, promql.select(s.GPU_ROW_REMAP_FAILURE, *matchers)), ANY),
-        ("Pages retired", promql.sum_by(_GPU, promql.select(s.GPU_RETIRED_PAGES, *matchers)), None),
+        ("Uncorrected", promql.sum_by(BY_WHOLE, uncorrected), None),
+        ("Corrected", promql.sum_by(BY_WHOLE, corrected), None),
+        ("Rows replaced", promql.sum_by(BY_WHOLE, promql.select(s.GPU_REMAPPED_ROWS, *matchers)), None),
+        ("Waits for a reset", greatest(BY_WHOLE, promql.select(s.GPU_ROW_REMAP_PENDING, *matchers)), ANY),
+        ("Not replaceable", greatest(BY_WHOLE, promql.select(s.GPU_ROW_REMAP_FAILURE, *matchers)), ANY),
+        ("Pages retired", promql.sum_by(BY_WHOLE, promql.select(s.GPU_RETIRED_PAGES, *matchers)), None),
     )
     return Table(
         key="gpu-memory-health",
@@ -73,8 +72,7 @@ def memory_health(*matchers: str, width: int = 16) -> Table:
         faults=("GpuMemoryErrors", "GpuRowRemapPending"),
         queries=tuple(Query(expr=expr, legend="") for _, expr, _ in figures),
         columns=(
-            Column(source=c.HOST_NAME, title="Node"),
-            Column(source=c.GPU, title="GPU"),
+            *PLACE,
             *columns((title, "short", limit) for title, _, limit in figures),
         ),
         width=width,
@@ -109,10 +107,9 @@ def xids(by: tuple[str, ...], *matchers: str, width: int = 12) -> Table:
         empty="while no XID has come since the exporter's start",
         queries=(Query(expr=f"{last} * 1000", legend=""),),
         columns=(
-            *(
-                Column(source=label, title=title)
-                for label, title in ((c.HOST_NAME, "Node"), (c.GPU, "GPU"), (c.XID, "XID"), ("owner", "Owner"))
-            ),
+            *PLACE,
+            Column(source=c.XID, title="XID"),
+            Column(source="owner", title="Owner"),
             Column(source="Value #A", title="Last", unit="dateTimeAsIso"),
         ),
         width=width,

@@ -9,7 +9,7 @@ from atlas_ops.catalog.faults.cost.idle import BUSIEST, IDLE_SINCE
 from atlas_ops.catalog.faults.hardware.owner import OWNER
 from atlas_ops.catalog.parameters import Parameters
 from atlas_ops.render.dashboards.panels import Chart, Column, Limit, Number, Query, Table
-from atlas_ops.render.dashboards.parts.gpus import TO_GPU, columns
+from atlas_ops.render.dashboards.parts.gpus import PLACE, columns
 
 _GPU = ", ".join(c.GPU_LABELS)
 _OWNER = f"{c.K8S_NAMESPACE}, {c.K8S_POD}"
@@ -56,7 +56,6 @@ def each(*matchers: str, parameters: Parameters, width: int = 16) -> Table:
         for signal in (s.GPU_MEMORY_USED, s.GPU_POWER)
     )
     limit = Limit(value=parameters.timing.hold(parameters.limits.idle_gpu_seconds))
-    labels = ((c.HOST_NAME, "Node"), (c.GPU, "GPU"), (c.K8S_NAMESPACE, "Namespace"), (c.K8S_POD, "Pod"))
     figures = ((idle, "Idle for", "s", limit), (held, "Memory held", "bytes", None), (drawn, "Power", "watt", None))
     return Table(
         key="gpus-idle-each",
@@ -67,7 +66,9 @@ def each(*matchers: str, parameters: Parameters, width: int = 16) -> Table:
         empty="while every GPU that somebody holds is at work",
         queries=tuple(Query(expr=expr, legend="") for expr, _, _, _ in figures),
         columns=(
-            *(Column(source=label, title=title, links=(TO_GPU,) if label == c.GPU else ()) for label, title in labels),
+            *PLACE,
+            Column(source=c.K8S_NAMESPACE, title="Namespace"),
+            Column(source=c.K8S_POD, title="Pod"),
             *columns((title, unit, limit) for _, title, unit, limit in figures),
         ),
         width=width,

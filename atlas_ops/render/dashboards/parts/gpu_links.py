@@ -3,16 +3,13 @@
 from __future__ import annotations
 
 from atlas_ops import promql
-from atlas_ops.catalog import conventions as c
 from atlas_ops.catalog import signals as s
 from atlas_ops.catalog.faults.hardware.links import NVLINK_RATE, PCIE_BANDWIDTH
 from atlas_ops.catalog.model import Signal
 from atlas_ops.catalog.parameters import Parameters
-from atlas_ops.render.dashboards.panels import Chart, Column, Limit, Query, Table
-from atlas_ops.render.dashboards.parts.gpus import columns, greatest, query
+from atlas_ops.render.dashboards.panels import Chart, Limit, Query, Table
+from atlas_ops.render.dashboards.parts.gpus import BY_WHOLE, PLACE, columns, greatest, query
 from atlas_ops.render.dashboards.parts.requests import WINDOW
-
-_GPU = (c.HOST_NAME, c.GPU)
 
 
 def nvlink_errors(by: tuple[str, ...], *matchers: str, parameters: Parameters, width: int = 12) -> Chart:
@@ -64,10 +61,11 @@ def pcie_links(*matchers: str, width: int = 8) -> Table:
         shows="Generation and lanes in use, and those that GPU and slot could have. Idle GPUs lower their generation.",
         worry="a busy GPU has less than it could.",
         faults=("PcieDegraded",),
-        queries=tuple(Query(expr=greatest(_GPU, promql.select(what, *matchers)), legend="") for _, what, _ in figures),
+        queries=tuple(
+            Query(expr=greatest(BY_WHOLE, promql.select(what, *matchers)), legend="") for _, what, _ in figures
+        ),
         columns=(
-            Column(source=c.HOST_NAME, title="Node"),
-            Column(source=c.GPU, title="GPU"),
+            *PLACE,
             *columns((title, unit, None) for title, _, unit in figures),
         ),
         width=width,

@@ -8,7 +8,7 @@ from atlas_ops import promql
 from atlas_ops.catalog import conventions as c
 from atlas_ops.catalog import signals as s
 from atlas_ops.render.dashboards.panels import Chart, Number, Query
-from atlas_ops.render.dashboards.parts.gpus import WHOLE, greatest, query
+from atlas_ops.render.dashboards.parts.gpus import query, whole
 
 _PROCESS = ("process", "pid", c.K8S_POD)
 _shares = partial(Chart, unit="percentunit", maximum=1.0)
@@ -16,10 +16,7 @@ _shares = partial(Chart, unit="percentunit", maximum=1.0)
 
 def memory_share(*matchers: str) -> Number:
     """Return the share of the GPUs' memory that is in use."""
-    used, total = (
-        f"sum({greatest((c.HOST_NAME, c.GPU, c.UUID), promql.select(signal, *matchers, WHOLE))})"
-        for signal in (s.GPU_MEMORY_USED, s.GPU_MEMORY_TOTAL)
-    )
+    used, total = (f"sum({whole(signal, *matchers)})" for signal in (s.GPU_MEMORY_USED, s.GPU_MEMORY_TOTAL))
     return Number(
         key="gpu-memory-share",
         title="Memory in use",

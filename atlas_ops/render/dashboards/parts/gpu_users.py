@@ -8,16 +8,16 @@ from atlas_ops.catalog import signals as s
 from atlas_ops.catalog.parameters import Timing
 from atlas_ops.render.dashboards.panels import Column, Link, Query, Table
 from atlas_ops.render.dashboards.parts import membership
-from atlas_ops.render.dashboards.parts.gpus import BY_GPU
-from atlas_ops.render.dashboards.variables import LABELS, MODEL, NAMESPACE, SERVER
+from atlas_ops.render.dashboards.parts.gpus import BY_GPU, PLACE
+from atlas_ops.render.dashboards.variables import CLUSTER, LABELS, MODEL, NAMESPACE, SERVER
 
-_PLACE = (c.HOST_NAME, c.K8S_NAMESPACE, c.K8S_POD)
+_PLACE = (c.HOST_NAME, c.K8S_NAMESPACE, c.K8S_POD, LABELS[CLUSTER])
 """Where servers and GPUs meet."""
 
 
 def table(timing: Timing, of_clusters: tuple[str, ...], *matchers: str) -> Table:
     """Return who uses each GPU or instance, and how much of its memory they hold; servers are found by their pod."""
-    who = (*BY_GPU, *_PLACE[1:], c.K8S_CONTAINER, c.SYSTEMD_UNIT)
+    who = (*BY_GPU, c.K8S_NAMESPACE, c.K8S_POD, c.K8S_CONTAINER, c.SYSTEMD_UNIT)
     held = promql.sum_by(who, promql.select(s.GPU_PROCESS_MEMORY, *matchers))
     return Table(
         key="gpu-users",
@@ -30,8 +30,7 @@ def table(timing: Timing, of_clusters: tuple[str, ...], *matchers: str) -> Table
         empty="while nobody holds a GPU",
         queries=(Query(expr=_users(timing, who, of_clusters, matchers), legend=""), Query(expr=held, legend="")),
         columns=(
-            Column(source=c.HOST_NAME, title="Node"),
-            Column(source=c.GPU, title="GPU"),
+            *PLACE,
             Column(source=c.MIG, title="Instance"),
             Column(source=c.K8S_NAMESPACE, title="Namespace"),
             Column(source=c.K8S_POD, title="Pod"),

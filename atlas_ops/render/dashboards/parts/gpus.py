@@ -1,6 +1,6 @@
 """GPUs as a whole: which answer, which have to be recovered, and how each is doing. Its siblings show parts of it.
 
-Series are told by the node, the index and the instance of MIG (`BY_GPU`); what exists of whole GPUs only has no instance.
+Series are told by node, index and instance of MIG (`BY_GPU`), and apart for each cluster; whole GPUs have no instance.
 """
 
 from __future__ import annotations
@@ -12,12 +12,22 @@ from atlas_ops import promql
 from atlas_ops.catalog import conventions as c
 from atlas_ops.catalog import signals as s
 from atlas_ops.catalog.faults.hardware.throttling import CLOCK_LOSS
+from atlas_ops.catalog.model import Signal
 from atlas_ops.catalog.parameters import Parameters
 from atlas_ops.render.dashboards.panels import Column, Limit, Link, Number, Palette, Query, States, Table
-from atlas_ops.render.dashboards.variables import GPU, NODE
+from atlas_ops.render.dashboards.variables import CLUSTER, GPU, LABELS, NODE
 
 TO_GPU = Link(title="This GPU", board="gpu-node", variables={NODE: c.HOST_NAME, GPU: c.GPU})
-BY_GPU = (c.HOST_NAME, c.GPU, c.MIG)
+_CLUSTER = LABELS[CLUSTER]
+BY_NODE = (c.HOST_NAME, _CLUSTER)
+BY_WHOLE = (c.HOST_NAME, c.GPU, _CLUSTER)
+BY_GPU = (c.HOST_NAME, c.GPU, c.MIG, _CLUSTER)
+PLACE = (
+    Column(source=_CLUSTER, title="Cluster"),
+    Column(source=c.HOST_NAME, title="Node"),
+    Column(source=c.GPU, title="GPU", links=(TO_GPU,)),
+)
+"""The first columns of tables about GPUs."""
 ANY = Limit(value=1)
 """Of counts that should be zero."""
 WHOLE = f'{c.MIG}=""'
@@ -36,6 +46,11 @@ _HEALTH = {
 def greatest(by: tuple[str, ...], expr: str) -> str:
     """Return the greatest value for each set of these labels: one line, also where two exporters have told of a GPU."""
     return f"max by ({', '.join(by)}) ({expr})"
+
+
+def whole(signal: Signal, *matchers: str) -> str:
+    """Return the values of whole GPUs, each once, to be added up."""
+    return greatest((*BY_WHOLE, c.UUID), promql.select(signal, *matchers, WHOLE))
 
 
 def query(by: tuple[str, ...], expr: str, *more: str, word: str = "") -> Query:
@@ -65,7 +80,7 @@ def answering(*matchers: str) -> Number:
         shows="GPUs that the driver answers for.",
         worry="it falls.",
         faults=("GpuLost",),
-        query=Query(expr=f"sum({_up(*matchers)})", legend="answer"),
+        query=Query(expr=f"sum({whole(s.GPU_UP, *matchers)})", legend="answer"),
         unit="short",
         width=3,
     )
@@ -73,10 +88,9 @@ def answering(*matchers: str) -> Number:
 
 def missing(*of_nodes: str) -> Number:
     """Return how many GPUs are expected and do not answer; the matchers are of nodes, which is what it is told by."""
-    expected, listed = greatest((c.HOST_NAME,), promql.select(s.GPU_EXPECTED, *of_nodes)), _up(*of_nodes)
-    by_node = (c.HOST_NAME,)
-    wanted = f"({expected} or count by ({c.HOST_NAME}) ({listed}))"
-    there = f"({promql.sum_by(by_node, listed)} or 0 * {expected})"
+    expected, listed = greatest(BY_NODE, promql.select(s.GPU_EXPECTED, *of_nodes)), whole(s.GPU_UP, *of_nodes)
+    wanted = f"({expected} or count by ({', '.join(BY_NODE)}) ({listed}))"
+    there = f"({promql.sum_by(BY_NODE, listed)} or 0 * {expected})"
     return Number(
         key="gpus-missing",
         title="GPUs missing",
@@ -99,7 +113,7 @@ def to_recover(*matchers: str) -> Number:
         shows="GPUs that have to be reset, or whose node has to be rebooted, by the driver's word.",
         worry="it is not zero.",
         faults=("GpuRecoveryRequired",),
-        query=Query(expr=f"sum({wanted} > bool 0) or 0 * sum({_up(*matchers)})", legend="to be recovered"),
+        query=Query(expr=f"sum({wanted} > bool 0) or 0 * sum({whole(s.GPU_UP, *matchers)})", legend="to be recovered"),
         unit="short",
         limit=ANY,
         width=3,
@@ -135,8 +149,8 @@ def each(*matchers: str, parameters: Parameters) -> Table:
         ("Busy", str(s.GPU_UTILIZATION), "percentunit", None),
         ("Memory in use", str(s.GPU_MEMORY_USED), "bytes", None),
     )
-    by, shown = (c.HOST_NAME, c.GPU), (*matchers, WHOLE)
-    what = Query(expr=f"group by ({', '.join((*by, 'name'))}) ({promql.select(s.GPU_INFO, *shown)})", legend="")
+    shown = (*matchers, WHOLE)
+    what = Query(expr=f"group by ({', '.join((*BY_WHOLE, 'name'))}) ({promql.select(s.GPU_INFO, *shown)})", legend="")
     return Table(
         key="gpus",
         title="GPUs",
@@ -145,17 +159,12 @@ def each(*matchers: str, parameters: Parameters) -> Table:
         faults=("GpuLost", "GpuThermalThrottling", "GpuClockDeficit"),
         queries=(
             what,
-            *(Query(expr=greatest(by, promql.select(expr, *shown)), legend="") for _, expr, _, _ in figures),
+            *(Query(expr=greatest(BY_WHOLE, promql.select(expr, *shown)), legend="") for _, expr, _, _ in figures),
         ),
         columns=(
-            Column(source=c.HOST_NAME, title="Node"),
-            Column(source=c.GPU, title="GPU", links=(TO_GPU,)),
+            *PLACE,
             Column(source="name", title="Part"),
             *columns(((title, unit, limit) for title, _, unit, limit in figures), after=1),
         ),
         width=24,
     )
-
-
-def _up(*matchers: str) -> str:
-    return greatest((c.HOST_NAME, c.GPU, c.UUID), promql.select(s.GPU_UP, *matchers))

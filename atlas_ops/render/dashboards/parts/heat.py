@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 from atlas_ops import promql
-from atlas_ops.catalog import conventions as c
 from atlas_ops.catalog import signals as s
 from atlas_ops.catalog.faults.hardware.clock import PEAK_LOSS
 from atlas_ops.catalog.faults.hardware.throttling import CLOCK_LOSS
-from atlas_ops.catalog.model import Signal
 from atlas_ops.catalog.parameters import Parameters
 from atlas_ops.render.dashboards.panels import Chart, Limit, Number, Query
-from atlas_ops.render.dashboards.parts.gpus import WHOLE, greatest, query
+from atlas_ops.render.dashboards.parts.gpus import query, whole
 
 
 def hottest(*matchers: str) -> Number:
@@ -29,7 +27,7 @@ def hottest(*matchers: str) -> Number:
 
 def power_share(*matchers: str) -> Number:
     """Return the power drawn by the power allowed, of all GPUs together."""
-    drawn, allowed = (f"sum({_by_gpu(signal, *matchers)})" for signal in (s.GPU_POWER, s.GPU_POWER_LIMIT))
+    drawn, allowed = (f"sum({whole(signal, *matchers)})" for signal in (s.GPU_POWER, s.GPU_POWER_LIMIT))
     return Number(
         key="gpu-power-share",
         title="Power of limit",
@@ -138,7 +136,3 @@ def clock_lost(by: tuple[str, ...], *matchers: str, parameters: Parameters, widt
         maximum=1.0,
         width=width,
     )
-
-
-def _by_gpu(signal: Signal, *matchers: str) -> str:
-    return greatest((c.HOST_NAME, c.GPU, c.UUID), promql.select(signal, *matchers, WHOLE))
