@@ -12,9 +12,8 @@ from collections.abc import Callable, Iterator, Sequence
 from string import ascii_uppercase
 
 from atlas_ops.catalog.model import Catalog
-from atlas_ops.expressions import parsed
+from atlas_ops.expressions import parsed, placeholders
 from atlas_ops.expressions.judge import judge
-from atlas_ops.expressions.placeholders import filled
 from atlas_ops.render.dashboards import panels as p
 from atlas_ops.render.dashboards.grid import full_lines
 from atlas_ops.settings import Settings
@@ -37,7 +36,7 @@ def covered(boards: Sequence[p.Board], catalog: Catalog, settings: Settings) -> 
     supplies = [supply for supply in judged.supplies if supply.dialect.runtime in runtimes]
 
     def why(query: p.Query) -> Reasons:
-        expr = parsed(filled(query.expr))
+        expr = parsed(placeholders.filled(query.expr))
         return () if expr is None else judged.firing.silent(expr, supplies)
 
     linked = frozenset(p.of_fault(fault) for fault in catalog.faults)
@@ -47,9 +46,22 @@ def covered(boards: Sequence[p.Board], catalog: Catalog, settings: Settings) -> 
 def _board(board: p.Board, why: Why, linked: frozenset[str]) -> p.Board:
     lacking: Lacking = []
     rows = [row for whole in board.rows if (row := _row(whole, why, linked, lacking)).panels]
-    if lacking:
-        rows.append(p.Row(key=f"{KEY}-row", title="Left out", panels=(_note(lacking),)))
-    return dataclasses.replace(board, rows=tuple(rows))
+    if not lacking:
+        return dataclasses.replace(board, rows=tuple(rows))
+    rows.append(p.Row(key=f"{KEY}-row", title="Left out", panels=(_note(lacking),)))
+    return dataclasses.replace(board, rows=tuple(rows), variables=_used(board.variables, rows))
+
+
+def _used(variables: Sequence[p.Variable], rows: Sequence[p.Row]) -> tuple[p.Variable, ...]:
+    """Return the variables that something still depends on, be it a variable after them."""
+    asked = [query.expr for row in rows for panel in row.panels for query in p.queries(panel)]
+    names = {row.repeat for row in rows}.union(*map(placeholders.variables, asked))
+    kept: list[p.Variable] = []
+    for variable in reversed(variables):
+        if variable.name in names:
+            names.update(placeholders.variables(variable.metric))
+            kept.insert(0, variable)
+    return tuple(kept)
 
 
 def _row(row: p.Row, why: Why, linked: frozenset[str], lacking: Lacking) -> p.Row:

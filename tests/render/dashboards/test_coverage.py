@@ -20,6 +20,7 @@ from atlas_ops.render.dashboards.panels import (
     Query,
     Row,
     Table,
+    Variable,
     of_fault,
     queries,
 )
@@ -164,6 +165,22 @@ def test_the_panel_that_an_alert_links_to_keeps_its_place_and_says_why_it_is_emp
     assert (found.key, found.title, found.width) == (panel.key, panel.title, panel.width)
     assert "triton does not tell atlas_spec_decode_draft_tokens_total" in found.text
     assert len(shown(panel)) == 2, "it is told in its place, not once more at the end"
+
+
+def test_a_variable_that_nothing_is_chosen_by_any_more_goes_and_one_that_another_depends_on_stays() -> None:
+    asked = (
+        number('atlas_server_up{cluster=~"$cluster", model=~"$model"}'),
+        number('atlas_lora_adapters{gpu=~"$gpu"}'),
+    )
+    chain = (
+        Variable(name="cluster", title="C", label="cluster", metric="up"),
+        Variable(name="namespace", title="N", label="k8s_namespace_name", metric='up{cluster=~"$cluster"}'),
+        Variable(name="model", title="M", label="model", metric='atlas_server_up{k8s_namespace_name=~"$namespace"}'),
+        Variable(name="gpu", title="G", label="gpu", metric="atlas_gpu_up"),
+    )
+    board = Board(name="x", title="X", question="?", variables=chain, rows=(Row(key="r", title="R", panels=asked),))
+    (found,) = coverage.covered([board], CATALOG, settings.parse(TRITON))
+    assert [variable.name for variable in found.variables] == ["cluster", "namespace", "model"]
 
 
 @pytest.mark.parametrize("runtime", runtime_ids())
