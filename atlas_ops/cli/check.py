@@ -12,8 +12,9 @@ from atlas_ops.cli import place
 _EPILOG = """\
 What is checked: generated files are up to date and none is stray; every fault has a whole runbook, every link and anchor
 leads somewhere; every metric is one that atlas-ops publishes; every dashboard is one that Grafana imports, explains itself
-and asks for nothing that no runtime can answer; the rules load in Prometheus, Alertmanager's configuration loads, the tests of the rules pass, each fault has a case in which it fires and one in which it stays silent, and no
-server is measured by the exporter and by rules of native metrics at the same time.
+and asks for nothing that no runtime can answer; the rules load in Prometheus, Alertmanager's configuration loads, the
+tests of the rules pass, each fault has a case in which it fires and one in which it stays silent, and no server is
+measured by the exporter and by rules of native metrics at the same time.
 Nothing is sent over a network. promtool and amtool have to be installed.
 
 examples:
