@@ -108,6 +108,10 @@ def asking_for(metric: str, label: str = "model") -> Edit:
 
 
 PROMETHEUS = {"type": "prometheus", "uid": "${datasource}"}
+LONELY = {
+    "name": "lonely", "type": "query", "datasource": PROMETHEUS, "query": {"query": 'label_values(up{job=~"$lonely"}, job)'},
+}  # fmt: skip
+"""A variable that nothing but its own query names."""
 FIXED = {"type": "prometheus", "uid": "P1809F7CD0C75ACF3"}
 
 
@@ -173,6 +177,7 @@ def test_a_mistake_of_form_is_found(tmp_path: Path, edit: Edit, message: str) ->
         ),
         (put("/d/x?${datasorce:queryparam}", "links", 1, "url"), "$datasorce is no variable"),
         (put("unused", "templating", "list", 1, "name"), "nothing uses the variable 'unused'"),
+        (lambda board: at(board, "templating", "list").append(LONELY), "nothing uses the variable 'lonely'"),
         (asking(WAITING.replace("model=~", "model=")), "$model is compared with =, which finds nothing"),
     ],
 )
