@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import itertools
 import json
 from collections.abc import Iterator
 from pathlib import Path
@@ -14,6 +15,7 @@ from atlas_ops import check
 from atlas_ops.catalog import build_catalog, conventions
 from atlas_ops.catalog.model import Family
 from atlas_ops.render import links
+from atlas_ops.render.dashboards.panels import of_fault, panel_id
 from atlas_ops.settings import Settings
 
 ROOT = Path(__file__).parents[1]
@@ -39,10 +41,16 @@ def test_every_fault_has_its_runbook_and_every_runbook_its_fault() -> None:
     assert pages == {fault.runbook for fault in CATALOG.faults}
 
 
-def test_every_fault_has_its_panel_and_every_panel_of_a_fault_its_fault() -> None:
-    dashboard = json.loads((ROOT / "dashboards/overview.json").read_text())
-    panels = {panel["id"]: panel["title"] for panel in dashboard["panels"] if panel["id"] >= links.FIRST_FAULT_PANEL}
-    assert panels == {links.panel_id(fault, CATALOG): fault.panel.title for fault in CATALOG.faults}
+@pytest.mark.parametrize("family", Family)
+def test_every_fault_has_its_panel_in_a_row_on_the_dashboard_of_its_family_and_every_panel_there_its_fault(
+    family: Family,
+) -> None:
+    dashboard = json.loads((ROOT / f"dashboards/{links.BOARD_OF_FAMILY[family]}.json").read_text())
+    heading = f"What the faults of {family.value} are judged by"
+    below = itertools.dropwhile(lambda panel: panel["title"] != heading, dashboard["panels"])
+    row = itertools.takewhile(lambda panel: panel["type"] != "row", itertools.islice(below, 1, None))
+    found = {panel["id"]: panel["title"] for panel in row}
+    assert found == {panel_id(of_fault(fault)): fault.panel.title for fault in CATALOG.of_family(family)}
 
 
 def test_every_fault_is_tested_to_fire_and_to_stay_silent_and_every_test_has_its_fault() -> None:

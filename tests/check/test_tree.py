@@ -14,7 +14,7 @@ from tests.check.conftest import Check, edit, line_of
 
 CAPACITY = "alerts/capacity.yaml"
 QUEUE = "runbooks/capacity/QueueBacklog.md"
-OVERVIEW = "dashboards/overview.json"
+FLEET = "dashboards/fleet.json"
 
 pytestmark = pytest.mark.usefixtures("lenient_programs")
 
@@ -32,7 +32,7 @@ def test_a_deleted_runbook_is_named_together_with_every_line_that_links_to_it(tr
     assert report.at(QUEUE) == {1: "the runbook of QueueBacklog is missing\n"}
     line = line_of(tree / CAPACITY, "runbooks/QueueBacklog#")
     assert report.at(CAPACITY) == {line: f"links to {QUEUE}, which does not exist\n"}
-    assert QUEUE in report.at(OVERVIEW)[line_of(tree / OVERVIEW, "runbooks/QueueBacklog#")]
+    assert QUEUE in report.at(FLEET)[line_of(tree / FLEET, "runbooks/QueueBacklog#")]
 
 
 def test_a_step_that_does_not_say_whether_it_changes_anything_is_found(tree: Path, check: Check) -> None:
@@ -72,13 +72,13 @@ def test_an_unknown_metric_in_a_block_of_several_lines_is_found_on_its_own_line(
 
 
 def test_an_unknown_metric_in_a_dashboard_is_found(tree: Path, check: Check) -> None:
-    line = edit(tree / OVERVIEW, "sum(atlas_server_up)", "sum(atlas_servers_up)")
-    assert "did you mean atlas_server_up?" in check().at(OVERVIEW)[line]
+    line = edit(tree / FLEET, "sum(atlas_server_up{", "sum(atlas_servers_up{")
+    assert "did you mean atlas_server_up?" in check().at(FLEET)[line]
 
 
 def test_an_unknown_metric_in_the_variable_of_a_dashboard_is_found(tree: Path, check: Check) -> None:
-    line = edit(tree / OVERVIEW, "label_values(atlas_requests_total,", "label_values(atlas_request_total,")
-    assert "did you mean atlas_requests_total?" in check().at(OVERVIEW)[line]
+    line = edit(tree / FLEET, '"query": "label_values(atlas_server_up,', '"query": "label_values(atlas_servers_up,')
+    assert "did you mean atlas_server_up?" in check().at(FLEET)[line - 1]  # where the variable's query begins
 
 
 def test_an_unknown_metric_in_a_test_of_a_rule_is_found(tree: Path, check: Check) -> None:
@@ -143,7 +143,10 @@ def test_a_file_that_ends_too_early_says_what_should_follow(tree: Path, check: C
     assert "found the end of the file" in check().at(CAPACITY)[len(lines)]
 
 
-@pytest.mark.parametrize("original", [CAPACITY, OVERVIEW])
+@pytest.mark.parametrize(
+    "original",
+    [CAPACITY, FLEET, "dashboards/configmaps/model.yaml", "dashboards/provisioning/datasources/atlas-ops.yaml"],
+)
 def test_a_generated_file_that_nothing_generates_any_more_is_stray(tree: Path, check: Check, original: str) -> None:
     stray = f"{Path(original).parent}/old{Path(original).suffix}"
     shutil.copy(tree / original, tree / stray)
@@ -185,9 +188,50 @@ def test_a_link_of_a_rule_to_a_wrong_fault_is_found(tree: Path, check: Check) ->
     assert "did you mean QueueBacklog?" in check().at(CAPACITY)[line]
 
 
-def test_a_link_of_a_rule_to_a_panel_that_is_not_there_is_found(tree: Path, check: Check) -> None:
-    line = edit(tree / CAPACITY, "viewPanel=201", "viewPanel=999")
-    assert "links to panel 999 of the dashboard atlas-overview" in check().at(CAPACITY)[line]
+@pytest.mark.parametrize(
+    ("old", "new", "finding"),
+    [
+        (
+            "?viewPanel=",
+            "?viewPanel=999",
+            "links to panel 999807913804 of the dashboard atlas-capacity-cost, which does not exist",
+        ),
+        (
+            "/d/atlas-capacity-cost/",
+            "/d/atlas-capacity/",
+            "links to the dashboard atlas-capacity, which does not exist; did you mean atlas-capacity-cost?",
+        ),
+        (
+            "&var-model=",
+            "&var-models=",
+            "chooses the variable models of the dashboard atlas-capacity-cost, which does not exist; did you mean model?",
+        ),
+    ],
+)
+def test_a_link_of_a_rule_to_a_panel_a_dashboard_or_a_choice_that_is_not_there_is_found(
+    tree: Path, check: Check, old: str, new: str, finding: str
+) -> None:
+    number = line_of(tree / CAPACITY, "?viewPanel=807913804")  # QueueBacklog's
+    lines = (tree / CAPACITY).read_text().splitlines(keepends=True)
+    assert old in lines[number - 1]
+    lines[number - 1] = lines[number - 1].replace(old, new, 1)
+    (tree / CAPACITY).write_text("".join(lines))
+    assert finding in check().at(CAPACITY)[number]
+
+
+def test_a_link_of_a_value_to_a_dashboard_that_cannot_choose_it_is_found(tree: Path, check: Check) -> None:
+    line = edit(
+        tree / FLEET,
+        "/d/atlas-model?${datasource:queryparam}&var-namespace=",
+        "/d/atlas-model?${datasource:queryparam}&var-node=",
+    )
+    assert "chooses the variable node of the dashboard atlas-model" in check().at(FLEET)[line]
+
+
+def test_a_link_to_a_dashboard_of_the_user_is_left_in_peace(tree: Path, check: Check) -> None:
+    board = {"uid": "mine", "panels": [], "links": [{"url": "https://grafana/d/theirs/theirs?viewPanel=1&var-x=y"}]}
+    (tree / "dashboards/mine.json").write_text(json.dumps(board))
+    assert check().code == 0
 
 
 @pytest.mark.parametrize(
@@ -291,7 +335,9 @@ def test_other_settings_than_those_of_the_build_are_noticed_and_build_mends_it(
     config.write_text("limits: {kv_cache_usage_ratio: 0.8}\n")
     before = check("--config", str(config))
     assert before.code == 1
-    assert {CAPACITY, OVERVIEW, "runbooks/capacity/KvCachePressure.md"} == {
+    showing = {"model", "server", "capacity-cost", "incident"}
+    boards = {path for name in showing for path in (f"dashboards/{name}.json", f"dashboards/configmaps/{name}.yaml")}
+    assert {CAPACITY, *boards, "runbooks/capacity/KvCachePressure.md"} == {
         line.partition(":")[0] for line in before.text.splitlines()[:-1] if not line.startswith("  ->")
     }
     assert cli.main(["build", "--output", str(tree), "--config", str(config)]) == 0

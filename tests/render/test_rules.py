@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import shutil
 import subprocess
 import tempfile
@@ -19,6 +20,7 @@ from atlas_ops import render, settings
 from atlas_ops.catalog import build_catalog
 from atlas_ops.catalog.parameters import Objective, Parameters, Timing
 from atlas_ops.render import alertmanager, prometheus, rules
+from atlas_ops.render.dashboards.panels import panel_id
 from atlas_ops.settings import Settings
 
 GLOBS = st.text(st.sampled_from('ab*?[]!-"\\$^{}() é/'), min_size=1, max_size=12)
@@ -109,8 +111,37 @@ def test_every_alert_says_what_happens_who_feels_it_and_where_to_look() -> None:
     for text in rules.render(build_catalog(), Settings()).values():
         for rule in (rule for group in yaml.safe_load(text)["groups"] for rule in group["rules"]):
             if "alert" in rule:
-                assert set(rule["annotations"]) == {"summary", "description", "impact", "runbook_url", "dashboard_url"}
+                about, where = {"summary", "description", "impact"}, {"runbook_url", "dashboard_url", "panel_url"}
+                assert set(rule["annotations"]) == about | where
                 assert {"severity", "family"} <= set(rule["labels"])
+
+
+def annotation(name: str, key: str) -> str:
+    """What the alerts of a fault are annotated with, as a template: the same for all its rules."""
+    (found,) = {rule["annotations"][key] for group in groups() for rule in group["rules"] if rule.get("alert") == name}
+    return str(found)
+
+
+def test_an_alert_leads_to_the_incident_dashboard_with_all_chosen_that_it_is_about() -> None:
+    incident = f"{Settings().links.grafana}/d/atlas-incident/atlas-incident?var-alertname="
+    chosen = "{{{{ with $labels.{} }}}}&var-{}={{{{ . | urlquery }}}}{{{{ end }}}}"
+    for name, labels in (
+        ("TimeToFirstTokenSloBurn", {"k8s_namespace_name": "namespace", "model": "model"}),
+        (
+            "GpuXidHardware",
+            {"k8s_namespace_name": "namespace", "k8s_pod_name": "pod", "host_name": "node", "gpu": "gpu"},
+        ),
+    ):
+        expected = incident + name + "".join(chosen.format(*pair) for pair in labels.items())
+        assert annotation(name, "dashboard_url") == expected
+
+
+def test_an_alert_leads_to_the_chart_of_its_fault_and_chooses_what_that_dashboard_can_choose() -> None:
+    url = annotation("GpuXidHardware", "panel_url")
+    board = f"{Settings().links.grafana}/d/atlas-gpu-node/atlas-gpu-node?viewPanel="
+    panel, _, rest = url.removeprefix(board).partition("{{")
+    assert int(panel) == panel_id("fault-GpuXidHardware")
+    assert re.findall(r"var-(\w+)=", rest) == ["node", "gpu"]
 
 
 def groups() -> list[dict[str, Any]]:
