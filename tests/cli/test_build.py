@@ -45,7 +45,9 @@ def test_only_the_files_that_a_setting_changes_are_written_and_named(
     (tmp_path / "atlas-ops.yaml").write_text("limits: {throttled_time_ratio: 0.2}")
     assert cli.main(["build", "--output", str(tmp_path), "--config", str(tmp_path / "atlas-ops.yaml")]) == 0
     written = [line for line in capsys.readouterr().out.splitlines() if line.startswith("wrote ")]
-    assert written == [f"wrote {tmp_path}/alerts/hardware.yaml", f"wrote {tmp_path}/dashboards/overview.json"]
+    boards = [path for name in ("fleet", "gpu-node") for path in (f"{name}.json", f"configmaps/{name}.yaml")]
+    expected = ["alerts/hardware.yaml", *(f"dashboards/{path}" for path in boards)]
+    assert sorted(written) == sorted(f"wrote {tmp_path}/{path}" for path in expected)
 
 
 def test_the_facts_of_a_runbook_are_renewed_and_its_prose_is_kept(tmp_path: Path) -> None:
