@@ -67,6 +67,8 @@ COLUMNS = {
     **server("b", "chat", (80, 100, 100, 100), 50),
     **server("c", "small", (70, 100, 100, 100), 40),
     **server("d", "idle", (0, 0, 0, 0), 0),
+    **server("e", "mixed", (50, 90, 100, 100), 150),
+    series(f"{s.TIME_TO_FIRST_TOKEN}_count", runtime="vllm", server="f", model="mixed"): growing(100),
     **by_bound(usual.COUNTED, {"0.5": 500, "2.5": 950, "5": 999, "+Inf": 1000}),
     **by_bound(usual.HOURLY, {"0.5": 5000, "2.5": 9400, "5": 9990, "+Inf": 10000}),
     **by_bound(usual.USUAL, {"2.5": 0.03, "5": LIMITS.regression_least_share, "+Inf": LIMITS.regression_least_share}),
@@ -100,6 +102,11 @@ def test_the_share_in_time_is_that_of_all_servers_or_of_each(replay: Replay) -> 
     assert asked(replay, of_models.queries[0], "model") == {("chat",): 0.95, ("small",): 1.0}
     of_servers = latency.within(latency.FIRST_TOKEN, PARAMETERS, ("server",), 'model="chat"')
     assert asked(replay, of_servers.queries[0], "server") == {("a",): 0.9, ("b",): 1.0}
+
+
+def test_a_server_without_buckets_is_not_judged_rather_than_called_slow(replay: Replay) -> None:
+    panel = latency.within(latency.FIRST_TOKEN, PARAMETERS, ("model",), 'model="mixed"')
+    assert asked(replay, panel.queries[0], "model") == {("mixed",): 0.9}
 
 
 def test_a_model_that_nobody_asks_has_no_share_and_no_mean_and_is_there_all_the_same(replay: Replay) -> None:
