@@ -125,7 +125,7 @@ COLUMNS = {
     series(s.MODEL_GPU_MEMORY, **A, **CHAT): constant(20),
     series(s.PROBE_SUCCESS, **A, **CHAT, api="chat"): then(1, 0),
     series(s.PROBES, **A, **CHAT, api="chat", result="timeout"): growing(1),
-    **gpu("n1", "0", "pod-a"), **gpu("n1", "1", "pod-e"), **gpu("n2", "0", "pod-b"), **gpu("n3", "0"),
+    **gpu("n1", "0", "pod-a"), **gpu("n1", "1", "pod-e"), **gpu("n2", "0", "pod-b"), **gpu("n3", "0"), **gpu("n4", "0"),
     **quality(A, s.KV_CACHE_USAGE, "direct", resolved=True), **quality(E, s.KV_CACHE_USAGE, "direct", resolved=False),
     **quality(C, s.KV_CACHE_USAGE, "none"),
 }  # fmt: skip

@@ -75,21 +75,20 @@ def test_what_the_probe_gets_stands_beside_what_the_server_says_of_itself(replay
     assert asked(replay, results, "result", server="a") == {("timeout",): 8.0}
 
 
-def test_gpus_are_those_of_its_pod_and_on_a_bare_host_those_of_the_host(replay: Replay) -> None:
+def test_gpus_are_those_of_its_pod_and_of_its_node_where_nobody_knows_of_pods(replay: Replay) -> None:
     table = panel(BOARD, "server-gpus", Table)
     busy, memory = table.queries[:2]
     labels = ("host_name", "gpu", "k8s_pod_name")
     assert asked(replay, busy, *labels, server="a") == {("n1", "0", "pod-a"): 0.5}
     assert asked(replay, memory, *labels, server="a") == {("n1", "0", "pod-a"): 0.75}
-    assert asked(replay, busy, *labels, server="c") == {("n3", "0", ""): 0.5}
-    assert asked(replay, busy, *labels, model="chat").keys() == {
-        ("n1", "0", "pod-a"),
-        ("n1", "1", "pod-e"),
-        ("n2", "0", "pod-b"),
-    }
+    for unknown, node in (("c", "n3"), ("d", "n4")):
+        assert asked(replay, busy, *labels, server=unknown) == {(node, "0", ""): 0.5}
+    of_model = asked(replay, busy, *labels, model="small")
+    assert ("n3", "0", "") in of_model
+    assert not {node for node, _, _ in of_model} & {"n1", "n2"}
 
 
-def test_memory_is_that_of_the_model_and_of_every_process_in_the_pod(replay: Replay) -> None:
+def test_memory_is_that_of_the_model_and_of_every_process_on_its_gpus(replay: Replay) -> None:
     of_model, of_processes = panel(BOARD, "server-gpu-memory", Chart).queries
     assert asked(replay, of_model, "server", "model") == {("a", "chat"): 20.0}
     assert asked(replay, of_processes, "k8s_pod_name", "process", server="a") == {("pod-a", "python"): 25.0}

@@ -1,4 +1,4 @@
-"""Where servers run: the GPUs of their pods (or, on a bare host, of the host), and the GPU memory that they hold."""
+"""Where servers run: the GPUs of their pods (or, where pods are not known, of their node), and the memory held on them."""
 
 from __future__ import annotations
 
@@ -12,10 +12,12 @@ from atlas_ops.render.dashboards.parts import membership
 from atlas_ops.render.dashboards.parts.requests import legend
 
 _POD = (c.K8S_NAMESPACE, c.K8S_POD)
-_GPU = f"on ({', '.join(c.GPU_LABELS)})"
+_IN_POD = f'{c.K8S_POD}!=""'
+_ON_GPU = f"on ({', '.join(c.GPU_LABELS)})"
 _TO_GPU = Link(title="This GPU", board="gpu-node", variables={variables.NODE: c.HOST_NAME, variables.GPU: c.GPU})
 
-_UNSEEN = "where no exporter sees the server's processes"
+_NO_GPUS = "where no exporter sees the GPUs of the server's node"
+_NO_PROCESSES = "where it is not known which processes are the server's"
 
 
 def gpus(timing: Timing, *matchers: str) -> Table:
@@ -28,19 +30,20 @@ def gpus(timing: Timing, *matchers: str) -> Table:
         (f"{s.GPU_POWER}", "Power", "watt"),
     )
     values = (
-        f"({owners}) * {_GPU} group_left () max by ({', '.join(c.GPU_LABELS)}) ({figure})" for figure, _, _ in figures
+        f"({owners}) * {_ON_GPU} group_left () max by ({', '.join(c.GPU_LABELS)}) ({figure})"
+        for figure, _, _ in figures
     )
     labels = ((c.GPU, "GPU"), (c.MIG, "Instance"), (c.HOST_NAME, "Node"), (c.K8S_POD, "Pod"))
     return Table(
         key="server-gpus",
         title="GPUs that it runs on",
         shows=(
-            "The GPUs of its pod; of a server without a pod those of its host, whoever uses them. A click on the GPU leads to "
-            "its own dashboard."
+            "The GPUs of its pod; where nobody tells what is in the pods of its node, all GPUs of the node. A click on the GPU "
+            "leads to its own dashboard."
         ),
         worry="one is idle while the others are busy, or its memory is full.",
         faults=("GpuLost", "GpuThermalThrottling", "GpuMemoryLeak"),
-        empty="where no exporter sees the GPUs of the server's node",
+        empty=_NO_GPUS,
         queries=tuple(
             Query(expr=expr, legend=title.lower()) for expr, (_, title, _) in zip(values, figures, strict=True)
         ),
@@ -63,44 +66,41 @@ def held(by: tuple[str, ...], *matchers: str) -> Number:
         shows="GPU memory that the processes of the server hold, where it serves one model.",
         worry="it grows for hours under the same load.",
         faults=("GpuMemoryLeak",),
-        empty=_UNSEEN,
+        empty=_NO_PROCESSES,
         query=Query(expr=promql.sum_by(by, promql.select(s.MODEL_GPU_MEMORY, *matchers)), legend=legend(by)),
         unit="bytes",
     )
 
 
 def memory(timing: Timing, by: tuple[str, ...], *matchers: str) -> Chart:
-    """Return the GPU memory that the model holds, and that of each process in the server's pod."""
-    of_processes = promql.sum_by(
-        (c.GPU, c.K8S_POD, "process"), f"{s.GPU_PROCESS_MEMORY} and on ({', '.join(_POD)}) {_pods(timing, *matchers)}"
-    )
+    """Return the GPU memory that the model holds, and that of each process on the GPUs that the servers run on."""
+    processes = f"{s.GPU_PROCESS_MEMORY} and {_ON_GPU} ({_owners(timing, *matchers)})"
+    by_process = promql.sum_by((c.HOST_NAME, c.GPU, "process", c.K8S_POD), processes)
     return Chart(
         key="server-gpu-memory",
         title="GPU memory held",
-        shows="GPU memory of the model, and of every process in the pod on each GPU.",
+        shows="GPU memory of the model, and of every process on the GPUs that it runs on.",
         worry="it grows for hours under the same load, or a process is there that is not the server's.",
         faults=("GpuMemoryLeak",),
-        empty=_UNSEEN,
+        empty=f"{_NO_GPUS}; for the model itself, {_NO_PROCESSES}",
         queries=(
             Query(expr=promql.sum_by(by, promql.select(s.MODEL_GPU_MEMORY, *matchers)), legend=f"{legend(by)} model"),
-            Query(expr=of_processes, legend="{{process}} on GPU {{gpu}} ({{k8s_pod_name}})"),
+            Query(expr=by_process, legend="{{host_name}} GPU {{gpu}} {{k8s_pod_name}} {{process}}"),
         ),
         unit="bytes",
     )
 
 
 def _owners(timing: Timing, *matchers: str) -> str:
-    """Return 1 for each GPU (or instance) and pod that is on it, without a pod for the GPUs of bare hosts."""
-    devices = ", ".join(c.GPU_LABELS)
-    in_pods = f"group by ({devices}, {', '.join(_POD)}) ({s.GPU_WORKLOAD_INFO} and on ({', '.join(_POD)}) {_pods(timing, *matchers)})"
-    hosts = _servers(timing, *matchers, f'{c.K8S_POD}=""')
-    return f"{in_pods} or {_GPU} group by ({devices}) ({s.GPU_UP} and on ({c.HOST_NAME}) ({hosts}))"
-
-
-def _pods(timing: Timing, *matchers: str) -> str:
-    """Return the pods of the chosen servers."""
-    servers = _servers(timing, *matchers, f'{c.K8S_POD}!=""')
-    return f"group by ({', '.join(_POD)}) ({servers})"
+    """Return 1 for each GPU (or instance) that the servers run on, with the pod that it is told of."""
+    devices, pod = ", ".join(c.GPU_LABELS), ", ".join(_POD)
+    told = promql.select(s.GPU_WORKLOAD_INFO, _IN_POD)
+    pods = f"group by ({pod}) ({_servers(timing, *matchers, _IN_POD)})"
+    hosts = f"{_servers(timing, *matchers)} unless on ({c.HOST_NAME}) {told}"
+    return (
+        f"group by ({devices}, {pod}) ({told} and on ({pod}) {pods})\n"
+        f"or {_ON_GPU} group by ({devices}) ({s.GPU_UP} and on ({c.HOST_NAME}) ({hosts}))"
+    )
 
 
 def _servers(timing: Timing, *matchers: str) -> str:
