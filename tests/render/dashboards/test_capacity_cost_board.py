@@ -1,7 +1,8 @@
 """The board about capacity and cost tells how full models are, which GPUs idle, and what tokens cost in energy and in GPUs.
 
 Queries are asked of a real Prometheus that holds forty minutes of three models, and the recordings of the catalog made of them:
-`chat` in a pod with two GPUs, `night`, which nobody asks, and `small` on a bare host with two GPUs.
+`chat` in a pod with two GPUs, `night`, which nobody asks, and `small` on a bare host with
+two GPUs, beside a third that a pod holds.
 """
 
 from __future__ import annotations
@@ -77,10 +78,11 @@ COLUMNS = {
     **server("small", "n3", "", rate=0.9, seconds=10, tokens=50),
     **gpu("n1", "0", busy=0.8, watts=300, used=70e9, pod="chat-0"),
     **gpu("n1", "1", busy=0.8, watts=300, used=70e9, pod="chat-0"),
-    **gpu("n2", "0", busy=0, watts=100, used=70e9, pod="night-0"),
+    **gpu("n2", "0", busy=0, watts=100, used=1e9, pod="night-0"),
     **gpu("n2", "1", busy=0, watts=50, used=1e9),
     **gpu("n3", "0", busy=0.5, watts=200, used=40e9),
     **gpu("n3", "1", busy=0, watts=100, used=40e9),
+    **gpu("n3", "2", busy=0.5, watts=500, used=40e9, pod="other-0"),
     **flat({
         series(signal, runtime="ray_serve", model="chat"): count
         for signal, count in ((s.REPLICAS_DESIRED, 3), (s.REPLICAS_READY, 2), (s.REPLICAS_MAXIMUM, 4))
@@ -176,7 +178,7 @@ def test_an_idle_gpu_counts_when_a_pod_or_its_memory_says_that_somebody_holds_it
     of_pod, of_somebody = ("n2", "0", "night-0"), ("n3", "1", "")
     assert idle.keys() == memory.keys() == watts.keys() == {of_pod, of_somebody}, "not n2's other one, which is free"
     assert idle[of_pod] == pytest.approx(NOW - BEGAN, abs=120)
-    assert (memory[of_pod], watts[of_pod]) == (70e9, 100)
+    assert (memory[of_pod], watts[of_pod]) == (1e9, 100)
     limits = {column.title: column.limit for column in table.columns}
     assert limits["Idle for"] == Limit(value=SETTINGS.parameters.limits.idle_gpu_seconds)
 
@@ -185,8 +187,8 @@ def test_gpus_are_counted_in_the_chosen_namespace_and_none_is_zero(prometheus: P
     assert prometheus.number("gpus-idle") == 2
     assert prometheus.number("gpus-idle", namespace="prod") == 1
     assert prometheus.number("gpus-idle", namespace="other") == 0
-    assert prometheus.chart("gpus-idle-course", place=0) == {(): 3}
-    assert prometheus.chart("gpus-idle-course", place=0, namespace="prod") == {(): 2}
+    assert prometheus.chart("gpus-idle-course", place=0) == {(): 4}
+    assert prometheus.chart("gpus-idle-course", place=0, namespace="prod") == {(): 3}
 
 
 def test_power_is_that_of_the_pods_gpus_or_on_a_bare_host_of_the_host(prometheus: Prometheus) -> None:
@@ -203,6 +205,7 @@ def test_tokens_cost_energy_and_gpu_hours_and_those_of_nobody_no_number(promethe
     assert hours[CHAT] == pytest.approx(2 * 10_000 / 3600, rel=1e-3)
     assert bill[CHAT] == pytest.approx(0.6 * 10_000 / 3600, rel=1e-3)
     assert pace[CHAT] == pytest.approx(50, rel=1e-3)
+    assert pace[SMALL] == pytest.approx(25, rel=1e-3), "a GPU of its host that a pod holds is not the model's"
     assert pace[NIGHT] == 0
     assert all(math.isnan(found[NIGHT]) for found in (joules, hours, bill))
 

@@ -83,17 +83,21 @@ class Prometheus:
         return {title: value for title, found in values.items() for value in found.values()}
 
 
-def instances(times: np.typing.NDArray[np.int64]) -> Samples:
-    """Return a GPU of 80 GB, half of it in use, all of that by its only instance; and an idle one of the same name elsewhere."""
+def beside(times: np.typing.NDArray[np.int64]) -> Samples:
+    """Return a GPU of 80 GB, half of it in use by its only instance, its namesake in another cluster, and one of a pod with two models."""
     values = np.ones(len(times))
     whole = {c.HOST_NAME: CUT, c.GPU: "0", c.UUID: "GPU-cut"}
     west = {**whole, c.UUID: "GPU-west", "cluster": "west"}
     part = {**whole, c.UUID: "MIG-cut", c.MIG: "3g.40gb"}
+    pod = {c.K8S_NAMESPACE: "prod", c.K8S_POD: "twins"}
+    server = {c.HOST_NAME: CUT, c.SERVER: "twins:8000", **pod}
     told = {
         series(s.GPU_UP, **whole): 1.0, series(s.GPU_UP, **west): 1.0,
         series(s.GPU_MEMORY_USED, **west): 0.0, series(s.GPU_MEMORY_TOTAL, **west): 80e9,
         series(s.GPU_MEMORY_USED, **whole): 40e9, series(s.GPU_MEMORY_TOTAL, **whole): 80e9,
         series(s.GPU_MEMORY_USED, **part): 40e9, series(s.GPU_MEMORY_TOTAL, **part): 40e9,
+        **{series(s.REQUESTS_RUNNING, **server, model=model): 1.0 for model in ("one", "two")},
+        series(s.GPU_WORKLOAD_INFO, **{**whole, c.GPU: "1", c.UUID: "GPU-twins"}, **pod, sharing="exclusive"): 1.0,
         series(s.GPU_WORKLOAD_INFO, **part, systemd_unit="batch.service", sharing="exclusive"): 1.0,
         series(s.GPU_PROCESS_MEMORY, **part, systemd_unit="batch.service", pid="7", process="python"): 39e9,
     }  # fmt: skip
@@ -106,7 +110,7 @@ def prometheus(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Prometheus]
     play = Course(SCENARIO, seed=1, timing=SETTINGS.parameters.timing).finish(SCENARIO)
     wanted = [rule for rule in rules.of_catalog(CATALOG, SETTINGS) if "hardware" in rule.place and not rule.alert]
     with Replay.started(folder) as replay:
-        for samples in (play.table, instances(play.table.times)):
+        for samples in (play.table, beside(play.table.times)):
             replay.load(samples, [EVERYTHING])
         replay.record(wanted, play.recordings)
         yield Prometheus(replay, int(play.table.times[-1]) // 1000)
@@ -115,6 +119,7 @@ def prometheus(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Prometheus]
 def test_the_numbers_on_top_count_what_is_lost_broken_and_held_down(prometheus: Prometheus) -> None:
     assert prometheus.of("gpus-answering", node=HOST) == 2
     assert prometheus.of("gpus-missing", node=HOST) == 1
+    assert prometheus.of("gpus-missing", node=HOST, gpu="2") == 1, "which one is missing, a node does not tell"
     assert prometheus.of("gpus-to-recover", node=HOST) == 1
     assert prometheus.of("xids-of-day", node=HOST) == 1
     assert prometheus.of("gpus-held-down", node=HOST) == 1
@@ -123,6 +128,7 @@ def test_the_numbers_on_top_count_what_is_lost_broken_and_held_down(prometheus: 
 def test_on_a_gpu_that_is_well_they_say_zero_and_not_nothing(prometheus: Prometheus) -> None:
     for key in ("gpus-to-recover", "xids-of-day", "gpus-held-down"):
         assert prometheus.of(key, node=HOST, gpu="2") == 0
+    assert prometheus.of("gpus-to-recover", node=CUT) == 0, "as of AMD, whose driver says nothing of that"
     assert prometheus.of("gpus-answering", node="elsewhere") is None
 
 
@@ -142,10 +148,8 @@ def test_instances_are_shown_and_not_counted_beside_the_gpu_that_they_are_part_o
 def test_nodes_of_one_name_in_two_clusters_are_two(prometheus: Prometheus) -> None:
     assert prometheus.of("gpus-answering", node=CUT) == 2
     assert prometheus.of("gpus-answering", node=CUT, cluster="west") == 1
-    assert prometheus.asked(panel(BOARD, "gpu-health", States).queries[0], "cluster", node=CUT).keys() == {
-        ("",),
-        ("west",),
-    }
+    for query in (panel(BOARD, "gpu-health", States).queries[0], panel(BOARD, "gpus", Table).queries[1]):
+        assert prometheus.asked(query, "cluster", node=CUT, gpu="0").keys() == {("",), ("west",)}
 
 
 def test_bands_say_what_each_gpu_needs_and_what_holds_it_down(prometheus: Prometheus) -> None:
@@ -173,8 +177,10 @@ def test_a_gpu_is_shown_with_its_pod_and_the_model_in_it(prometheus: Prometheus)
         assert model
         assert server
     assert len({server for *_, server in found}) == 2, "each the server of its own pod"
+    (twins,) = prometheus.asked(users, c.K8S_POD, c.MODEL, node=CUT, gpu="1")
+    assert twins in {("twins", "one"), ("twins", "two")}, "one of them"
     unit = (CUT, "3g.40gb", "batch.service")
-    assert prometheus.asked(users, c.HOST_NAME, c.MIG, c.SYSTEMD_UNIT, node=CUT).keys() == {unit}
+    assert prometheus.asked(users, c.HOST_NAME, c.MIG, c.SYSTEMD_UNIT, node=CUT, gpu="0").keys() == {unit}
     assert prometheus.asked(held, c.HOST_NAME, c.MIG, c.SYSTEMD_UNIT, node=CUT) == {unit: 39e9}
 
 
