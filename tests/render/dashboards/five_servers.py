@@ -56,7 +56,7 @@ def identity(name: str, runtime: str, host: str, pod: str = "") -> dict[str, str
 
 
 A, B = identity("a", "vllm", "n1", "pod-a"), identity("b", "vllm", "n2", "pod-b")
-C, D = identity("c", "bentoml", "n3"), identity("d", "unknown", "n4", "pod-d")
+C, D = identity("c", "own", "n3"), identity("d", "unknown", "n4", "pod-d")
 E = identity("e", "vllm", "n1", "pod-e")
 CHAT, SMALL = {c.MODEL: "chat"}, {c.MODEL: "small"}
 
@@ -71,14 +71,14 @@ def scrapes(who: dict[str, str], current: str, before: str = "") -> dict[Series,
 
 
 def requests(
-    who: dict[str, str], model: dict[str, str], *, ended: Mapping[str, float], until: Values
+    who: dict[str, str], model: dict[str, str], *, ended: Mapping[str, float], until: Values, running: bool = True
 ) -> dict[Series, Values]:
-    """Return requests that end in a scrape, by outcome, and three that run."""
+    """Return requests that end in a scrape, by outcome, and three that run where that is told."""
     outcomes = dict.fromkeys(c.OUTCOMES, 0.0) | dict(ended)
     found = {
         series(s.REQUESTS, **who, **model, outcome=name): growing(count) + until for name, count in outcomes.items()
     }
-    return found | {series(s.REQUESTS_RUNNING, **who, **model): constant(3) + until}
+    return found | {series(s.REQUESTS_RUNNING, **who, **model): constant(3) + until} if running else found
 
 
 def gpu(host: str, index: str, pod: str = "") -> dict[Series, Values]:
@@ -107,7 +107,7 @@ COLUMNS = {
     **scrapes(A, "ok"), **scrapes(B, "unreachable", "ok"), **scrapes(C, "ok"), **scrapes(D, "disabled"), **scrapes(E, "ok"),
     **requests(A, CHAT, ended={"ok": 6, "error": 2, "cancelled": 4, "rejected": 4}, until=constant(0)),
     **requests(B, CHAT, ended={"ok": 3}, until=then(0, np.nan)),
-    **requests(C, SMALL, ended={}, until=constant(0)),
+    **requests(C, SMALL, ended={}, until=constant(0), running=False),
     **requests(E, CHAT, ended={}, until=constant(0)),
     series(s.SERVER_READY, **A): constant(1), series(s.MODEL_READY, **A, **CHAT): constant(1),
     series(s.SERVER_READY, **B): then(1, np.nan), series(s.MODEL_READY, **B, **CHAT): then(1, np.nan),

@@ -96,7 +96,7 @@ def test_memory_is_that_of_the_model_and_of_every_process_on_its_gpus(replay: Re
 
 def test_it_is_said_how_well_each_signal_is_told_and_which_are_missing(replay: Replay) -> None:
     told = panel(BOARD, "signals-told", Table).queries[0]
-    assert asked(replay, told, "runtime", "quality") == {("vllm", "direct"): 2.0, ("bentoml", "none"): 1.0}
+    assert asked(replay, told, "runtime", "quality") == {("vllm", "direct"): 2.0, ("own", "none"): 1.0}
     missing = panel(BOARD, "signals-unresolved", Table)
     assert asked(replay, missing.queries[0], "server", "signal").keys() == {("e", "atlas_kv_cache_usage_ratio")}
     assert missing.empty, "where all is found it has no rows, and says so"
