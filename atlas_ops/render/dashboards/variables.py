@@ -83,7 +83,7 @@ def of_incidents() -> tuple[Variable, ...]:
     cluster, namespace, model, server = of_servers()
     return (
         cluster,
-        _variable(ALERT, "ALERTS", (CLUSTER,), f'{c.FAMILY}!=""'),
+        _variable(ALERT, "ALERTS", (CLUSTER,), f'{c.FAMILY}!=""', f'alertname!="{c.HEARTBEAT}"'),
         namespace,
         model,
         server,

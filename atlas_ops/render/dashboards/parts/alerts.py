@@ -18,7 +18,8 @@ _QUIET = "while nothing fires"
 _GRADES = {Severity.PAGE: (3, Palette.BAD), Severity.TICKET: (2, Palette.WARNING), Severity.INFO: (1, Palette.QUIET)}
 _ABOUT = (v.MODEL, v.NAMESPACE, v.SERVER, v.POD, v.NODE, v.GPU)
 """What an alert may be about. Its labels are called as the variables are."""
-_ALERT = ("alertname", c.SEVERITY, *_ABOUT)
+_CLUSTER = v.LABELS[v.CLUSTER]
+_ALERT = ("alertname", c.SEVERITY, *_ABOUT, _CLUSTER)
 
 
 def firing(*matchers: str) -> str:
@@ -37,8 +38,8 @@ def around(*chosen: str) -> str:
 
 
 def _belonging(label: str, *chosen: str) -> str:
-    told = firing(f'{label}!=""')
-    return f"{told} and on ({label}) group by ({label}) ({promql.select(WATCHED, *chosen)})"
+    told, labels = firing(f'{label}!=""'), f"{label}, {_CLUSTER}"
+    return f"{told} and on ({labels}) group by ({labels}) ({promql.select(WATCHED, *chosen)})"
 
 
 def about_each(by: tuple[str, ...], there: str, *matchers: str) -> str:
@@ -139,6 +140,7 @@ def table(alerts: str, title: str, *, height: int = 8) -> Table:
                 Column(source=label, title=v.TITLES[label], links=(places[label],) if label in places else ())
                 for label in _ABOUT
             ),
+            Column(source=_CLUSTER, title=v.TITLES[v.CLUSTER]),
         ),
         width=GRID_WIDTH,
         height=height,

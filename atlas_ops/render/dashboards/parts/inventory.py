@@ -14,22 +14,26 @@ from atlas_ops.catalog.parameters import Parameters
 from atlas_ops.render.dashboards import variables as v
 from atlas_ops.render.dashboards.panels import GRID_WIDTH, Column, Limit, Link, Query, Table
 from atlas_ops.render.dashboards.parts import alerts, levels
-from atlas_ops.render.dashboards.parts.gpus import WHOLE, greatest
+from atlas_ops.render.dashboards.parts.gpus import BY_NODE, WHOLE, greatest
 from atlas_ops.render.dashboards.parts.requests import WINDOW
 
-_MODEL = (c.K8S_NAMESPACE, c.MODEL)
-_NODE = (c.HOST_NAME,)
+_MODEL = (c.K8S_NAMESPACE, c.MODEL, v.LABELS[v.CLUSTER])
+_CLUSTER = Column(source=v.LABELS[v.CLUSTER], title=v.TITLES[v.CLUSTER])
 _ANY = Limit(value=1)
+_KNOWN_SECONDS = 3600.0
+"""A server that is down tells no model any more; so long its model keeps its row."""
 _Figure = tuple[str, str, str, Limit | None]
 """(title, PromQL, unit, limit)."""
 
 
 def models(parameters: Parameters, *matchers: str) -> Table:
     """Return one row for each model: how much it does, how well, and how full it is."""
-    by, present = ", ".join(_MODEL), promql.select(s.REQUESTS_RUNNING, *matchers)
+    by, running = ", ".join(_MODEL), promql.select(s.REQUESTS_RUNNING, *matchers)
+    known = f"last_over_time({running}[{parameters.timing.window(_KNOWN_SECONDS)}])"
     figures: tuple[_Figure, ...] = (
-        ("Alerts", alerts.about_each(_MODEL, present, *matchers), "short", _ANY),
-        ("Servers", f"count by ({by}) ({present})", "short", None),
+        ("Alerts", alerts.about_each(_MODEL, known, *matchers), "short", _ANY),
+        ("Servers", f"count by ({by}) ({known})", "short", None),
+        ("Answer", f"count by ({by}) ({running})\nor 0 * count by ({by}) ({known})", "short", None),
         ("Requests", promql.sum_by(_MODEL, promql.rate(s.REQUESTS, WINDOW, *matchers)), "reqps", None),
         *(_kept(level, parameters, *matchers) for level in levels.LEVELS),
         ("Waiting", promql.sum_by(_MODEL, promql.select(s.REQUESTS_WAITING, *matchers)), "short", None),
@@ -39,14 +43,18 @@ def models(parameters: Parameters, *matchers: str) -> Table:
     return Table(
         key="models",
         title="Models",
-        shows="Each model that servers tell of: alerts that fire, requests, the share of the last minutes that kept each promise.",
-        worry="a share is below what was promised, or requests wait and do not become fewer.",
+        shows=(
+            "Each model that servers told of in the last hour: alerts that fire, servers, requests, and the shares of the last "
+            "minutes that kept what was promised."
+        ),
+        worry="fewer servers answer than there are, or a share is below what was promised.",
         faults=tuple(level.fault for level in levels.LEVELS),
-        queries=tuple(Query(expr=v.or_all(expr, *_MODEL), legend="") for _, expr, _, _ in figures),
+        queries=tuple(Query(expr=v.or_all(expr, c.K8S_NAMESPACE), legend="") for _, expr, _, _ in figures),
         columns=(
             Column(source=c.MODEL, title="Model", links=(own,)),
             Column(source=c.K8S_NAMESPACE, title="Namespace"),
             *_columns(figures),
+            _CLUSTER,
         ),
         width=GRID_WIDTH,
     )
@@ -64,17 +72,17 @@ def _kept(level: levels.Level, parameters: Parameters, *matchers: str) -> _Figur
 
 def nodes(parameters: Parameters, *matchers: str) -> Table:
     """Return one row for each node with GPUs."""
-    listed = greatest((c.HOST_NAME, c.GPU, c.UUID), promql.select(s.GPU_UP, WHOLE, *matchers))
+    by, listed = ", ".join(BY_NODE), greatest((*BY_NODE, c.GPU, c.UUID), promql.select(s.GPU_UP, WHOLE, *matchers))
     held = Limit(value=parameters.limits.throttled_time_ratio)
     figures: tuple[_Figure, ...] = (
-        ("Alerts", alerts.about_each(_NODE, listed, *matchers), "short", _ANY),
-        ("GPUs", f"count by ({c.HOST_NAME}) ({listed})", "short", None),
-        ("Answer", promql.sum_by(_NODE, listed), "short", None),
-        ("Hottest", greatest(_NODE, promql.select(s.GPU_TEMPERATURE, *matchers)), "celsius", None),
-        ("Held down by heat", greatest(_NODE, promql.select(THERMAL_SHARE, *matchers)), "percentunit", held),
-        ("By the power brake", greatest(_NODE, promql.select(BRAKE_SHARE, *matchers)), "percentunit", held),
-        ("Power", promql.sum_by(_NODE, promql.select(s.GPU_POWER, WHOLE, *matchers)), "watt", None),
-        ("Busy", f"avg by ({c.HOST_NAME}) ({promql.select(s.GPU_UTILIZATION, WHOLE, *matchers)})", "percentunit", None),
+        ("Alerts", alerts.about_each(BY_NODE, listed, *matchers), "short", _ANY),
+        ("GPUs", f"count by ({by}) ({listed})", "short", None),
+        ("Answer", promql.sum_by(BY_NODE, listed), "short", None),
+        ("Hottest", greatest(BY_NODE, promql.select(s.GPU_TEMPERATURE, *matchers)), "celsius", None),
+        ("Held down by heat", greatest(BY_NODE, promql.select(THERMAL_SHARE, *matchers)), "percentunit", held),
+        ("By the power brake", greatest(BY_NODE, promql.select(BRAKE_SHARE, *matchers)), "percentunit", held),
+        ("Power", promql.sum_by(BY_NODE, promql.select(s.GPU_POWER, WHOLE, *matchers)), "watt", None),
+        ("Busy", f"avg by ({by}) ({promql.select(s.GPU_UTILIZATION, WHOLE, *matchers)})", "percentunit", None),
     )
     own = Link(title="This node", board="gpu-node", variables={v.NODE: c.HOST_NAME})
     return Table(
@@ -85,7 +93,7 @@ def nodes(parameters: Parameters, *matchers: str) -> Table:
         faults=("GpuLost", "GpuThermalThrottling", "GpuPowerBrake"),
         empty="without GPUs",
         queries=tuple(Query(expr=expr, legend="") for _, expr, _, _ in figures),
-        columns=(Column(source=c.HOST_NAME, title="Node", links=(own,)), *_columns(figures)),
+        columns=(Column(source=c.HOST_NAME, title="Node", links=(own,)), *_columns(figures), _CLUSTER),
         width=GRID_WIDTH,
     )
 
