@@ -210,6 +210,21 @@ def test_tokens_cost_energy_and_gpu_hours_and_those_of_nobody_no_number(promethe
     assert all(math.isnan(found[NIGHT]) for found in (joules, hours, bill))
 
 
+def test_requests_cost_gpu_time_also_where_nobody_tells_tokens(prometheus: Prometheus) -> None:
+    assert prometheus.chart("cost-gpus-held", *BY) == {CHAT: 2, NIGHT: 1, SMALL: 2}
+    seconds = prometheus.chart("cost-gpu-seconds-of-request", *BY)
+    assert seconds[CHAT] == pytest.approx(2 / 0.4, rel=1e-3)
+    assert math.isnan(seconds[NIGHT])
+    assert "generation_tokens" not in panel(BOARD, "cost-gpu-seconds-of-request", Chart).queries[0].expr
+
+
+def test_power_of_all_gpus_is_told_by_namespace(prometheus: Prometheus) -> None:
+    # prod: chat's two, night's, and the third of the bare host; nobody's: a free one, and the host's other two.
+    watts = prometheus.chart("cost-power-of-namespaces", c.K8S_NAMESPACE)
+    assert watts == {("prod",): 2 * 300 + 100 + 500, ("",): 50 + 200 + 100}
+    assert prometheus.chart("cost-power-of-namespaces", c.K8S_NAMESPACE, namespace="prod").keys() == {("prod",)}
+
+
 def test_every_panel_shows_something_or_says_why_not(prometheus: Prometheus) -> None:
     for choice in ({}, {"namespace": "prod", "model": "chat"}):
         for row in BOARD.rows[:-2]:

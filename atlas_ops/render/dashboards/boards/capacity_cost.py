@@ -7,7 +7,7 @@ from atlas_ops.catalog.model import Catalog, Family
 from atlas_ops.catalog.parameters import Parameters
 from atlas_ops.render.dashboards import variables
 from atlas_ops.render.dashboards.panels import Board, Panel, Row
-from atlas_ops.render.dashboards.parts import autoscaling, cache, capacity, cost, faults, gpu_idle
+from atlas_ops.render.dashboards.parts import autoscaling, cache, capacity, cost, faults, gpu_idle, gpu_time
 from atlas_ops.settings import Settings
 
 _BY = (c.K8S_NAMESPACE, c.MODEL, variables.LABELS[variables.CLUSTER])
@@ -33,7 +33,7 @@ def board(catalog: Catalog, settings: Settings) -> Board:
             Row(
                 key="idle", title="GPUs that are paid for and idle, of the chosen namespaces", panels=_idle(parameters)
             ),
-            Row(key="cost", title="What tokens cost", panels=_cost()),
+            Row(key="cost", title="What tokens and requests cost", panels=_cost()),
             faults.row(Family.CAPACITY, catalog),
             faults.row(Family.COST, catalog),
         ),
@@ -95,8 +95,11 @@ def _cost() -> tuple[Panel, ...]:
     return (
         cost.power(_BY, *_PICKED),
         cost.tokens(_BY, *_PICKED),
-        cost.tokens_of_gpu(_BY, *_PICKED),
+        gpu_time.tokens_of_gpu(_BY, *_PICKED),
         cost.energy(_BY, *_PICKED),
         cost.energy_of_million(_BY, *_PICKED),
-        cost.gpu_hours_of_million(_BY, *_PICKED),
+        gpu_time.of_million_tokens(_BY, *_PICKED),
+        gpu_time.held(_BY, *_PICKED),
+        gpu_time.of_request(_BY, *_PICKED),
+        cost.power_of_namespaces(*_OF_NAMESPACES),
     )
