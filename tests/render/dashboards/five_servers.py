@@ -132,11 +132,11 @@ COLUMNS = {
 
 
 @contextmanager
-def started(folder: Path) -> Iterator[Replay]:
-    """Start a Prometheus that holds them, and stop it in the end."""
+def started(folder: Path, beside: Mapping[Series, Values] | None = None) -> Iterator[Replay]:
+    """Start a Prometheus that holds them and what is beside them, and stop it in the end."""
     times = np.array([1000 * (BEGAN + STEP * place) for place in range(COUNT)], dtype=np.int64)
     with Replay.started(folder) as replay:
-        replay.load(Table(times, COLUMNS), [_EVERYTHING])
+        replay.load(Table(times, COLUMNS | dict(beside or {})), [_EVERYTHING])
         yield replay
 
 

@@ -28,12 +28,12 @@ _Figure = tuple[str, str, str, Limit | None]
 
 def models(parameters: Parameters, *matchers: str) -> Table:
     """Return one row for each model: how much it does, how well, and how full it is."""
-    by, running = ", ".join(_MODEL), promql.select(s.REQUESTS_RUNNING, *matchers)
-    known = f"last_over_time({running}[{parameters.timing.window(_KNOWN_SECONDS)}])"
+    by, window = ", ".join(_MODEL), parameters.timing.window(_KNOWN_SECONDS)
+    telling, known = _telling(*matchers), _telling(*matchers, within=window)
     figures: tuple[_Figure, ...] = (
         ("Alerts", alerts.about_each(_MODEL, known, *matchers), "short", _ANY),
         ("Servers", f"count by ({by}) ({known})", "short", None),
-        ("Answer", f"count by ({by}) ({running})\nor 0 * count by ({by}) ({known})", "short", None),
+        ("Answer", f"count by ({by}) ({telling})\nor 0 * count by ({by}) ({known})", "short", None),
         ("Requests", promql.sum_by(_MODEL, promql.rate(s.REQUESTS, WINDOW, *matchers)), "reqps", None),
         *(_kept(level, parameters, *matchers) for level in levels.LEVELS),
         ("Waiting", promql.sum_by(_MODEL, promql.select(s.REQUESTS_WAITING, *matchers)), "short", None),
@@ -60,13 +60,23 @@ def models(parameters: Parameters, *matchers: str) -> Table:
     )
 
 
+def _telling(*matchers: str, within: str = "") -> str:
+    """Return 1 for each server of each model that tells something: now, or within a range."""
+    # Every runtime tells at least one of the two.
+    told = (promql.select(s.REQUESTS_RUNNING, *matchers), promql.select(s.REQUESTS, 'outcome="ok"', *matchers))
+    running, ended = (f"last_over_time({one}[{within}])" if within else one for one in told)
+    return f"group by ({', '.join((*c.SERVER_LABELS, v.LABELS[v.CLUSTER]))}) ({running} or {ended})"
+
+
 def _kept(level: levels.Level, parameters: Parameters, *matchers: str) -> _Figure:
     window = burn.PAGE_BURNS[0].short
     bad, every = (
         promql.sum_by(_MODEL, promql.select(name(window), *matchers))
         for name in (level.recorded.bad_name, level.recorded.all_name)
     )
-    promised = Limit(value=max(level.target(objective) for objective in parameters.objectives), below=True)
+    targets = {level.target(objective) for objective in parameters.objectives}
+    # A column has one limit: where models were promised different things, it would be wrong for some of them.
+    promised = Limit(value=targets.pop(), below=True) if len(targets) == 1 else None
     return level.title, f"1 - {bad} / {every}", "percentunit", promised
 
 
