@@ -14,7 +14,7 @@ from atlas_ops.render.dashboards.boards import fleet
 from atlas_ops.render.dashboards.panels import Board, Limit, Number, States, Table
 from atlas_ops.settings import Settings
 from tests.render.dashboards import alerts_beside, five_servers
-from tests.render.dashboards.five_servers import asked, panel
+from tests.render.dashboards.five_servers import NOW, asked, panel
 
 SETTINGS = Settings()
 BOARD = fleet.board(build_catalog(SETTINGS.parameters), SETTINGS)
@@ -27,7 +27,7 @@ def replay(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Replay]:
 
 
 def number(replay: Replay, key: str, **chosen: str) -> float:
-    return asked(replay, panel(BOARD, key, Number).query, **chosen)[()]
+    return asked(replay, panel(BOARD, key, Number).query, at=NOW, **chosen)[()]
 
 
 def rows(replay: Replay, key: str, *labels: str) -> dict[tuple[str, ...], dict[str, float]]:

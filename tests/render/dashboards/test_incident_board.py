@@ -13,7 +13,7 @@ from atlas_ops.render.dashboards.boards import incident
 from atlas_ops.render.dashboards.panels import Chart, States, Table
 from atlas_ops.settings import Settings
 from tests.render.dashboards import alerts_beside, five_servers
-from tests.render.dashboards.five_servers import asked, panel
+from tests.render.dashboards.five_servers import NOW, asked, panel
 
 SETTINGS = Settings()
 BOARD = incident.board(build_catalog(SETTINGS.parameters), SETTINGS)
@@ -31,13 +31,13 @@ def course(replay: Replay, **chosen: str) -> dict[str, str]:
     bands = panel(BOARD, "alert-course", States)
     return {
         name: bands.states[value][0]
-        for (name,), value in asked(replay, bands.queries[0], "alertname", **chosen).items()
+        for (name,), value in asked(replay, bands.queries[0], "alertname", at=NOW, **chosen).items()
     }
 
 
 def around(replay: Replay, **chosen: str) -> set[str]:
-    table = asked(replay, panel(BOARD, "alerts-firing", Table).queries[0], "alertname", **chosen)
-    bands = asked(replay, panel(BOARD, "alerts-by-fault", States).queries[0], "alertname", **chosen)
+    table = asked(replay, panel(BOARD, "alerts-firing", Table).queries[0], "alertname", at=NOW, **chosen)
+    bands = asked(replay, panel(BOARD, "alerts-by-fault", States).queries[0], "alertname", at=NOW, **chosen)
     assert table.keys() == bands.keys()
     return {name for (name,) in table}
 
@@ -74,10 +74,10 @@ def test_what_users_and_servers_do_is_that_of_the_pod_on_the_hot_gpu_or_of_all_r
 ) -> None:
     def servers(**chosen: str) -> set[str]:
         states = panel(BOARD, "server-scrape-states", States).queries[0]
-        return {server for (server,) in asked(replay, states, c.SERVER, **chosen)}
+        return {server for (server,) in asked(replay, states, c.SERVER, at=NOW, **chosen)}
 
     ended = panel(BOARD, "requests-by-outcome", Chart).queries[0]
-    assert sum(asked(replay, ended, "outcome", **HOT).values()) == pytest.approx(16 / 15)
+    assert sum(asked(replay, ended, "outcome", at=NOW, **HOT).values()) == pytest.approx(16 / 15)
     assert not asked(replay, ended, "outcome", node="n4")
     assert servers(**HOT) == {"a"}
     assert servers(model="chat") == {"a", "b", "d", "e"}, "d has never told whose it is"
@@ -87,7 +87,7 @@ def test_an_alert_about_a_model_shows_the_gpus_of_the_nodes_that_it_runs_on_and_
     temperature = panel(BOARD, "gpu-temperature", Chart).queries[0]
 
     def gpus(**chosen: str) -> set[tuple[str, ...]]:
-        return set(asked(replay, temperature, c.HOST_NAME, c.GPU, **chosen))
+        return set(asked(replay, temperature, c.HOST_NAME, c.GPU, at=NOW, **chosen))
 
     assert gpus(model="chat", namespace="prod") == {("n1", "0"), ("n1", "1"), ("n2", "0")}
     assert gpus(model="small") == {("n3", "0")}
