@@ -1,0 +1,105 @@
+"""The drift board tells what the detectors find, and whether requests are still those of the day before."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pytest
+
+from atlas_ops import settings
+from atlas_ops.catalog import build_catalog
+from atlas_ops.catalog import conventions as c
+from atlas_ops.catalog import signals as s
+from atlas_ops.catalog.faults.drift import workload
+from atlas_ops.rehearsal.replay import Replay
+from atlas_ops.render.dashboards.boards import drift
+from atlas_ops.render.dashboards.panels import Chart, Limit, Number, States, Table
+from atlas_ops.settings import Settings
+from tests.render.dashboards import five_servers
+from tests.render.dashboards.five_servers import NOW, asked, constant, panel, series, then
+
+SETTINGS = Settings()
+BOARD = drift.board(build_catalog(SETTINGS.parameters), SETTINGS)
+JOB = {"job": "atlas-watch", "instance": "w:1"}
+CHAT, SMALL = {c.MODEL: "chat"}, {c.MODEL: "small"}
+FOUND = {
+    **{
+        series(signal, **JOB, **model, feature=feature): values
+        for model, feature, verdict, evidence in (
+            (CHAT, "prompt_tokens", then(0, 1), constant(5)),
+            (CHAT, "embedding", constant(0), constant(0.1)),
+            (SMALL, "prediction", constant(0), constant(0.2)),
+        )
+        for signal, values in ((s.DRIFT_DETECTED, verdict), (s.DRIFT_EVIDENCE, evidence))
+    },
+    series(s.DRIFT_SCORE, **JOB, **CHAT, feature="prompt_tokens", detector="ks"): constant(0.4),
+    series(s.DRIFT_SCORE, **JOB, **CHAT, feature="prompt_tokens", detector="psi"): constant(0.6),
+    series(s.DRIFT_REFERENCE_INFO, **JOB, **CHAT, reference="2025-12-01"): constant(1),
+    series(s.WATCH_LAST_SUCCESS, **JOB): constant(NOW - 30),
+    **{
+        series(name, **model, runtime="vllm", **feature): constant(value)
+        for model, feature, name, value in (
+            (CHAT, {"feature": "prompt_tokens"}, workload.LENGTH, 3000),
+            (CHAT, {"feature": "prompt_tokens"}, workload.USUAL_LENGTH, 1000),
+            (SMALL, {"feature": "prompt_tokens"}, workload.LENGTH, 50),
+            (CHAT, {}, workload.TTFT_MEAN, 0.5),
+            (CHAT, {}, workload.USUAL_TTFT, 0.2),
+        )
+    },
+}
+
+
+@pytest.fixture(scope="module")
+def replay(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Replay]:
+    with five_servers.started(tmp_path_factory.mktemp("prometheus"), FOUND) as started:
+        yield started
+
+
+def test_it_counts_the_features_that_have_drifted_and_those_that_are_watched(replay: Replay) -> None:
+    counted = {
+        (key, model): asked(replay, panel(BOARD, key, Number).query, at=NOW, model=model)[()]
+        for key in ("features-drifted", "features-watched")
+        for model in (".*", "small")
+    }
+    assert list(counted.values()) == [1, 0, 3, 1]
+
+
+def test_the_verdict_on_each_feature_is_told_and_the_evidence_and_scores_behind_it(replay: Replay) -> None:
+    bands = panel(BOARD, "drift-verdicts", States)
+    found = asked(replay, bands.queries[0], "model", "feature", at=NOW, model="chat")
+    assert {feature: bands.states[value][0] for (_, feature), value in found.items()} == {
+        "prompt_tokens": "drifted",
+        "embedding": "as usual",
+    }
+    only = {"model": "chat", "feature": "prompt_tokens"}
+    assert asked(replay, panel(BOARD, "drift-evidence", Chart).queries[0], "feature", at=NOW, **only) == {
+        ("prompt_tokens",): 5
+    }
+    scores = panel(BOARD, "drift-scores", Chart).queries[0]
+    assert asked(replay, scores, "detector", at=NOW, **only) == {("ks",): 0.4, ("psi",): 0.6}
+    verdict, evidence = panel(BOARD, "drift-features", Table).queries
+    assert asked(replay, verdict, "model", "feature").keys() == asked(replay, evidence, "model", "feature").keys()
+
+
+def test_the_reference_and_the_last_round_are_told(replay: Replay) -> None:
+    references = panel(BOARD, "drift-references", Table).queries[0]
+    assert asked(replay, references, "model", "reference") == {("chat", "2025-12-01"): 1}
+    assert asked(replay, panel(BOARD, "detectors-last-round", Number).query, "job") == {("atlas-watch",): 30}
+
+
+def test_requests_are_held_against_those_of_the_day_before_where_there_was_one(replay: Replay) -> None:
+    # A feature that the detectors know is no matter of tokens.
+    chosen = {"feature": "embedding"}
+    shift, slowdown = (panel(BOARD, key, Chart).queries[0] for key in ("mix-shift", "mix-slowdown"))
+    assert asked(replay, shift, "model", "feature", at=NOW, **chosen) == {("chat", "prompt_tokens"): 3}
+    assert asked(replay, slowdown, "model", at=NOW, **chosen) == {("chat",): 2.5}
+
+
+@pytest.mark.parametrize(
+    ("limit", "key"), [("workload_shift_ratio", "mix-shift"), ("workload_slowdown_ratio", "mix-slowdown")]
+)
+def test_settings_move_the_limits(limit: str, key: str) -> None:
+    changed = settings.parse(f"limits: {{{limit}: 4}}")
+    board = drift.board(build_catalog(changed.parameters), changed)
+    assert panel(BOARD, key, Chart).limit != Limit(value=4)
+    assert panel(board, key, Chart).limit == Limit(value=4)
