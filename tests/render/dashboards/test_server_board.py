@@ -6,6 +6,7 @@ Queries are asked of a real Prometheus that holds `five_servers`.
 from __future__ import annotations
 
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
@@ -13,11 +14,12 @@ from atlas_ops.catalog import build_catalog
 from atlas_ops.catalog.model import Family
 from atlas_ops.catalog.parameters import Parameters
 from atlas_ops.rehearsal.replay import Replay
+from atlas_ops.rehearsal.samples import Series
 from atlas_ops.render import links
-from atlas_ops.render.dashboards.boards import server
-from atlas_ops.render.dashboards.panels import Chart, Number, States, Table, of_fault
+from atlas_ops.render.dashboards.boards import model, server
+from atlas_ops.render.dashboards.panels import Chart, Number, States, Table, of_fault, queries
 from atlas_ops.settings import Settings
-from tests.render.dashboards.five_servers import BEGAN, NOW, asked, panel, started
+from tests.render.dashboards.five_servers import BEGAN, COLUMNS, NOW, asked, panel, started
 
 CATALOG = build_catalog(Parameters())
 BOARD = server.board(CATALOG, Settings())
@@ -100,6 +102,24 @@ def test_it_is_said_how_well_each_signal_is_told_and_which_are_missing(replay: R
     missing = panel(BOARD, "signals-unresolved", Table)
     assert asked(replay, missing.queries[0], "server", "signal").keys() == {("e", "atlas_kv_cache_usage_ratio")}
     assert missing.empty, "where all is found it has no rows, and says so"
+
+
+def test_namesakes_in_another_cluster_stay_apart(tmp_path: Path) -> None:
+    west = {Series(one.name, (*one.labels, ("cluster", "west"))): values for one, values in COLUMNS.items()}
+    boards = (BOARD, model.board(CATALOG, Settings()))
+    with started(tmp_path, west) as both:
+        up = panel(BOARD, "server-answers", Number).query
+        assert asked(both, up, "cluster", server="b") == {("",): 0.0, ("west",): 0.0}
+        assert asked(both, up, "cluster", server="b", cluster="west") == {("west",): 0.0}
+        states = panel(boards[1], "replicas-table", Table).queries[0]
+        assert asked(both, states, "cluster", "server", "state", model="small").keys() == {
+            ("", "c", "ok"),
+            ("west", "c", "ok"),
+        }
+        for query in (
+            query for board in boards for row in board.rows for shown in row.panels for query in queries(shown)
+        ):
+            asked(both, query)  # a join that finds two of one name is refused
 
 
 def test_the_charts_that_alerts_of_availability_link_to_are_its_last_row() -> None:

@@ -22,7 +22,7 @@ from atlas_ops.render.dashboards.parts import (
 )  # fmt: skip
 from atlas_ops.settings import Settings
 
-_BY = (c.SERVER, c.MODEL)
+_BY = (c.SERVER, c.HOST_NAME, c.MODEL)
 _PICKED = variables.picked(*variables.OF_SERVERS)
 
 

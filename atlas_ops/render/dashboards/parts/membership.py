@@ -10,23 +10,29 @@ from atlas_ops.catalog import conventions as c
 from atlas_ops.catalog import signals as s
 from atlas_ops.catalog.model import Signal
 from atlas_ops.catalog.parameters import Timing
+from atlas_ops.render.dashboards import variables
 
-SERVER = (c.SERVER, c.HOST_NAME, c.K8S_NAMESPACE, c.K8S_POD)
+CLUSTER = variables.LABELS[variables.CLUSTER]
+SERVER = (c.SERVER, c.HOST_NAME, c.K8S_NAMESPACE, c.K8S_POD, CLUSTER)
 """What tells one server from another. Its runtime does not: that is unknown until the server has answered once."""
+REPLICA = (*c.SERVER_LABELS, CLUSTER)
+"""A server and one of the models that it serves."""
+NAME = "{{server}} {{host_name}}"
+"""The legend of a server: on bare hosts many have the same address."""
 _ON_SERVER = f"on ({', '.join(SERVER)})"
 _REMEMBERED_SECONDS = 3600.0
 """A server that is down tells no model any more; so long it is still known whose it was."""
 
 
 def members(timing: Timing, *matchers: str) -> str:
-    """Return 1 for each server and model that is chosen, by `conventions.SERVER_LABELS`; those that are down included."""
+    """Return 1 for each server and model that is chosen, by `REPLICA`; those that are down included."""
     window = timing.window(_REMEMBERED_SECONDS)
     # Every runtime tells at least one of the two.
     running, ended = (
         f"last_over_time({promql.select(signal, *more, *matchers)}[{window}])"
         for signal, more in ((s.REQUESTS_RUNNING, ()), (s.REQUESTS, ('outcome="ok"',)))
     )
-    return f"group by ({', '.join(c.SERVER_LABELS)}) ({running} or {ended})"
+    return f"group by ({', '.join(REPLICA)}) ({running} or {ended})"
 
 
 def with_model(expr: str, timing: Timing, *matchers: str, keeping: tuple[str, ...] = ()) -> str:
@@ -46,8 +52,8 @@ def told(signal: Signal, *matchers: str, by: tuple[str, ...] = ()) -> str:
 
 
 def ready(timing: Timing, *matchers: str) -> str:
-    """Return 1 for each server and model that is up and does not say that it is not ready, else 0; by SERVER_LABELS."""
-    labels = ", ".join(c.SERVER_LABELS)
+    """Return 1 for each server and model that is up and does not say that it is not ready, else 0; by `REPLICA`."""
+    labels = ", ".join(REPLICA)
     model = f"max by ({labels}) ({promql.select(s.MODEL_READY, *matchers)}) or {members(timing, *matchers)}"
     says, up = (promql.select(signal, *of_servers(*matchers)) for signal in (s.SERVER_READY, s.SERVER_UP))
     return f"({model}) * {_ON_SERVER} group_left () max by ({', '.join(SERVER)}) ({says} or {up})"

@@ -11,7 +11,8 @@ from atlas_ops.render.dashboards.panels import Chart, Column, Link, Number, Quer
 from atlas_ops.render.dashboards.parts import membership
 from atlas_ops.render.dashboards.parts.requests import legend
 
-_POD = (c.K8S_NAMESPACE, c.K8S_POD)
+_POD = (c.K8S_NAMESPACE, c.K8S_POD, membership.CLUSTER)
+_ON_HOST = f"on ({c.HOST_NAME}, {membership.CLUSTER})"
 _IN_POD = f'{c.K8S_POD}!=""'
 _ON_GPU = f"on ({', '.join(c.GPU_LABELS)})"
 _TO_GPU = Link(title="This GPU", board="gpu-node", variables={variables.NODE: c.HOST_NAME, variables.GPU: c.GPU})
@@ -96,10 +97,10 @@ def _owners(timing: Timing, *matchers: str) -> str:
     devices, pod = ", ".join(c.GPU_LABELS), ", ".join(_POD)
     told = promql.select(s.GPU_WORKLOAD_INFO, _IN_POD)
     pods = f"group by ({pod}) ({_servers(timing, *matchers, _IN_POD)})"
-    hosts = f"{_servers(timing, *matchers)} unless on ({c.HOST_NAME}) {told}"
+    hosts = f"{_servers(timing, *matchers)} unless {_ON_HOST} {told}"
     return (
         f"group by ({devices}, {pod}) ({told} and on ({pod}) {pods})\n"
-        f"or {_ON_GPU} group by ({devices}) ({s.GPU_UP} and on ({c.HOST_NAME}) ({hosts}))"
+        f"or {_ON_GPU} group by ({devices}, {membership.CLUSTER}) ({s.GPU_UP} and {_ON_HOST} ({hosts}))"
     )
 
 

@@ -13,7 +13,7 @@ _NOT_ASKED = "where no probe is configured"
 
 def answered(*matchers: str) -> States:
     """Return whether the last black-box request of each server was answered, over time."""
-    by = (c.SERVER, c.MODEL, c.API)
+    by = (c.SERVER, c.HOST_NAME, c.MODEL, c.API)
     return States(
         key="probe-answered",
         title="Black-box requests that were answered",

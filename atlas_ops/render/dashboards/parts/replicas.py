@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from atlas_ops import promql
 from atlas_ops.catalog import conventions as c
 from atlas_ops.catalog import signals as s
@@ -13,7 +15,8 @@ from atlas_ops.render.dashboards.parts.requests import WINDOW, legend
 from atlas_ops.render.dashboards.parts.servers import YES, YES_NO
 
 TO_SERVER = Link(title="This server", board="server", variables={variables.SERVER: c.SERVER, variables.MODEL: c.MODEL})
-"""For series and rows that have both labels."""
+"""For series that have both labels."""
+_OF_ROW = replace(TO_SERVER, variables={**TO_SERVER.variables, variables.NAMESPACE: c.K8S_NAMESPACE})
 
 
 def share_ready(timing: Timing, by: tuple[str, ...], *matchers: str) -> Number:
@@ -61,7 +64,9 @@ def table(timing: Timing, *matchers: str) -> Table:
         shows="One line for each replica known in the last hour. A click on the server leads to its own dashboard.",
         worry="one is not ready, or does less than the others while requests wait.",
         faults=("ModelServerDown", "ModelNotReady", "ReplicaStraggler"),
-        queries=tuple(Query(expr=expr, legend=title.lower()) for expr, title, _, _ in values),
+        queries=tuple(
+            Query(expr=variables.or_all(expr, c.K8S_NAMESPACE), legend=title.lower()) for expr, title, _, _ in values
+        ),
         columns=(
             *columns,
             *(
@@ -74,18 +79,20 @@ def table(timing: Timing, *matchers: str) -> Table:
 
 
 _LABELS: tuple[tuple[str, str, tuple[Link, ...]], ...] = (
-    (c.SERVER, "Server", (TO_SERVER,)),
+    (c.SERVER, "Server", (_OF_ROW,)),
     (c.MODEL, "Model", ()),
     (c.RUNTIME, "Runtime", ()),
+    (c.K8S_NAMESPACE, "Namespace", ()),
     (c.K8S_POD, "Pod", ()),
     (c.HOST_NAME, "Node", ()),
+    (membership.CLUSTER, "Cluster", ()),
     ("state", "Last scrape", ()),
 )
 
 
 def _values(timing: Timing, *matchers: str) -> tuple[tuple[str, str, str, Limit | None], ...]:
     """Return (PromQL, title, unit, limit) of each; the first is there for its labels."""
-    by = c.SERVER_LABELS
+    by = membership.REPLICA
     state = f"({membership.told(s.SERVER_SCRAPE_STATE, *matchers, by=('state',))} == 1)"
     running, waiting = (
         promql.sum_by(by, promql.select(one, *matchers)) for one in (s.REQUESTS_RUNNING, s.REQUESTS_WAITING)

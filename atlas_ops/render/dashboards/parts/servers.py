@@ -25,7 +25,8 @@ def up(timing: Timing, *matchers: str) -> Number:
         worry="it says No: the states below say why.",
         faults=("ModelServerDown", "ServerMetricsDisabled"),
         query=Query(
-            expr=membership.of_chosen(membership.told(s.SERVER_UP, *matchers), timing, *matchers), legend="{{server}}"
+            expr=membership.of_chosen(membership.told(s.SERVER_UP, *matchers), timing, *matchers),
+            legend=membership.NAME,
         ),
         unit=YES_NO,
         limit=YES,
@@ -40,7 +41,7 @@ def ready(timing: Timing, *matchers: str) -> Number:
         shows="Whether it answers, and neither it nor its model says that it is not ready.",
         worry="it says No for longer than the model takes to load.",
         faults=("ModelNotReady",),
-        query=Query(expr=membership.ready(timing, *matchers), legend="{{server}} {{model}}"),
+        query=Query(expr=membership.ready(timing, *matchers), legend=f"{membership.NAME} {{{{model}}}}"),
         unit=YES_NO,
         limit=YES,
     )
@@ -63,7 +64,7 @@ def scrape_states(timing: Timing, *matchers: str) -> States:
         ),
         worry="it is anything but `ok` or `starting`.",
         faults=("ModelServerDown", "ServerMetricsDisabled", "CrashLooping"),
-        queries=(Query(expr=membership.of_chosen(current, timing, *matchers), legend="{{server}}"),),
+        queries=(Query(expr=membership.of_chosen(current, timing, *matchers), legend=membership.NAME),),
         states={
             float(number): (state, _COLOURS.get(state, Palette.BAD)) for number, state in enumerate(c.SCRAPE_STATES)
         },
@@ -80,7 +81,7 @@ def ready_states(timing: Timing, *matchers: str) -> States:
         shows="Whether it answered, and neither it nor its model said that it was not ready.",
         worry="it changes again and again, or stays not ready for longer than the model takes to load.",
         faults=("ModelNotReady", "CrashLooping"),
-        queries=(Query(expr=membership.ready(timing, *matchers), legend="{{server}} {{model}}"),),
+        queries=(Query(expr=membership.ready(timing, *matchers), legend=f"{membership.NAME} {{{{model}}}}"),),
         states={1.0: ("ready", Palette.GOOD), 0.0: ("not ready", Palette.BAD)},
         width=12,
         height=6,

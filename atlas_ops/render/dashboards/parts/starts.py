@@ -20,7 +20,7 @@ def age(timing: Timing, *matchers: str) -> Number:
         shows="Time since the server's process began, where the runtime tells it.",
         worry="it is short, and nobody has deployed anything.",
         faults=("CrashLooping", "OutOfMemoryKilled"),
-        query=Query(expr=membership.of_chosen(f"(time() - {started})", timing, *matchers), legend="{{server}}"),
+        query=Query(expr=membership.of_chosen(f"(time() - {started})", timing, *matchers), legend=membership.NAME),
         unit="s",
     )
 
@@ -35,7 +35,7 @@ def restarts(timing: Timing, *matchers: str) -> Number:
         faults=("CrashLooping", "OutOfMemoryKilled"),
         query=Query(
             expr=membership.of_chosen(membership.told(s.SERVER_RESTARTS, *matchers), timing, *matchers),
-            legend="{{server}}",
+            legend=membership.NAME,
         ),
         unit="short",
     )
