@@ -8,11 +8,14 @@ from typing import Any
 import pytest
 
 from atlas_ops.catalog import build_catalog
+from atlas_ops.grafana import Dashboard, Grafana, Verdict
+from atlas_ops.grafana import push as bring
+from atlas_ops.grafana.wire import Wire
 from atlas_ops.render import dashboards
 from atlas_ops.settings import Settings
 from tests.grafana.conftest import Push
 from tests.grafana.rules import Answer, refusal
-from tests.grafana.standin import GrafanaStandIn
+from tests.grafana.standin import TOKEN, GrafanaStandIn
 
 MODELS: list[dict[str, Any]] = [json.loads(text) for text in dashboards.render(build_catalog(), Settings()).values()]
 UIDS = [str(model["uid"]) for model in MODELS]
@@ -207,12 +210,21 @@ def test_any_title_makes_a_folder_and_no_two_titles_the_same(
     for title in titles:
         assert push("--folder", title)[0] == 0
     assert list(grafana.folders.values()) == list(titles)
+    assert all(uid[0].isalnum() for uid in grafana.folders)
 
 
 def test_no_folder_can_be_called_general(grafana: GrafanaStandIn, push: Push) -> None:
     code, _, problems = push("--folder", "General")
     assert (code, grafana.dashboards) == (1, {})
     assert "the folder 'General' cannot be made: A folder with that name already exists (HTTP 400)" in problems
+
+
+def test_the_id_that_a_dashboard_had_in_another_grafana_is_not_sent(grafana: GrafanaStandIn) -> None:
+    wire = Wire(grafana.url, TOKEN)
+    one = Dashboard(uid="one", title="One", tag="t", model={"id": 77, "uid": "one", "title": "One", "tags": ["t"]})
+    (outcome,) = bring(Grafana(wire), [one], "", message="", dry_run=False)
+    assert (outcome.verdict, outcome.problem) == (Verdict.CREATED, None)
+    wire.close()
 
 
 def test_every_refusal_of_a_run_is_told_at_its_end(grafana: GrafanaStandIn, push: Push) -> None:
