@@ -115,8 +115,11 @@ LONELY = {
 FIXED = {"type": "prometheus", "uid": "P1809F7CD0C75ACF3"}
 
 
-def test_a_sound_dashboard_has_no_findings(tmp_path: Path) -> None:
-    assert found_in(tmp_path, sample()) == []
+def test_a_sound_dashboard_has_no_findings_in_whatever_order_its_panels_are_told(tmp_path: Path) -> None:
+    board = sample()
+    assert found_in(tmp_path, board) == []
+    board["panels"].reverse()
+    assert found_in(tmp_path, board) == []
 
 
 @pytest.mark.parametrize("runtime", ["", "vllm", "triton", "llamacpp", "grpc"])
@@ -259,6 +262,14 @@ def test_a_finding_names_the_line_of_the_file(tmp_path: Path) -> None:
     assert "catalog/signals.py" in found.next_step
 
 
+def test_a_finding_about_several_lines_names_the_first_of_them(tmp_path: Path) -> None:
+    board = sample()
+    put({"h": 8, "w": 25, "x": 0, "y": 1}, "panels", CHART, "gridPos")(board)
+    found = next(found for found in found_in(tmp_path, board) if "has no place" in found.message)
+    assert (tmp_path / SAMPLE).read_text().splitlines()[found.line - 1].strip() == '"h": 8,'
+    assert (tmp_path / SAMPLE).read_text().splitlines()[found.line].strip() == '"w": 25,'
+
+
 def test_panels_of_a_folded_row_are_looked_at_too(tmp_path: Path) -> None:
     board = sample()
     asking("atlas_nothing")(board)
@@ -296,7 +307,7 @@ def test_a_dashboard_of_the_user_may_look_as_it_likes_but_has_to_have_an_answer(
     "text", ["[]", "{}", '{"panels": 3, "templating": [], "annotations": {"list": [1]}}', "nonsense"]
 )
 def test_a_file_that_is_no_dashboard_at_all_breaks_nothing(tmp_path: Path, text: str) -> None:
-    assert list(lint.check(written(tmp_path, {"dashboards/mine.json": text}))) == []
+    assert list(lint.check(written(tmp_path, {"dashboards/mine.json": text, "dashboards/second.json": text}))) == []
 
 
 def test_a_signal_that_leaves_the_catalog_fails_check_with_each_panel_that_showed_it(tmp_path: Path) -> None:

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping
 
 import promql_parser as parser
 
-from atlas_ops.catalog.model import Signal, SignalType
+from atlas_ops.catalog.model import Signal
 from atlas_ops.check import rules
 from atlas_ops.check.finding import did_you_mean
 from atlas_ops.expressions.firing import BY_PROMETHEUS, Firing, nodes
@@ -109,7 +109,7 @@ def _window(call: parser.Call, series: Mapping[str, Signal]) -> Wrong:
     if not isinstance(counted, parser.MatrixSelector):
         return
     signal = series.get(str(counted.vector_selector.name))
-    if signal and signal.type is not SignalType.GAUGE and counted.range not in (RATE_INTERVAL, RANGE):
+    if signal and counted.range not in (RATE_INTERVAL, RANGE):
         yield (
             f"{call.func.name}({signal}) has a window of {counted.range}, whatever is on the screen",
             "write [$__rate_interval], or [$__range] for all that is shown; other windows are what recordings are for",

@@ -111,7 +111,9 @@ def _releases() -> shapes.Json:
     # New where no server of the namespace told this release on this track five minutes ago.
     now = f"count by ({', '.join(_RELEASE)}) ({s.SERVER_RELEASE_INFO})"
     before = f"count by ({', '.join(_RELEASE)}) ({s.SERVER_RELEASE_INFO} offset 5m)"
-    return _annotation("Releases", f"{now} unless {before}", "Release {{release}}", "{{track}} {{k8s_namespace_name}}", "blue")
+    return _annotation(
+        "Releases", f"{now} unless {before}", "Release {{release}}", "{{track}} {{k8s_namespace_name}}", "blue"
+    )
 
 
 def _annotation(name: str, expr: str, title: str, content: str, color: str) -> shapes.Json:

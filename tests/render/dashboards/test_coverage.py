@@ -83,6 +83,7 @@ def test_one_server_that_can_answer_is_enough() -> None:
         "servers: [{url: http://127.0.0.1:8002/metrics}]",
         "servers: [{url: http://127.0.0.1:1, runtime: triton}, {url: http://127.0.0.1:2}]",
         f"{TRITON}\ndiscovery: {{files: [servers.json]}}",
+        f"{TRITON}\ndiscovery: {{kubernetes: {{namespaces: [models]}}}}",
     ],
 )
 def test_where_a_server_may_be_of_any_runtime_everything_stays(config: str) -> None:
