@@ -7,8 +7,17 @@ const icons = {
   closeBundle: () => cpSync('node_modules/@grafana/ui/dist/public', 'dist/public/build', { recursive: true }),
 };
 
+// Its code editor and its maps take most of the time of a build, and the page has neither.
+const UNUSED = /^(monaco-editor|@monaco-editor\/react|ol|@codemirror\/[\w-]+|@uiw\/react-codemirror)(\/|$)/;
+const leftOut = {
+  name: 'left-out',
+  enforce: 'pre',
+  resolveId: (id) => (UNUSED.test(id) ? '\0left-out' : null),
+  load: (id) => (id === '\0left-out' ? 'export default {}' : null),
+};
+
 export default defineConfig({
-  plugins: [icons],
+  plugins: [leftOut, icons],
   esbuild: { jsx: 'automatic' },
   define: { 'process.env.NODE_ENV': '"production"' },
   resolve: {
@@ -20,6 +29,6 @@ export default defineConfig({
     target: 'es2022',
     chunkSizeWarningLimit: 20000,
     // @grafana/ui takes things from the router that only version 5 has, in components that the page does not use.
-    rollupOptions: { shimMissingExports: true },
+    rollupOptions: { shimMissingExports: true, onwarn: () => {} },
   },
 });

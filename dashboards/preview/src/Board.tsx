@@ -34,7 +34,16 @@ interface Place {
 }
 
 /** One panel and its place within its row. */
-class Cell extends SceneObjectBase<SceneObjectState & { place: Place; body: VizPanel }> {}
+class Cell extends SceneObjectBase<SceneObjectState & { place: Place; body: VizPanel }> {
+  static Component = ({ model }: SceneComponentProps<Cell>) => {
+    const { place, body } = model.useState();
+    return (
+      <div data-panel={body.state.key} style={spanning(place)}>
+        <body.Component model={body} />
+      </div>
+    );
+  };
+}
 
 interface BandState extends SceneObjectState {
   title: string;
@@ -55,10 +64,8 @@ class Band extends SceneObjectBase<BandState> {
         )}
         {!collapsed && (
           <div className={grid}>
-            {cells.map(({ state: { key, place, body } }) => (
-              <div key={key} data-panel={body.state.key} style={spanning(place)}>
-                <body.Component model={body} />
-              </div>
+            {cells.map((cell) => (
+              <cell.Component key={cell.state.key} model={cell} />
             ))}
           </div>
         )}

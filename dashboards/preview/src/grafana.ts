@@ -55,7 +55,8 @@ export async function start(scrapeInterval: string): Promise<void> {
   standardEditorsRegistry.setInit(() => []);
   standardFieldConfigEditorRegistry.setInit(() => Object.entries(FIELD_OPTIONS).map(([path, process]) => fieldOption(path, process)));
   standardTransformersRegistry.setInit(() =>
-    Object.values(standardTransformers).map((info) => ({
+    // One of them has two names there.
+    [...new Set(Object.values(standardTransformers))].map((info) => ({
       id: info.id,
       name: info.name,
       transformation: () => Promise.resolve(info),

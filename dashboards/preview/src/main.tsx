@@ -2,7 +2,7 @@
 
 import { css } from '@emotion/css';
 import { createTheme, ThemeContext } from '@grafana/data';
-import { config, locationService } from '@grafana/runtime';
+import { config, locationService, LocationServiceProvider } from '@grafana/runtime';
 import { EmbeddedScene, UrlSyncContextProvider } from '@grafana/scenes';
 import { GlobalStyles, PortalContainer, useTheme2 } from '@grafana/ui';
 import { ReactNode, useEffect, useLayoutEffect, useState } from 'react';
@@ -92,9 +92,11 @@ function Routed({ children }: { children: ReactNode }) {
   const [at, setAt] = useState(history.location);
   useLayoutEffect(() => history.listen((next: typeof at) => setAt(next)), [history]);
   return (
-    <Router location={at} navigator={history}>
-      {children}
-    </Router>
+    <LocationServiceProvider service={locationService}>
+      <Router location={at} navigator={history}>
+        {children}
+      </Router>
+    </LocationServiceProvider>
   );
 }
 

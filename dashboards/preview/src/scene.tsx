@@ -94,6 +94,6 @@ function dataOf({ targets, datasource, transformations, type }: Panel): SceneDat
     return undefined;
   }
   // Scenes may change what they are given; the JSON is needed again for every copy of a repeated row.
-  const $data = new SceneQueryRunner({ queries: structuredClone(targets), datasource });
+  const $data = new SceneQueryRunner({ queries: structuredClone(targets), datasource, maxDataPointsFromWidth: true });
   return new SceneDataTransformer({ $data, transformations: structuredClone(transformations ?? []) });
 }

@@ -9,10 +9,11 @@ import { NoData } from './NoData';
 interface Options {
   showHeader: boolean;
   cellHeight?: TableCellHeight;
+  frameIndex?: number;
 }
 
 function Rows({ data, width, height, options, fieldConfig, timeRange, replaceVariables }: PanelProps<Options>) {
-  const frame = data.series[0];
+  const frame = data.series[options.frameIndex ?? 0];
   if (!frame?.length) {
     return <NoData fieldConfig={fieldConfig} />;
   }
@@ -34,6 +35,6 @@ function Rows({ data, width, height, options, fieldConfig, timeRange, replaceVar
 export const table: Kind = {
   component: Rows,
   // What a footer would sum up counts for nothing while it is not shown.
-  options: ['showHeader', 'cellHeight', 'footer.reducer'],
+  options: ['showHeader', 'cellHeight', 'footer.reducer', 'frameIndex'],
   custom: ['align', 'cellOptions', 'width', 'minWidth', 'hidden', 'inspect', 'filterable'],
 };
