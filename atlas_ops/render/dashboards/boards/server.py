@@ -40,6 +40,7 @@ def board(catalog: Catalog, settings: Settings) -> Board:
             _latency(settings),
             _work(settings),
             _around(settings),
+            _extras(),
             faults.row(Family.AVAILABILITY, catalog),
         ),
     )
@@ -86,8 +87,6 @@ def _requests(settings: Settings) -> Row:
             requests.by_outcome(_BY, *_PICKED),
             requests.present(_BY, *_PICKED),
             requests.rejected(settings.parameters, _BY, *_PICKED),
-            probes.answered(*_PICKED),
-            probes.results(_BY, *_PICKED),
         ),
     )
 
@@ -116,8 +115,19 @@ def _work(settings: Settings) -> Row:
             cache.usage(settings.parameters, _BY, *_PICKED),
             cache.preemptions(_BY, *_PICKED),
             cache.prefix_hits(_BY, *_PICKED),
+        ),
+    )
+
+
+def _extras() -> Row:
+    return Row(
+        key="extras",
+        title="Speculation, adapters, black-box requests",
+        panels=(
             extras.accepted(_BY, *_PICKED),
             extras.adapters(_BY, *_PICKED),
+            probes.answered(*_PICKED),
+            probes.results(_BY, *_PICKED),
         ),
     )
 

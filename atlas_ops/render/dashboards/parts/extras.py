@@ -38,7 +38,7 @@ def adapters(by: tuple[str, ...], *matchers: str) -> Chart:
         worry="some wait for long while as many run as ever: they take each other's places.",
         faults=("LoraThrashing",),
         empty="where no server serves LoRA adapters",
-        queries=(Query(expr=told, legend=f"{legend(by)} {{{{state}}}}"),),
+        queries=(Query(expr=told, legend=f"{{{{state}}}} {legend(by)}"),),
         unit="short",
         width=12,
     )

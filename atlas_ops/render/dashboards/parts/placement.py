@@ -85,8 +85,8 @@ def memory(timing: Timing, by: tuple[str, ...], *matchers: str) -> Chart:
         faults=("GpuMemoryLeak",),
         empty=f"{_NO_GPUS}; for the model itself, {_NO_PROCESSES}",
         queries=(
-            Query(expr=promql.sum_by(by, promql.select(s.MODEL_GPU_MEMORY, *matchers)), legend=f"{legend(by)} model"),
-            Query(expr=by_process, legend="{{host_name}} GPU {{gpu}} {{k8s_pod_name}} {{process}}"),
+            Query(expr=promql.sum_by(by, promql.select(s.MODEL_GPU_MEMORY, *matchers)), legend=f"model {legend(by)}"),
+            Query(expr=by_process, legend="{{process}} {{k8s_pod_name}} on {{host_name}} GPU {{gpu}}"),
         ),
         unit="bytes",
     )

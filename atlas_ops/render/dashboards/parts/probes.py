@@ -39,7 +39,7 @@ def results(by: tuple[str, ...], *matchers: str) -> Chart:
         worry="any but `ok` come again and again.",
         faults=("ProbeFailing",),
         empty=_NOT_ASKED,
-        queries=(Query(expr=ended, legend=f"{legend(by)} {{{{result}}}}"),),
+        queries=(Query(expr=ended, legend=f"{{{{result}}}} {legend(by)}"),),
         unit="short",
         stacked=True,
         width=12,

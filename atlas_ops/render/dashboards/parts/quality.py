@@ -30,13 +30,14 @@ def told(timing: Timing, *matchers: str) -> Table:
             Column(source=_QUALITY, title="Quality"),
             Column(source="Value #A", title="Servers", unit="short"),
         ),
+        width=16,
         height=10,
     )
 
 
 def unresolved(timing: Timing, *matchers: str) -> Table:
     """Return the signals that should be there and are not."""
-    labels = ((c.SERVER, "Server"), (c.K8S_POD, "Pod"), (c.RUNTIME, "Runtime"), (_SIGNAL, "Signal"))
+    labels = ((c.SERVER, "Server"), (_SIGNAL, "Signal"))
     return Table(
         key="signals-unresolved",
         title="What it should tell, and does not",
@@ -46,6 +47,7 @@ def unresolved(timing: Timing, *matchers: str) -> Table:
         empty="while everything is found",
         queries=(Query(expr=f"({_of(s.SIGNAL_RESOLVED, timing, matchers, ())}) == 0", legend=""),),
         columns=tuple(Column(source=label, title=title) for label, title in labels),
+        width=8,
         height=10,
     )
 

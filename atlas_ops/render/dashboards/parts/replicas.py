@@ -48,7 +48,7 @@ def count(timing: Timing, by: tuple[str, ...], *matchers: str) -> Chart:
         worry="fewer are ready than are asked for, for longer than a model takes to load.",
         faults=("ModelNotReady", "AutoscalingCascade", "AutoscalerAtMaximum"),
         empty="for what is asked for, where no autoscaler tells it",
-        queries=tuple(Query(expr=expr, legend=f"{legend(by)} {word}") for expr, word in (*counted, *asked)),
+        queries=tuple(Query(expr=expr, legend=f"{word} {legend(by)}") for expr, word in (*counted, *asked)),
         unit="short",
         width=12,
     )

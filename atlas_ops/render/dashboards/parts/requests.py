@@ -51,7 +51,7 @@ def by_outcome(by: tuple[str, ...], *matchers: str) -> Chart:
         shows="Requests that ended, by outcome; `cancelled` are users who gave up.",
         worry="errors, timeouts or rejections rise while `ok` falls.",
         faults=("AvailabilitySloBurn", "RequestsRejected", "EngineStalled"),
-        queries=(Query(expr=ended, legend=f"{legend(by)} {{{{outcome}}}}"),),
+        queries=(Query(expr=ended, legend=f"{{{{outcome}}}} {legend(by)}"),),
         unit="reqps",
         stacked=True,
     )
@@ -66,7 +66,7 @@ def present(by: tuple[str, ...], *matchers: str) -> Chart:
         worry="the queue grows while the number running stands still.",
         faults=("QueueBacklog", "EngineStalled"),
         queries=tuple(
-            Query(expr=promql.sum_by(by, promql.select(signal, *matchers)), legend=f"{legend(by)} {word}")
+            Query(expr=promql.sum_by(by, promql.select(signal, *matchers)), legend=f"{word} {legend(by)}")
             for signal, word in ((s.REQUESTS_RUNNING, "running"), (s.REQUESTS_WAITING, "waiting"))
         ),
         unit="short",

@@ -51,7 +51,7 @@ def per_second(by: tuple[str, ...], *matchers: str) -> Chart:
         queries=tuple(
             Query(
                 expr=promql.sum_by(by, promql.rate(counter, WINDOW, *matchers)),
-                legend=f"{legend(by)} {word}",
+                legend=f"{word} {legend(by)}",
             )
             for counter, word in told
         ),
@@ -71,7 +71,7 @@ def per_request(by: tuple[str, ...], *matchers: str) -> Chart:
         queries=tuple(
             Query(
                 expr=latency.mean_of(histogram, by, *matchers),
-                legend=f"{legend(by)} {word}",
+                legend=f"{word} {legend(by)}",
             )
             for histogram, word in told
         ),
