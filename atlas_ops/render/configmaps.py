@@ -38,8 +38,8 @@ def render(files: Mapping[str, str]) -> dict[str, str]:
 
 
 def _manifest(name: str, board: str) -> str:
-    # On one line it is half as large. JSON in ASCII has no character that a block of YAML does not take, but for DEL.
-    model = json.dumps(json.loads(board), separators=(",", ":")).replace("\x7f", "\\u007f")
+    # On one line it is half as large, and JSON in ASCII has no character that a block of YAML does not take.
+    model = json.dumps(json.loads(board), separators=(",", ":"))
     if len(model) >= MOST_BYTES:
         raise AtlasError(
             f"dashboards/{name}.json is too large for a ConfigMap: {len(model)} bytes, and Kubernetes takes less than "

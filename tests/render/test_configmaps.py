@@ -86,10 +86,10 @@ def test_what_is_too_large_for_kubectls_annotation_says_how_to_apply_it(filling:
 
 
 def test_what_is_too_large_for_a_config_map_is_refused_with_the_limit() -> None:
-    with pytest.raises(AtlasError, match=r"dashboards/one.json is too large for a ConfigMap: .*1048576 \(1 MiB\)"):
-        wrapped({"title": "x" * 1024 * 1024})
-    most = "x" * (1024 * 1024 - len('{"title":""}') - 1)
+    most = "x" * (1024 * 1024 - len('{"title":""}\n'))
     assert len(yaml.safe_load(wrapped({"title": most}))["data"]["atlas-one.json"]) == 1024 * 1024
+    with pytest.raises(AtlasError, match=r"dashboards/one.json is too large for a ConfigMap: .*1048576 \(1 MiB\)"):
+        wrapped({"title": f"{most}x"})
 
 
 def test_there_is_one_for_each_dashboard_and_none_for_anything_else() -> None:
