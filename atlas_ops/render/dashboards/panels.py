@@ -161,6 +161,8 @@ class Column:
     title: str
     unit: str = ""
     """Of a value; empty for text."""
+    width: int = 0
+    """In pixels; 0: an equal share of what the others leave."""
     limit: Limit | None = None
     links: tuple[Link, ...] = ()
 

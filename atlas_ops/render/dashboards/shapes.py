@@ -26,6 +26,8 @@ from atlas_ops.render.dashboards.panels import (
 Json = dict[str, object]
 DATASOURCE = {"type": "prometheus", "uid": "${datasource}"}
 NO_DATA = "No data"
+_CELLS: Json = {"align": "auto", "cellOptions": {"type": "auto"}, "inspect": False, "minWidth": 80}
+"""Of tables. Grafana's own least width of a column is 150 pixels, at which a dozen columns have to be scrolled."""
 _NO_REQUESTS: Json = {"type": "special", "options": {"match": "nan", "result": {"text": "No requests", "index": 0}}}
 """A share or a percentile of nothing is NaN: the server is there, and nobody asks it."""
 
@@ -144,7 +146,7 @@ def _table(panel: Table) -> Json:
     return {
         "type": "table",
         "targets": _targets(panel.queries, "table", now=True),
-        "fieldConfig": {**_fields("", None, (), custom={"align": "auto", "cellOptions": {"type": "auto"}, "inspect": False}),
+        "fieldConfig": {**_fields("", None, (), custom=_CELLS),
                         "overrides": [_override(column) for column in panel.columns]},
         "transformations": [
             {"id": "merge", "options": {}},
@@ -220,6 +222,8 @@ def _override(column: Column) -> Json:
     properties: list[Json] = []
     if column.unit:
         properties.append({"id": "unit", "value": column.unit})
+    if column.width:
+        properties.append({"id": "custom.width", "value": column.width})
     if column.limit is not None:
         properties.append({"id": "thresholds", "value": {"mode": "absolute", "steps": _steps(column.limit)}})
         properties.append({"id": "custom.cellOptions", "value": {"type": "color-text"}})

@@ -100,7 +100,7 @@ def test_each_model_has_a_row_and_one_server_that_is_down_is_missed(replay: Repl
     found = rows(replay, "models", c.MODEL, c.K8S_NAMESPACE)
     chat, small = found["chat", "prod"], found["small", "All"]
     assert set(found) == {("chat", "prod"), ("small", "All")}
-    assert (chat["Servers"], chat["Answer"], chat["Waiting"], chat["Fullest KV cache"]) == (3, 2, 2, 0.7)
+    assert (chat["Servers"], chat["Answer"], chat["Waiting"], chat["Fullest KV"]) == (3, 2, 2, 0.7)
     assert chat["Requests"] == pytest.approx(16 / 15)
     assert (small["Servers"], small["Answer"]) == (1, 1)
     assert (chat["Alerts"], small["Alerts"]) == (1, 2)

@@ -63,7 +63,7 @@ def count(severity: Severity, *matchers: str) -> Number:
     )
 
 
-def by_fault(alerts: str, *, height: int = 8) -> States:
+def by_fault(alerts: str) -> States:
     """Return what fires and since when: a line for each fault, in the colour of its gravest alert."""
     grades = " or ".join(_labelled(grade, severity) for severity, (grade, _) in _GRADES.items())
     return States(
@@ -81,7 +81,7 @@ def by_fault(alerts: str, *, height: int = 8) -> States:
         states={float(grade): (severity.value, colour) for severity, (grade, colour) in _GRADES.items()},
         links=(Link(title="All about these alerts", board="incident", variables={v.ALERT: "alertname"}),),
         width=GRID_WIDTH,
-        height=height,
+        height=6,
     )
 
 
@@ -109,10 +109,11 @@ def course(*matchers: str) -> States:
         ),
         states={1.0: ("pending", Palette.WARNING), 2.0: ("firing", Palette.BAD)},
         width=GRID_WIDTH,
+        height=6,
     )
 
 
-def table(alerts: str, title: str, *, height: int = 8) -> Table:
+def table(alerts: str, title: str) -> Table:
     """Return the alerts that fire one by one, the latest first: how grave, for how long, about what."""
     began = f"{promql.select('ALERTS_FOR_STATE', *_OURS)} and ignoring (alertstate) {alerts}"
     age = f"time() - max by ({', '.join(_ALERT)}) ({began})"
@@ -133,7 +134,7 @@ def table(alerts: str, title: str, *, height: int = 8) -> Table:
         empty=_QUIET,
         queries=(Query(expr=f"sort({v.or_all(age, *_ABOUT)})", legend=""),),
         columns=(
-            Column(source="alertname", title="Alert", links=(everything,)),
+            Column(source="alertname", title="Alert", width=240, links=(everything,)),
             Column(source=c.SEVERITY, title="Severity"),
             Column(source="Value #A", title="For", unit="s"),
             *(
@@ -143,5 +144,4 @@ def table(alerts: str, title: str, *, height: int = 8) -> Table:
             Column(source=_CLUSTER, title=v.TITLES[v.CLUSTER]),
         ),
         width=GRID_WIDTH,
-        height=height,
     )

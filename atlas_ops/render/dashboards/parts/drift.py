@@ -52,7 +52,7 @@ def last_round(parameters: Parameters, *, width: int = 8) -> Number:
     """Return the time since the detectors finished a round."""
     return Number(
         key="detectors-last-round",
-        title="Last round of the detectors",
+        title="Last detector round",
         shows="Time since the detectors of each job last finished a round.",
         worry="it is red: what is shown of drift is the last verdict, not the present.",
         faults=("DriftMonitorStale",),

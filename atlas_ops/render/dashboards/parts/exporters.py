@@ -141,7 +141,7 @@ def reloads_failed(*matchers: str) -> Number:
     works = promql.select(s.EXPORTER_RELOAD_SUCCESS, *matchers)
     return Number(
         key="reloads-failed",
-        title="Settings not taken up",
+        title="Settings refused",
         shows="Exporters whose last reload of the settings failed; they go on with the ones before.",
         worry="there is one: `atlas-ops check` says what is wrong with the file.",
         query=Query(expr=f"count({works} == 0) or vector(0)", legend="failed"),

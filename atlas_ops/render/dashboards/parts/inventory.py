@@ -37,7 +37,7 @@ def models(parameters: Parameters, *matchers: str) -> Table:
         ("Requests", promql.sum_by(_MODEL, promql.rate(s.REQUESTS, WINDOW, *matchers)), "reqps", None),
         *(_kept(level, parameters, *matchers) for level in levels.LEVELS),
         ("Waiting", promql.sum_by(_MODEL, promql.select(s.REQUESTS_WAITING, *matchers)), "short", None),
-        ("Fullest KV cache", f"max by ({by}) ({promql.select(s.KV_CACHE_USAGE, *matchers)})", "percentunit", None),
+        ("Fullest KV", f"max by ({by}) ({promql.select(s.KV_CACHE_USAGE, *matchers)})", "percentunit", None),
     )
     own = Link(title="This model", board="model", variables={v.NAMESPACE: c.K8S_NAMESPACE, v.MODEL: c.MODEL})
     return Table(
@@ -51,7 +51,7 @@ def models(parameters: Parameters, *matchers: str) -> Table:
         faults=tuple(level.fault for level in levels.LEVELS),
         queries=tuple(Query(expr=v.or_all(expr, c.K8S_NAMESPACE), legend="") for _, expr, _, _ in figures),
         columns=(
-            Column(source=c.MODEL, title="Model", links=(own,)),
+            Column(source=c.MODEL, title="Model", width=220, links=(own,)),
             Column(source=c.K8S_NAMESPACE, title="Namespace"),
             *_columns(figures),
             _CLUSTER,
@@ -103,7 +103,7 @@ def nodes(parameters: Parameters, *matchers: str) -> Table:
         faults=("GpuLost", "GpuThermalThrottling", "GpuPowerBrake"),
         empty="without GPUs",
         queries=tuple(Query(expr=expr, legend="") for _, expr, _, _ in figures),
-        columns=(Column(source=c.HOST_NAME, title="Node", links=(own,)), *_columns(figures), _CLUSTER),
+        columns=(Column(source=c.HOST_NAME, title="Node", width=220, links=(own,)), *_columns(figures), _CLUSTER),
         width=GRID_WIDTH,
     )
 

@@ -18,7 +18,7 @@ def heartbeat_age(parameters: Parameters) -> Number:
     limit = max(5.0, parameters.timing.hold(parameters.limits.heartbeat_age_seconds))
     return Number(
         key="heartbeat-age",
-        title="Age of the last heartbeat",
+        title="Last heartbeat",
         shows=f"Time since the alert `{c.HEARTBEAT}`, which always fires, last reached the pager.",
         worry="it is red, or has no data although there is a pager: then no other page can be trusted to arrive.",
         faults=(c.HEARTBEAT, c.PAGER_FAULT),

@@ -16,8 +16,8 @@ def servers_answering(*matchers: str) -> Number:
     """Return how many model servers answer."""
     return Number(
         key="servers-answering",
-        title="Model servers that answer",
-        shows="Servers whose last scrape worked.",
+        title="Servers answering",
+        shows="Model servers whose last scrape worked.",
         worry="it is less than the number that you run.",
         faults=("ModelServerDown",),
         query=Query(expr=f"sum({promql.select(s.SERVER_UP, *matchers)})", legend="answer"),
@@ -27,16 +27,12 @@ def servers_answering(*matchers: str) -> Number:
 
 def servers_silent(*matchers: str) -> Number:
     """Return how many model servers do not answer."""
-    return _silent(
-        "servers-silent", "Servers that do not answer", promql.select(s.SERVER_UP, *matchers), "ModelServerDown"
-    )
+    return _silent("servers-silent", "Servers silent", promql.select(s.SERVER_UP, *matchers), "ModelServerDown")
 
 
 def exporters_silent(*matchers: str) -> Number:
     """Return how many exporters do not answer."""
-    return _silent(
-        "exporters-silent", "Exporters that do not answer", promql.select("up", _JOB, *matchers), "ExporterDown"
-    )
+    return _silent("exporters-silent", "Exporters silent", promql.select("up", _JOB, *matchers), "ExporterDown")
 
 
 def _silent(key: str, title: str, up: str, *faults: str) -> Number:
