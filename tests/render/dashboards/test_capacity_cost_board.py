@@ -221,7 +221,7 @@ def test_requests_cost_gpu_time_also_where_nobody_tells_tokens(prometheus: Prome
 def test_power_of_all_gpus_is_told_by_namespace(prometheus: Prometheus) -> None:
     # prod: chat's two, night's, and the third of the bare host; nobody's: a free one, and the host's other two.
     watts = prometheus.chart("cost-power-of-namespaces", c.K8S_NAMESPACE)
-    assert watts == {("prod",): 2 * 300 + 100 + 500, ("",): 50 + 200 + 100}
+    assert watts == {("prod",): 2 * 300 + 100 + 500, ("none",): 50 + 200 + 100}
     assert prometheus.chart("cost-power-of-namespaces", c.K8S_NAMESPACE, namespace="prod").keys() == {("prod",)}
 
 

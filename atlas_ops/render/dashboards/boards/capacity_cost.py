@@ -86,8 +86,8 @@ def _autoscaling(parameters: Parameters) -> tuple[Panel, ...]:
 
 def _idle(parameters: Parameters) -> tuple[Panel, ...]:
     return (
-        gpu_idle.course(*_OF_NAMESPACES, parameters=parameters),
-        gpu_idle.each(*_OF_NAMESPACES, parameters=parameters),
+        gpu_idle.course(*_OF_NAMESPACES, parameters=parameters, width=6),
+        gpu_idle.each(*_OF_NAMESPACES, parameters=parameters, width=18),
     )
 
 

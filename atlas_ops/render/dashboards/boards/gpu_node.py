@@ -85,8 +85,8 @@ def _use() -> tuple[Panel, ...]:
 
 def _errors() -> tuple[Panel, ...]:
     return (
-        gpu_errors.ecc(*_PICKED),
         gpu_errors.memory_health(*_PICKED),
+        gpu_errors.ecc(*_PICKED),
         gpu_errors.since_xid(BY_GPU, *_PICKED),
         gpu_errors.xids(BY_GPU, *_PICKED),
     )
@@ -96,7 +96,7 @@ def _links(parameters: Parameters) -> tuple[Panel, ...]:
     return (
         gpu_links.nvlink_errors(BY_GPU, *_PICKED, parameters=parameters),
         gpu_links.nvlink_traffic(BY_GPU, *_PICKED),
+        gpu_links.pcie_traffic(BY_GPU, *_PICKED),
         gpu_links.pcie_links(*_PICKED),
         gpu_links.pcie_replays(BY_GPU, *_PICKED, parameters=parameters),
-        gpu_links.pcie_traffic(BY_GPU, *_PICKED),
     )

@@ -58,14 +58,15 @@ def power(by: tuple[str, ...], *matchers: str, width: int = 8) -> Chart:
 def power_of_namespaces(*matchers: str, width: int = 8) -> Chart:
     """Return the power of all GPUs by the namespace that holds them; the matchers are of namespaces."""
     by = (c.K8S_NAMESPACE, _CLUSTER)
-    owned = f"{GPU_POWER} * on ({_GPU}) group_left ({c.K8S_NAMESPACE}) {promql.select(OWNER, *matchers)}"
+    drawn = f"{GPU_POWER} * on ({_GPU}) group_left ({c.K8S_NAMESPACE}) {promql.select(OWNER, *matchers)}"
+    named = promql.label_replace(promql.sum_by(by, drawn), c.K8S_NAMESPACE, "none", c.K8S_NAMESPACE)
     return Chart(
         key="cost-power-of-namespaces",
         title="Power by namespace",
-        shows="Power of all GPUs over half an hour, by who has them for himself; without a name: bare hosts, shared and free GPUs.",
+        shows="Power of all GPUs over half an hour, by who has them alone; `none`: bare hosts, shared and free GPUs.",
         worry="free GPUs draw much of it.",
         faults=("GpuIdleAllocated",),
-        queries=(Query(expr=promql.sum_by(by, owned), legend=legend(by)),),
+        queries=(Query(expr=named, legend=legend(by)),),
         unit="watt",
         stacked=True,
         width=width,

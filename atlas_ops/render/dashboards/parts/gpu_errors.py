@@ -32,7 +32,7 @@ def xids_of_day(*matchers: str) -> Number:
     )
 
 
-def ecc(*matchers: str, width: int = 8) -> Chart:
+def ecc(*matchers: str, width: int = 12) -> Chart:
     """Return memory errors by type and location, of all GPUs together."""
     labels = ("type", "location")
     errors = promql.sum_by(labels, promql.increase(s.GPU_ECC_ERRORS, WINDOW, *matchers))
@@ -48,7 +48,7 @@ def ecc(*matchers: str, width: int = 8) -> Chart:
     )
 
 
-def memory_health(*matchers: str, width: int = 16) -> Table:
+def memory_health(*matchers: str, width: int = 24) -> Table:
     """Return how worn the memory of each GPU is: errors since it was made, rows replaced, pages retired."""
     uncorrected, corrected = (
         promql.select(s.GPU_ECC_ERRORS, f'type="{kind}"', *matchers) for kind in ("uncorrected", "corrected")
@@ -95,7 +95,7 @@ def since_xid(by: tuple[str, ...], *matchers: str, width: int = 12) -> Chart:
     )
 
 
-def xids(by: tuple[str, ...], *matchers: str, width: int = 12) -> Table:
+def xids(by: tuple[str, ...], *matchers: str, width: int = 24) -> Table:
     """Return the XIDs that came, with whose fault they are and the time of the last."""
     last = greatest((*by, *_EVENT), promql.select(s.GPU_XID_LAST, *matchers))
     return Table(

@@ -12,7 +12,7 @@ from atlas_ops.render.dashboards.parts.gpus import BY_WHOLE, PLACE, columns, gre
 from atlas_ops.render.dashboards.parts.requests import WINDOW
 
 
-def nvlink_errors(by: tuple[str, ...], *matchers: str, parameters: Parameters, width: int = 12) -> Chart:
+def nvlink_errors(by: tuple[str, ...], *matchers: str, parameters: Parameters, width: int = 8) -> Chart:
     """Return errors of the worst NVLink of each GPU, by type."""
     return Chart(
         key="nvlink-errors",
@@ -28,7 +28,7 @@ def nvlink_errors(by: tuple[str, ...], *matchers: str, parameters: Parameters, w
     )
 
 
-def nvlink_traffic(by: tuple[str, ...], *matchers: str, width: int = 12) -> Chart:
+def nvlink_traffic(by: tuple[str, ...], *matchers: str, width: int = 8) -> Chart:
     """Return what goes over NVLink."""
     return Chart(
         key="nvlink-traffic",
@@ -46,7 +46,7 @@ def nvlink_traffic(by: tuple[str, ...], *matchers: str, width: int = 12) -> Char
     )
 
 
-def pcie_links(*matchers: str, width: int = 8) -> Table:
+def pcie_links(*matchers: str, width: int = 16) -> Table:
     """Return generation and width of the link of each GPU, in use and at most."""
     figures = (
         ("Generation", s.GPU_PCIE_GENERATION, "none"),

@@ -17,7 +17,7 @@ _PLACE = (c.HOST_NAME, c.K8S_NAMESPACE, c.K8S_POD, LABELS[CLUSTER])
 
 def table(timing: Timing, of_clusters: tuple[str, ...], *matchers: str) -> Table:
     """Return who uses each GPU or instance, and how much of its memory they hold; servers are found by their pod."""
-    who = (*BY_GPU, c.K8S_NAMESPACE, c.K8S_POD, c.K8S_CONTAINER, c.SYSTEMD_UNIT)
+    who = (*BY_GPU, c.K8S_NAMESPACE, c.K8S_POD, c.SYSTEMD_UNIT)
     held = promql.sum_by(who, promql.select(s.GPU_PROCESS_MEMORY, *matchers))
     return Table(
         key="gpu-users",
@@ -34,12 +34,11 @@ def table(timing: Timing, of_clusters: tuple[str, ...], *matchers: str) -> Table
             Column(source=c.MIG, title="Instance"),
             Column(source=c.K8S_NAMESPACE, title="Namespace"),
             Column(source=c.K8S_POD, title="Pod"),
-            Column(source=c.K8S_CONTAINER, title="Container"),
             Column(source=c.SYSTEMD_UNIT, title="Unit"),
             Column(source=c.MODEL, title="Model", links=(_link(MODEL, NAMESPACE, MODEL),)),
             Column(source=c.SERVER, title="Server", links=(_link(SERVER, NAMESPACE, MODEL, SERVER),)),
-            Column(source="sharing", title="Sharing"),
             Column(source="Value #B", title="Memory held", unit="bytes"),
+            Column(source="sharing", title="Sharing"),
         ),
         width=24,
     )

@@ -76,7 +76,7 @@ def answering(*matchers: str) -> Number:
     """Return how many GPUs answer."""
     return Number(
         key="gpus-answering",
-        title="GPUs that answer",
+        title="Answering",
         shows="GPUs that the driver answers for.",
         worry="it falls.",
         faults=("GpuLost",),
@@ -93,7 +93,7 @@ def missing(*of_nodes: str) -> Number:
     there = f"({promql.sum_by(BY_NODE, listed)} or 0 * {expected})"
     return Number(
         key="gpus-missing",
-        title="GPUs missing",
+        title="Missing",
         shows="GPUs that the nodes should have, less those that answer. Where nobody tells how many, those once listed count.",
         worry="it is not zero.",
         faults=("GpuLost",),
@@ -143,7 +143,6 @@ def each(*matchers: str, parameters: Parameters) -> Table:
     figures = (
         ("Answers", str(s.GPU_UP), "bool_yes_no", Limit(value=1, below=True)),
         ("Hottest sensor", str(s.GPU_TEMPERATURE), "celsius", None),
-        ("Before slowdown", str(s.GPU_TEMPERATURE_MARGIN), "celsius", None),
         ("Power", str(s.GPU_POWER), "watt", None),
         ("Clock lost", CLOCK_LOSS, "percentunit", Limit(value=limits.clock_loss_ratio)),
         ("Busy", str(s.GPU_UTILIZATION), "percentunit", None),
