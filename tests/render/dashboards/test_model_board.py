@@ -67,10 +67,10 @@ def test_each_replica_has_a_line_with_what_came_of_the_last_scrape(replay: Repla
               for column in table.columns if column.source.startswith("Value")}  # fmt: skip
     assert values == {
         "Ready": {("a",): 1.0, ("b",): 0.0, ("e",): 0.0},
-        "Requests per second": {("a",): round(16 / 15, 6), ("e",): 0.0},
+        "Requests": {("a",): round(16 / 15, 6), ("e",): 0.0},
         "Running": {("a",): 3.0, ("e",): 3.0},
         "Waiting": {("a",): 2.0},
-        "Tokens per second": {("a",): 20.0},
+        "Tokens/s": {("a",): 20.0},
         "KV cache": {("a",): 0.7, ("e",): 0.1},
     }
 
@@ -152,4 +152,4 @@ def test_servers_that_know_no_tokens_are_shown_without_what_is_about_tokens() ->
         assert isinstance(note, Note)
         assert "Tokens per second, in and out" in note.text
     table = panel(coverage.covered(boards[:1], CATALOG, settings)[0], "replicas-table", Table)
-    assert [query.legend for query in table.queries] == ["last scrape", "ready", "requests per second", "running"]
+    assert [query.legend for query in table.queries] == ["last scrape", "ready", "requests", "running"]

@@ -141,7 +141,7 @@ def _around(settings: Settings) -> Row:
             placement.gpus(timing, *_PICKED),
             placement.memory(timing, _BY, *_PICKED),
             starts.identity(timing, *_PICKED),
-            quality.told(timing, *_PICKED),
             quality.unresolved(timing, *_PICKED),
+            quality.told(timing, *_PICKED),
         ),
     )

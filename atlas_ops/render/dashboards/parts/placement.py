@@ -63,7 +63,7 @@ def held(by: tuple[str, ...], *matchers: str) -> Number:
     """Return the GPU memory that the model holds now."""
     return Number(
         key="server-gpu-memory-now",
-        title="GPU memory of the model",
+        title="Model's GPU memory",
         shows="GPU memory that the processes of the server hold, where it serves one model.",
         worry="it grows for hours under the same load.",
         faults=("GpuMemoryLeak",),

@@ -30,14 +30,20 @@ def told(timing: Timing, *matchers: str) -> Table:
             Column(source=_QUALITY, title="Quality"),
             Column(source="Value #A", title="Servers", unit="short"),
         ),
-        width=16,
+        width=24,
         height=10,
     )
 
 
 def unresolved(timing: Timing, *matchers: str) -> Table:
     """Return the signals that should be there and are not."""
-    labels = ((c.SERVER, "Server"), (_SIGNAL, "Signal"))
+    labels = (
+        (c.SERVER, "Server"),
+        (c.K8S_POD, "Pod"),
+        (c.HOST_NAME, "Node"),
+        (c.RUNTIME, "Runtime"),
+        (_SIGNAL, "Signal"),
+    )
     return Table(
         key="signals-unresolved",
         title="What it should tell, and does not",
@@ -47,8 +53,8 @@ def unresolved(timing: Timing, *matchers: str) -> Table:
         empty="while everything is found",
         queries=(Query(expr=f"({_of(s.SIGNAL_RESOLVED, timing, matchers, ())}) == 0", legend=""),),
         columns=tuple(Column(source=label, title=title) for label, title in labels),
-        width=8,
-        height=10,
+        width=24,
+        height=5,
     )
 
 

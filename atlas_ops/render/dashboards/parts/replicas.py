@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 from atlas_ops import promql
 from atlas_ops.catalog import conventions as c
 from atlas_ops.catalog import signals as s
@@ -15,8 +13,7 @@ from atlas_ops.render.dashboards.parts.requests import WINDOW, legend
 from atlas_ops.render.dashboards.parts.servers import YES, YES_NO
 
 TO_SERVER = Link(title="This server", board="server", variables={variables.SERVER: c.SERVER, variables.MODEL: c.MODEL})
-"""For series that have both labels."""
-_OF_ROW = replace(TO_SERVER, variables={**TO_SERVER.variables, variables.NAMESPACE: c.K8S_NAMESPACE})
+"""For series and rows that have both labels."""
 
 
 def share_ready(timing: Timing, by: tuple[str, ...], *matchers: str) -> Number:
@@ -64,9 +61,7 @@ def table(timing: Timing, *matchers: str) -> Table:
         shows="One line for each replica known in the last hour. A click on the server leads to its own dashboard.",
         worry="one is not ready, or does less than the others while requests wait.",
         faults=("ModelServerDown", "ModelNotReady", "ReplicaStraggler"),
-        queries=tuple(
-            Query(expr=variables.or_all(expr, c.K8S_NAMESPACE), legend=title.lower()) for expr, title, _, _ in values
-        ),
+        queries=tuple(Query(expr=expr, legend=title.lower()) for expr, title, _, _ in values),
         columns=(
             *columns,
             *(
@@ -79,10 +74,8 @@ def table(timing: Timing, *matchers: str) -> Table:
 
 
 _LABELS: tuple[tuple[str, str, tuple[Link, ...]], ...] = (
-    (c.SERVER, "Server", (_OF_ROW,)),
+    (c.SERVER, "Server", (TO_SERVER,)),
     (c.MODEL, "Model", ()),
-    (c.RUNTIME, "Runtime", ()),
-    (c.K8S_NAMESPACE, "Namespace", ()),
     (c.K8S_POD, "Pod", ()),
     (c.HOST_NAME, "Node", ()),
     (membership.CLUSTER, "Cluster", ()),
@@ -104,9 +97,9 @@ def _values(timing: Timing, *matchers: str) -> tuple[tuple[str, str, str, Limit 
     return (
         (membership.with_model(state, timing, *matchers, keeping=("state",)), "Last scrape", "", None),
         (membership.ready(timing, *matchers), "Ready", YES_NO, YES),
-        (requests, "Requests per second", "reqps", None),
+        (requests, "Requests", "reqps", None),
         (running, "Running", "short", None),
         (waiting, "Waiting", "short", None),
-        (tokens, "Tokens per second", "short", None),
+        (tokens, "Tokens/s", "short", None),
         (kv_cache, "KV cache", "percentunit", None),
     )

@@ -10,7 +10,7 @@ from atlas_ops.render.dashboards.panels import Chart, Limit, Query
 from atlas_ops.render.dashboards.parts.replicas import TO_SERVER
 from atlas_ops.render.dashboards.parts.requests import legend
 
-_BY = (c.MODEL, c.SERVER, c.HOST_NAME)
+_BY = (c.SERVER, c.HOST_NAME, c.MODEL)
 _TOO_LITTLE = "while there is too little work to tell"
 
 

@@ -29,7 +29,7 @@ def produced(by: tuple[str, ...], *matchers: str) -> Number:
     """Return tokens produced per second now."""
     return Number(
         key="tokens-produced",
-        title="Tokens produced per second",
+        title="Tokens per second",
         shows="Tokens of answers.",
         worry="it falls to zero while requests are running.",
         faults=("EngineStalled",),
