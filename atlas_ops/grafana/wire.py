@@ -53,8 +53,8 @@ class Wire:
     def __init__(
         self, url: str, token: str, *, silence: float = SILENCE_SECONDS, wait: Callable[[float], None] = time.sleep
     ) -> None:
-        self.url = url.rstrip("/")
-        self._token, self._wait = token, wait
+        """`url`: its address without a slash at the end; `silence`: how many seconds it may say nothing."""
+        self.url, self._token, self._wait = url, token, wait
         self._pool = urllib3.PoolManager(
             timeout=urllib3.Timeout(connect=min(silence, CONNECT_SECONDS), read=silence), retries=False
         )

@@ -148,10 +148,15 @@ def test_where_nothing_listens_the_address_is_named(push: Push) -> None:
 def test_a_grafana_that_goes_away_in_the_middle_leaves_a_list_of_what_is_not_done(
     grafana: GrafanaStandIn, push: Push
 ) -> None:
+    push()
+    first, second, *_ = grafana.dashboards.values()
+    first.model["tags"] = []
+    second.model["panels"] = []
     grafana.intercept = lambda _method, path: Answer(status=502, raw=b"gone") if path == SAVE else None
     code, said, problem = push()
     assert code == 4
-    assert "not tried, or not known: atlas-" in said
+    assert f"not tried, or not known: {second.model['uid']}, " in said
+    assert f"{first.model['uid']}: the dashboard" in problem, "what was refused before is told all the same"
     assert "HTTP 502" in problem
 
 
@@ -208,11 +213,20 @@ def test_the_token_may_be_in_a_file(
     assert set(grafana.sent_tokens) == {f"Bearer {TOKEN}"}
 
 
-@pytest.mark.parametrize("url", ["grafana.example.org", "ftp://x", "http://u:p@127.0.0.1", "http://127.0.0.1/?orgId=1"])
+@pytest.mark.parametrize(
+    "url",
+    ["grafana.example.org", "ftp://x", "http://u:p@127.0.0.1", "http://127.0.0.1/?orgId=1", "http://127.0.0.1/#a"],
+)
 def test_an_address_that_is_none_is_refused_before_anything_is_asked(push: Push, url: str) -> None:
     code, _, problem = push(url=url)
     assert code == 2
     assert problem.startswith("atlas-ops dashboards: --url: ")
+
+
+def test_a_folder_without_a_title_is_refused_before_anything_is_asked(grafana: GrafanaStandIn, push: Push) -> None:
+    code, _, problem = push("--folder", " ")
+    assert (code, grafana.calls) == (2, [])
+    assert "--folder is empty" in problem
 
 
 def test_the_help_tells_every_exit_code(capsys: pytest.CaptureFixture[str]) -> None:
