@@ -198,7 +198,7 @@ def test_worn_memory_and_narrow_links_stand_in_their_tables(prometheus: Promethe
     assert memory["Uncorrected"] >= 4
     assert (memory["Waits for a reset"], memory["Not replaceable"]) == (1, 0)
     link = prometheus.row("pcie-links", "gpu", node=HOST, gpu="0")
-    assert (link["Lanes"], link["Lanes at most"]) == (4, 16)
+    assert (link["Lanes"], link["All lanes"]) == (4, 16)
     replays = prometheus.asked(panel(BOARD, "pcie-replays", Chart).queries[0], "gpu", node=HOST, gpu="0|2")
     assert replays[("0",)] == pytest.approx(60, rel=0.3)
     assert replays[("2",)] == 0

@@ -113,4 +113,5 @@ def xids(by: tuple[str, ...], *matchers: str, width: int = 24) -> Table:
             Column(source="Value #A", title="Last", unit="dateTimeAsIso"),
         ),
         width=width,
+        height=5,
     )

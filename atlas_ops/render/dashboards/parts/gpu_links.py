@@ -50,9 +50,9 @@ def pcie_links(*matchers: str, width: int = 16) -> Table:
     """Return generation and width of the link of each GPU, in use and at most."""
     figures = (
         ("Generation", s.GPU_PCIE_GENERATION, "none"),
-        ("Generation at most", s.GPU_PCIE_GENERATION_MAX, "none"),
+        ("Highest", s.GPU_PCIE_GENERATION_MAX, "none"),
         ("Lanes", s.GPU_PCIE_WIDTH, "none"),
-        ("Lanes at most", s.GPU_PCIE_WIDTH_MAX, "none"),
+        ("All lanes", s.GPU_PCIE_WIDTH_MAX, "none"),
         ("Bandwidth", PCIE_BANDWIDTH, "percentunit"),
     )
     return Table(
