@@ -32,6 +32,7 @@ ALERTS = {
     **alert("ModelServerDown", "page", age=90, **D),
     **alert("WorkloadMixShift", "info", age=30, **SMALL, runtime=C[c.RUNTIME]),
     **alert("WorkloadMixShift", "ticket", age=20, **SMALL, runtime=C[c.RUNTIME]),
+    **alert("GaugesFrozen", "ticket", age=5, job="atlas-exporter", instance="n4:9464"),
     **alert("DriftMonitorStale", "ticket", age=10, job="atlas-watch"),
     **alert("QueueBacklog", "page", age=15, state="pending", **A, **CHAT),
     **alert(c.HEARTBEAT, "info", age=86_400),

@@ -43,7 +43,7 @@ def rows(replay: Replay, key: str, *labels: str) -> dict[tuple[str, ...], dict[s
 
 def test_it_counts_what_fires_without_the_heartbeat_and_without_the_alerts_of_others(replay: Replay) -> None:
     assert number(replay, "pages-firing") == 2
-    assert number(replay, "tickets-firing") == 4
+    assert number(replay, "tickets-firing") == 5
 
 
 def test_it_counts_who_answers_and_who_does_not(replay: Replay) -> None:
@@ -53,9 +53,11 @@ def test_it_counts_who_answers_and_who_does_not(replay: Replay) -> None:
     assert number(replay, "heartbeat-age") == 50
 
 
-def test_nothing_of_another_cluster_is_counted(replay: Replay) -> None:
-    for key in ("pages-firing", "tickets-firing", "servers-silent", "exporters-silent"):
+def test_nothing_of_another_cluster_is_counted_and_where_nobody_is_known_none_is_said_to_answer(replay: Replay) -> None:
+    for key in ("pages-firing", "tickets-firing"):
         assert number(replay, key, cluster="elsewhere") == 0
+    for key in ("servers-answering", "servers-silent", "exporters-silent"):
+        assert asked(replay, panel(BOARD, key, Number).query, at=NOW, cluster="elsewhere") == {}
 
 
 def test_each_fault_that_fires_has_the_colour_of_its_gravest_alert(replay: Replay) -> None:
@@ -67,6 +69,7 @@ def test_each_fault_that_fires_has_the_colour_of_its_gravest_alert(replay: Repla
         "GpuClockDeficit": "ticket",
         "PrefixCacheCollapse": "ticket",
         "WorkloadMixShift": "ticket",
+        "GaugesFrozen": "ticket",
         "DriftMonitorStale": "ticket",
     }
 
@@ -75,15 +78,18 @@ def test_the_table_of_alerts_says_how_long_and_about_what_and_all_where_it_is_ab
     replay: Replay,
 ) -> None:
     query = panel(BOARD, "alerts-firing", Table).queries[0]
-    found = asked(replay, query, "alertname", "severity", "model", "namespace", "server", "pod", "node", "gpu")
+    found = asked(
+        replay, query, "alertname", "severity", "model", "namespace", "server", "pod", "node", "gpu", "instance"
+    )
     assert found == {
-        ("GpuThermalThrottling", "page", "All", "prod", "All", "pod-a", "n1", "0"): 600,
-        ("GpuClockDeficit", "ticket", "All", "prod", "All", "pod-a", "n1", "0"): 1200,
-        ("PrefixCacheCollapse", "ticket", "chat", "prod", "All", "All", "All", "All"): 60,
-        ("ModelServerDown", "page", "All", "prod", "d", "pod-d", "n4", "All"): 90,
-        ("WorkloadMixShift", "info", "small", "All", "All", "All", "All", "All"): 30,
-        ("WorkloadMixShift", "ticket", "small", "All", "All", "All", "All", "All"): 20,
-        ("DriftMonitorStale", "ticket", "All", "All", "All", "All", "All", "All"): 10,
+        ("GpuThermalThrottling", "page", "All", "prod", "All", "pod-a", "n1", "0", "All"): 600,
+        ("GpuClockDeficit", "ticket", "All", "prod", "All", "pod-a", "n1", "0", "All"): 1200,
+        ("PrefixCacheCollapse", "ticket", "chat", "prod", "All", "All", "All", "All", "All"): 60,
+        ("ModelServerDown", "page", "All", "prod", "d", "pod-d", "n4", "All", "All"): 90,
+        ("WorkloadMixShift", "info", "small", "All", "All", "All", "All", "All", "All"): 30,
+        ("WorkloadMixShift", "ticket", "small", "All", "All", "All", "All", "All", "All"): 20,
+        ("DriftMonitorStale", "ticket", "All", "All", "All", "All", "All", "All", "All"): 10,
+        ("GaugesFrozen", "ticket", "All", "All", "All", "All", "All", "All", "n4:9464"): 5,
     }
 
 
@@ -93,6 +99,7 @@ def test_an_alert_leads_to_the_incident_board_and_what_it_is_about_to_the_boards
     }
     assert {title: boards for title, boards in links.items() if boards} == {
         "Alert": ["incident"], "Model": ["model"], "Server": ["server"], "Node": ["gpu-node"], "GPU": ["gpu-node"],
+        "Exporter": ["atlas"],
     }  # fmt: skip
 
 

@@ -19,6 +19,8 @@ SETTINGS = Settings()
 BOARD = incident.board(build_catalog(SETTINGS.parameters), SETTINGS)
 HOT = {"alertname": "GpuThermalThrottling", "namespace": "prod", "pod": "pod-a", "node": "n1", "gpu": "0"}
 """What the link of the alert chooses."""
+WATCHERS = {"GaugesFrozen", "DriftMonitorStale"}
+"""Alerts about neither a node nor a model."""
 
 
 @pytest.fixture(scope="module")
@@ -51,21 +53,21 @@ def test_the_alert_that_is_chosen_is_shown_alone_firing_or_still_pending(replay:
 def test_around_an_alert_about_a_node_are_those_on_it_and_of_its_models_and_those_of_the_watchers(
     replay: Replay,
 ) -> None:
-    on_n1 = {"GpuThermalThrottling", "GpuClockDeficit", "PrefixCacheCollapse", "DriftMonitorStale"}
+    on_n1 = {"GpuThermalThrottling", "GpuClockDeficit", "PrefixCacheCollapse", *WATCHERS}
     assert around(replay, **HOT) == on_n1
-    assert around(replay, node="n3") == {"WorkloadMixShift", "DriftMonitorStale"}
+    assert around(replay, node="n3") == {"WorkloadMixShift", *WATCHERS}
 
 
 def test_around_an_alert_about_a_model_are_those_on_all_nodes_that_it_runs_on(replay: Replay) -> None:
-    on_n1 = {"GpuThermalThrottling", "GpuClockDeficit", "PrefixCacheCollapse", "DriftMonitorStale"}
+    on_n1 = {"GpuThermalThrottling", "GpuClockDeficit", "PrefixCacheCollapse", *WATCHERS}
     assert around(replay, model="chat") == on_n1
-    assert around(replay, model="small") == {"WorkloadMixShift", "DriftMonitorStale"}
+    assert around(replay, model="small") == {"WorkloadMixShift", *WATCHERS}
 
 
 def test_with_nothing_chosen_everything_that_fires_is_there(replay: Replay) -> None:
     assert around(replay) == {
         "GpuThermalThrottling", "GpuClockDeficit", "PrefixCacheCollapse", "ModelServerDown", "WorkloadMixShift",
-        "DriftMonitorStale",
+        *WATCHERS,
     }  # fmt: skip
 
 

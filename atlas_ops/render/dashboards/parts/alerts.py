@@ -18,8 +18,10 @@ _QUIET = "while nothing fires"
 _GRADES = {Severity.PAGE: (3, Palette.BAD), Severity.TICKET: (2, Palette.WARNING), Severity.INFO: (1, Palette.QUIET)}
 _ABOUT = (v.MODEL, v.NAMESPACE, v.SERVER, v.POD, v.NODE, v.GPU)
 """What an alert may be about. Its labels are called as the variables are."""
+_PLACES = (*_ABOUT, v.INSTANCE)
+"""And the exporter that is blind."""
 _CLUSTER = v.LABELS[v.CLUSTER]
-_ALERT = ("alertname", c.SEVERITY, *_ABOUT, _CLUSTER)
+_ALERT = ("alertname", c.SEVERITY, *_PLACES, _CLUSTER)
 
 
 def firing(*matchers: str) -> str:
@@ -117,31 +119,35 @@ def table(alerts: str, title: str) -> Table:
     """Return the alerts that fire one by one, the latest first: how grave, for how long, about what."""
     began = f"{promql.select('ALERTS_FOR_STATE', *_OURS)} and ignoring (alertstate) {alerts}"
     age = f"time() - max by ({', '.join(_ALERT)}) ({began})"
-    everything = Link(
-        title="All about this alert", board="incident", variables={v.ALERT: "alertname", **{x: x for x in _ABOUT}}
-    )
-    places = {
-        v.MODEL: Link(title="The model", board="model", variables={v.NAMESPACE: v.NAMESPACE, v.MODEL: v.MODEL}),
-        v.SERVER: Link(title="The server", board="server", variables={v.MODEL: v.MODEL, v.SERVER: v.SERVER}),
-        v.NODE: Link(title="The node", board="gpu-node", variables={v.NODE: v.NODE}),
-        v.GPU: Link(title="The GPU", board="gpu-node", variables={v.NODE: v.NODE, v.GPU: v.GPU}),
-    }
     return Table(
         key="alerts-firing",
         title=title,
         shows="Each alert with how long its condition has held and what it is about; `All`: it is about no single one.",
         worry="the severity is `page`.",
         empty=_QUIET,
-        queries=(Query(expr=f"sort({v.or_all(age, *_ABOUT)})", legend=""),),
+        queries=(Query(expr=f"sort({v.or_all(age, *_PLACES)})", legend=""),),
         columns=(
-            Column(source="alertname", title="Alert", width=240, links=(everything,)),
+            Column(source="alertname", title="Alert", width=240, links=_LINKS["alertname"]),
             Column(source=c.SEVERITY, title="Severity"),
             Column(source="Value #A", title="For", unit="s"),
-            *(
-                Column(source=label, title=v.TITLES[label], links=(places[label],) if label in places else ())
-                for label in _ABOUT
-            ),
+            Column(source=v.MODEL, title=v.TITLES[v.MODEL], width=200, links=_LINKS[v.MODEL]),
+            *(Column(source=label, title=v.TITLES[label], links=_LINKS.get(label, ())) for label in _PLACES[1:]),
             Column(source=_CLUSTER, title=v.TITLES[v.CLUSTER]),
         ),
         width=GRID_WIDTH,
     )
+
+
+def _link(title: str, board: str, *labels: str) -> tuple[Link, ...]:
+    return (Link(title=title, board=board, variables=dict(zip(labels, labels, strict=True))),)
+
+
+_LINKS = {
+    "alertname": _link("All about this alert", "incident", v.ALERT, *_ABOUT),
+    v.MODEL: _link("The model", "model", v.NAMESPACE, v.MODEL),
+    v.SERVER: _link("The server", "server", v.NAMESPACE, v.MODEL, v.SERVER),
+    v.NODE: _link("The node", "gpu-node", v.NODE),
+    v.GPU: _link("The GPU", "gpu-node", v.NODE, v.GPU),
+    v.INSTANCE: _link("The exporter", "atlas", v.INSTANCE),
+}
+"""{label: where a click on it leads}."""

@@ -144,7 +144,8 @@ def reloads_failed(*matchers: str) -> Number:
         title="Settings refused",
         shows="Exporters whose last reload of the settings failed; they go on with the ones before.",
         worry="there is one: `atlas-ops check` says what is wrong with the file.",
-        query=Query(expr=f"count({works} == 0) or vector(0)", legend="failed"),
+        empty=NO_EXPORTER,
+        query=Query(expr=f"sum(1 - {works})", legend="failed"),
         unit="short",
         limit=Limit(value=1),
     )

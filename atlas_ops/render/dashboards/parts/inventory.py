@@ -110,6 +110,11 @@ def nodes(parameters: Parameters, *matchers: str) -> Table:
 
 def _columns(figures: Sequence[_Figure]) -> tuple[Column, ...]:
     return tuple(
-        Column(source=f"Value #{letter}", title=title, unit=unit, limit=limit)
+        Column(source=f"Value #{letter}", title=title, unit=unit, limit=limit, width=_width(title))
         for letter, (title, _, unit, limit) in zip(ascii_uppercase, figures, strict=False)
     )
+
+
+def _width(title: str) -> int:
+    # Short titles share what is left; long ones would be cut off.
+    return 10 * len(title) if len(title) > 10 else 0

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from atlas_ops import promql
 from atlas_ops.catalog import conventions as c
 from atlas_ops.catalog import signals as s
@@ -32,7 +34,8 @@ def servers_silent(*matchers: str) -> Number:
 
 def exporters_silent(*matchers: str) -> Number:
     """Return how many exporters do not answer."""
-    return _silent("exporters-silent", "Exporters silent", promql.select("up", _JOB, *matchers), "ExporterDown")
+    up = promql.select("up", _JOB, *matchers)
+    return replace(_silent("exporters-silent", "Exporters silent", up, "ExporterDown"), empty=NO_EXPORTER)
 
 
 def _silent(key: str, title: str, up: str, *faults: str) -> Number:
@@ -42,7 +45,8 @@ def _silent(key: str, title: str, up: str, *faults: str) -> Number:
         shows="How many did not answer the last time they were asked.",
         worry="there is one for longer than a restart takes.",
         faults=faults,
-        query=Query(expr=f"count({up} == 0) or vector(0)", legend="do not answer"),
+        # Nothing where nobody is known: zero would say that all is well.
+        query=Query(expr=f"sum(1 - {up})", legend="do not answer"),
         unit="short",
         limit=Limit(value=1),
     )
