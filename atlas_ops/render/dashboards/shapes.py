@@ -28,8 +28,16 @@ DATASOURCE = {"type": "prometheus", "uid": "${datasource}"}
 NO_DATA = "No data"
 _CELLS: Json = {"align": "auto", "cellOptions": {"type": "auto"}, "inspect": False, "minWidth": 80}
 """Of tables. Grafana's own least width of a column is 150 pixels, at which a dozen columns have to be scrolled."""
-_NO_REQUESTS: Json = {"type": "special", "options": {"match": "nan", "result": {"text": "No requests", "index": 0}}}
-"""A share or a percentile of nothing is NaN: the server is there, and nobody asks it."""
+_NOTHING: list[Json] = [
+    {
+        "type": "special",
+        "options": {"match": match, "result": {"text": text, "color": Palette.OFF.value, "index": place}},
+    }
+    for place, (match, text) in enumerate((("nan", "No requests"), ("null", NO_DATA)))
+]
+"""A share or a percentile of nothing is NaN: the server is there, and nobody asks it. Neither is green, which says that all is well."""
+_LEAST_TOP = {"percentunit": 0.01}
+"""{unit: what the axis reaches at least}. A line that lies at 0 has an axis up to 100 otherwise, and that is 10000 %."""
 
 
 @singledispatch
@@ -47,6 +55,10 @@ def _chart(panel: Chart) -> Json:
     }  # fmt: skip
     if panel.minimum is not None:
         custom["axisSoftMin"] = panel.minimum
+    # The line of a limit is to be seen, however far away the values are.
+    top = _LEAST_TOP.get(panel.unit) if panel.limit is None else panel.limit.value
+    if panel.maximum is None and top is not None:
+        custom["axisSoftMax"] = top
     ends = {} if panel.maximum is None else {"max": panel.maximum}
     return {
         "type": "timeseries",
@@ -194,7 +206,7 @@ def _fields(
     ends: Mapping[str, float] | None = None,
 ) -> Json:
     defaults: Json = {
-        "color": {"mode": color}, "custom": custom or {}, "mappings": [_NO_REQUESTS], "noValue": NO_DATA,
+        "color": {"mode": color}, "custom": custom or {}, "mappings": _NOTHING, "noValue": NO_DATA,
         "thresholds": {"mode": "absolute", "steps": _steps(limit)}, **(ends or {}),
     }  # fmt: skip
     if unit:

@@ -161,8 +161,10 @@ def test_no_requests_is_told_from_no_data(name: str) -> None:
         if panel["type"] in ("timeseries", "stat", "gauge", "bargauge"):
             found = panel["fieldConfig"]["defaults"]
             assert found["noValue"] == "No data"
-            (mapping,) = (one for one in found["mappings"] if one["type"] == "special")
-            assert mapping["options"] == {"match": "nan", "result": {"text": "No requests", "index": 0}}
+            special = [one["options"] for one in found["mappings"] if one["type"] == "special"]
+            assert {one["match"]: one["result"]["text"] for one in special} == {"nan": "No requests", "null": "No data"}
+            assert {one["result"]["color"] for one in special} == {"#6e7077"}, "green says that all is well"
+            assert panel["options"].get("reduceOptions", {}).get("calcs", ["last"]) == ["last"], "others pass over NaN"
 
 
 def test_the_same_settings_print_the_same_text() -> None:
