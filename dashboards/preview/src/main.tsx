@@ -77,7 +77,7 @@ function Others({ index, current }: { index: Index; current: string }) {
     <nav className={others}>
       {index.boards.map(({ uid, title }) => (
         <a key={uid} href={`/d/${uid}`} onClick={keep} onAuxClick={keep} aria-current={uid === current ? 'page' : undefined}>
-          {title}
+          {title.replace(/^atlas-ops: /, '')}
         </a>
       ))}
     </nav>

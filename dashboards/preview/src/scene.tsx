@@ -1,16 +1,18 @@
 // A dashboard's JSON as a scene: variables, time, annotations, and panels with their queries. Called by `main`.
 
+import { LoadingState } from '@grafana/data';
 import { DashboardCursorSync } from '@grafana/schema';
+import { InlineSwitch } from '@grafana/ui';
 import {
   behaviors,
   dataLayers,
   EmbeddedScene,
   SceneControlsSpacer,
-  SceneDataLayerControls,
   SceneDataLayerSet,
   SceneDataTransformer,
   sceneGraph,
   SceneQueryRunner,
+  SceneReactObject,
   SceneRefreshPicker,
   SceneTimePicker,
   SceneTimeRange,
@@ -18,7 +20,6 @@ import {
   VariableValueSelectors,
   VizPanel,
 } from '@grafana/scenes';
-import { LoadingState } from '@grafana/data';
 import { Board, Row } from './Board';
 import type { Dashboard, Panel } from './dashboard';
 import { KINDS, UNKNOWN } from './panels';
@@ -28,24 +29,34 @@ import { variable } from './variables';
 /** Return the scene of a dashboard, or of one of its panels alone, as Grafana's own `viewPanel` does. */
 export function sceneOf(dashboard: Dashboard, alone: number | null): EmbeddedScene {
   const { time, timezone, refresh, timepicker, graphTooltip, annotations, templating } = dashboard;
+  const layers = (annotations?.list ?? []).map(
+    (query) => new dataLayers.AnnotationsDataLayer({ name: query.name, query, isEnabled: query.enable, isHidden: query.hide })
+  );
   return new EmbeddedScene({
     $timeRange: new SceneTimeRange({ from: time.from, to: time.to, timeZone: timezone }),
     $variables: new SceneVariableSet({ variables: (templating?.list ?? []).flatMap(variable) }),
-    $data: new SceneDataLayerSet({
-      layers: (annotations?.list ?? []).map(
-        (query) => new dataLayers.AnnotationsDataLayer({ name: query.name, query, isEnabled: query.enable, isHidden: query.hide })
-      ),
-    }),
+    $data: new SceneDataLayerSet({ layers }),
     $behaviors: [new behaviors.CursorSync({ key: 'cursor', sync: graphTooltip as DashboardCursorSync })],
     controls: [
       new VariableValueSelectors({}),
-      new SceneDataLayerControls(),
+      new SceneReactObject({ component: Toggles, props: { layers: layers.filter(({ state }) => !state.isHidden) } }),
       new SceneControlsSpacer(),
       new SceneTimePicker({}),
       new SceneRefreshPicker({ refresh: refresh || '', intervals: timepicker?.refresh_intervals }),
     ],
     body: new Board(alone === null ? rowsOf(dashboard.panels) : [only(dashboard.panels, alone)], vizPanel),
   });
+}
+
+type Layer = InstanceType<typeof dataLayers.AnnotationsDataLayer>;
+
+function Toggles({ layers }: { layers: Layer[] }) {
+  return layers.map((layer) => <Toggle key={layer.state.name} layer={layer} />);
+}
+
+function Toggle({ layer }: { layer: Layer }) {
+  const { name, isEnabled } = layer.useState();
+  return <InlineSwitch label={name} showLabel value={isEnabled} onChange={() => layer.setState({ isEnabled: !isEnabled })} />;
 }
 
 /** Say whether every query has been answered or refused. */

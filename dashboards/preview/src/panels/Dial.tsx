@@ -2,7 +2,7 @@
 // Used by `values`.
 
 import { DisplayValue, FieldConfig, formattedValueToString } from '@grafana/data';
-import { useTheme2 } from '@grafana/ui';
+import { measureText, useTheme2 } from '@grafana/ui';
 
 interface Props {
   value: DisplayValue;
@@ -47,9 +47,15 @@ export function Dial({ value, field, title, width, height, markers }: Props) {
       </text>
       {title && (
         <text x={x} y={height - 4} textAnchor="middle" fontSize={12} fill={theme.colors.text.primary}>
-          {title}
+          {cut(title, width)}
         </text>
       )}
     </svg>
   );
+}
+
+/** Return as much of a text as there is room for. */
+function cut(text: string, width: number): string {
+  const share = width / measureText(text, 12).width;
+  return share >= 1 ? text : `${text.slice(0, Math.max(1, Math.floor(text.length * share) - 2))}…`;
 }

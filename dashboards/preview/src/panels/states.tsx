@@ -23,6 +23,7 @@ interface Band {
 }
 
 function States({ data, width, height, options, fieldConfig, timeRange, timeZone }: PanelProps<Options>) {
+  const { visualization } = useTheme2();
   const rows = data.series.flatMap((frame) =>
     frame.fields.filter(({ type }) => type === FieldType.number).map((field) => ({ frame, field, name: getFieldDisplayName(field, frame, data.series) }))
   );
@@ -31,7 +32,7 @@ function States({ data, width, height, options, fieldConfig, timeRange, timeZone
   }
   const labels = Math.min(width / 3, Math.max(...rows.map(({ name }) => measureText(name, 12).width)) + 12);
   return (
-    <VizLayout width={width} height={height} legend={legendOf(rows[0].field, options.legend)}>
+    <VizLayout width={width} height={height} legend={legendOf(rows[0].field, options.legend, visualization.getColorByName)}>
       {(wide, high) => {
         const tall = (high - AXIS_HEIGHT) / rows.length;
         return (
@@ -79,7 +80,7 @@ function Block({ band, field, options, tall, left, width, from, to }: BlockProps
   const at = (time: number) => left + (Math.min(Math.max(time, from), to) - from) / (to - from) * width;
   const wide = at(band.to) - at(band.from);
   const colour = theme.visualization.getColorByName(shown.color ?? 'gray');
-  const opacity = (field.config.custom?.fillOpacity ?? 70) / 100;
+  const { fillOpacity = 70, lineWidth = 0 } = field.config.custom ?? {};
   const fits = options.showValue !== 'never' && wide > measureText(text, 12).width + 8 && tall > 14;
   const block = (
     <div
@@ -91,8 +92,9 @@ function Block({ band, field, options, tall, left, width, from, to }: BlockProps
         top: (tall * (1 - options.rowHeight)) / 2,
         height: tall * options.rowHeight,
         lineHeight: `${tall * options.rowHeight}px`,
-        background: theme.colors.emphasize(colour, 0),
-        opacity: Math.max(opacity, 0.2),
+        background: colour,
+        opacity: fillOpacity / 100,
+        outline: `${lineWidth}px solid ${colour}`,
         color: theme.colors.getContrastText(colour),
         textAlign: options.alignValue,
         padding: '0 4px',
@@ -131,10 +133,10 @@ function bands(frame: DataFrame, field: Field, end: number, merge: boolean): Ban
   return found.map((band, place) => ({ ...band, to: Math.min(band.to, found[place + 1]?.from ?? band.to) }));
 }
 
-function legendOf({ config }: Field, options: VizLegendOptions): JSX.Element | null {
+function legendOf({ config }: Field, options: VizLegendOptions, colour: (name: string) => string): JSX.Element | null {
   const items = (config.mappings ?? [])
     .flatMap((mapping) => (mapping.type === MappingType.ValueToText ? Object.values(mapping.options) : []))
-    .map(({ text, color }): VizLegendItem => ({ label: text ?? '', color, yAxis: 1 }));
+    .map(({ text, color }): VizLegendItem => ({ label: text ?? '', color: colour(color ?? 'gray'), yAxis: 1 }));
   return options.showLegend && items.length ? (
     <VizLayout.Legend placement={options.placement}>
       <VizLegend items={items} placement={options.placement} displayMode={options.displayMode} readonly />
@@ -147,5 +149,5 @@ const cut = { overflow: 'hidden', textOverflow: 'ellipsis', whiteSpace: 'nowrap'
 export const stateTimeline: Kind = {
   component: States,
   options: ['alignValue', 'legend', 'mergeValues', 'rowHeight', 'showValue', 'tooltip.mode', 'tooltip.sort'],
-  custom: ['fillOpacity', 'hideFrom'],
+  custom: ['fillOpacity', 'lineWidth', 'hideFrom'],
 };
