@@ -153,6 +153,8 @@ class Panel:
     """Grafana's unit id, such as `s`, `percentunit`, `short`."""
     limit: float | None = None
     """Where the red line is drawn, in the unit of the panel."""
+    empty: str = ""
+    """Completes "Empty ...": why it may have no data although all is well; empty: then it must have data."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

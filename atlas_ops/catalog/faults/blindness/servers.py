@@ -44,6 +44,7 @@ def _server_metrics_disabled(parameters: Parameters) -> Fault:
             description="1: the page is disabled (404), unauthorized (401, 403) or empty (no metric that is known).",
             queries=((f"max by ({c.SERVER}, state) ({states}) > 0", "{{server}} {{state}}"),),
             unit="short",
+            empty="while every server that answers tells something",
         ),
         why=(
             "It is nobody's outage, so it can wait for the morning. A quarter of an hour outlasts a rollout, and the first "

@@ -57,6 +57,7 @@ def slow(parameters: Parameters) -> Fault:
             ),
             unit="s",
             limit=limits.cold_start_seconds,
+            empty="while no server has been seen to start",
         ),
         why=(
             "How long a load takes depends on the size of the model, so a start is compared with what is usual for its own "

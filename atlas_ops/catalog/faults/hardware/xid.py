@@ -80,6 +80,7 @@ def hardware(parameters: Parameters) -> Fault:
             description="By GPU and code; a code that has not come since the exporter's start has no line.",
             queries=((f"time() - {s.GPU_XID_LAST}", "{{host_name}} GPU {{gpu}} XID {{xid}}"),),
             unit="s",
+            empty="while no XID has come since the exporter's start",
         ),
         why=(
             "Which codes page follows from what NVIDIA says to do: those that want a reset, a restart of the node or hands on "
@@ -120,6 +121,7 @@ def application(parameters: Parameters) -> Fault:
             description="How often a program made an error on a GPU from one point of the chart to the next, by code.",
             queries=((f"{made} > 0", "{{host_name}} GPU {{gpu}} XID {{xid}}"),),
             unit="short",
+            empty="while no program makes an error on a GPU",
         ),
         why=(
             "The driver has stopped the program and goes on, so nobody has to get up: if users suffer, the server's own alerts "

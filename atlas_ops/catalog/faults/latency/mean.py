@@ -37,6 +37,7 @@ def fault(parameters: Parameters) -> Fault:
             queries=(("{} / {}".format(promql.select(TYPICAL, 'model=~"$model"'), USUAL), "{{model}}"),),
             unit="none",
             limit=parameters.limits.mean_latency_ratio,
+            empty="until a model whose servers tell only means has been measured for a day",
         ),
         why=(
             "Triton and TorchServe tell sums and counts and no buckets, so there is no tail to be compared. The median of "

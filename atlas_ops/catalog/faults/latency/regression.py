@@ -42,6 +42,7 @@ def fault(parameters: Parameters) -> Fault:
             queries=((_panel(), "{{model}} {{signal}}"),),
             unit="none",
             limit=limits.regression_ratio_weeks,
+            empty="until a model has been measured for a day",
         ),
         why=(
             "Shares above a bucket bound are exact, where a percentile read from buckets is off by up to 52 %. The margins "

@@ -25,6 +25,7 @@ def _panel(fault: Fault) -> Chart:
         shows=panel.description,
         worry=f"{fault.meaning} Why this limit: {fault.why}",
         faults=(fault.name,),
+        empty=panel.empty,
         queries=tuple(Query(expr=expr, legend=legend) for expr, legend in panel.queries),
         unit=panel.unit,
         limit=None if panel.limit is None else Limit(value=panel.limit),

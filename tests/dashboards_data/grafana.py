@@ -1,0 +1,94 @@
+"""What Grafana asks Prometheus when somebody opens a dashboard: the queries of its panels and of its variables, filled in.
+
+As Grafana 11 does it: `All` is the variable's `allValue` as it stands, a chosen value is escaped for a regular expression, the step
+comes from the time range and the panel's width, and `$__rate_interval` from the step and the scrape interval.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from urllib.parse import quote, urlencode
+
+from atlas_ops.prometheus import Prometheus, QueryRefused
+from atlas_ops.stage.processes import get
+from tests.render.dashboards.built import Json, queried
+
+PIXELS = 1500
+SCRAPE_SECONDS = 15
+_SPECIAL = re.compile(r"[$^*{}\[\]'+?.()|\\]")
+_LABEL_VALUES = re.compile(r"label_values\((.*), (\w+)\)", re.DOTALL)
+Chosen = Mapping[str, str]
+"""{variable: value}; a variable that is not in it stands on All."""
+Excuse = Callable[[int, str], bool]
+"""Says whether a query (the id of its panel, its expression) may have no answer."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class View:
+    """A dashboard, opened: its JSON, and the last `hours` until `end` (Unix time)."""
+
+    board: Json
+    hours: float
+    end: float
+    prometheus: Prometheus
+
+    @property
+    def start(self) -> float:
+        return self.end - 3600 * self.hours
+
+    @property
+    def step(self) -> int:
+        """Seconds: a point for each pixel, but none between two scrapes. Rounded up to whole scrapes."""
+        scrapes = 3600 * self.hours / PIXELS / SCRAPE_SECONDS
+        return SCRAPE_SECONDS * max(1, round(scrapes + 0.499))
+
+    def filled(self, text: str, chosen: Chosen) -> str:
+        """Return PromQL with everything in it that Grafana fills in."""
+        window = max(self.step + SCRAPE_SECONDS, 4 * SCRAPE_SECONDS)
+        given = {"__rate_interval": f"{window}s", "__interval": f"{self.step}s", "__range": f"{3600 * self.hours:.0f}s"}
+        for variable in self.variables:
+            name = variable["name"]
+            given[name] = _escaped(chosen[name]) if name in chosen else variable["allValue"]
+        # A lambda that fails for a name that nobody gives is what is wanted.
+        return re.sub(r"\$\{?(\w+)\}?", lambda found: given[found[1]], text)
+
+    @property
+    def variables(self) -> list[Json]:
+        """Return the choices above the dashboard, without the data source."""
+        return [one for one in self.board["templating"]["list"] if one["type"] == "query"]
+
+    def values(self, name: str, chosen: Chosen) -> list[str]:
+        """Return what can be chosen in a variable."""
+        (variable,) = (one for one in self.variables if one["name"] == name)
+        found = _LABEL_VALUES.fullmatch(variable["query"]["query"])
+        assert found is not None
+        asked = {"match[]": self.filled(found[1], chosen), "start": f"{self.start:.0f}", "end": f"{self.end:.0f}"}
+        status, body = get(f"{self.prometheus.url}/api/v1/label/{quote(found[2])}/values?{urlencode(asked)}")
+        assert status == 200, f"{name}: {asked['match[]']}: {body.decode()}"
+        values: list[str] = json.loads(body)["data"]
+        return values
+
+    def answered(self, target: Json, chosen: Chosen) -> bool:
+        """Say whether a query has an answer; QueryRefused when it is none. NaN is one: nobody asked."""
+        start = self.end if target["instant"] else self.start
+        return bool(self.prometheus.query_range(self.filled(target["expr"], chosen), start, self.end, self.step))
+
+    def unanswered(self, chosen: Chosen, excused: Excuse) -> Iterator[str]:
+        """Yield a line for each query that is refused, or has no answer and no excuse."""
+        where = ", ".join(f"{name}={value}" for name, value in chosen.items()) or "All"
+        for panel in queried(self.board):
+            for target in panel["targets"]:
+                asked = f"{self.board['uid']}, {panel['title']} {target['refId']} ({where}): {target['expr']}"
+                try:
+                    if not self.answered(target, chosen) and not excused(panel["id"], target["expr"]):
+                        yield f"no data: {asked}"
+                except QueryRefused as refused:
+                    yield f"{refused.message}: {asked}"
+
+
+def _escaped(value: str) -> str:
+    # For a text in double quotes, so every backslash is there twice.
+    return _SPECIAL.sub(lambda found: "\\\\" + (r"\\" if found[0] == "\\" else found[0]), value)
