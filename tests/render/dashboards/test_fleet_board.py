@@ -4,25 +4,34 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+import numpy as np
 import pytest
 
 from atlas_ops import settings
 from atlas_ops.catalog import build_catalog
 from atlas_ops.catalog import conventions as c
+from atlas_ops.catalog import signals as s
 from atlas_ops.rehearsal.replay import Replay
 from atlas_ops.render.dashboards.boards import fleet
 from atlas_ops.render.dashboards.panels import Board, Limit, Number, States, Table
 from atlas_ops.settings import Settings
 from tests.render.dashboards import alerts_beside, five_servers
-from tests.render.dashboards.five_servers import NOW, asked, panel
+from tests.render.dashboards.five_servers import CHAT, NOW, asked, identity, panel, series, then
 
 SETTINGS = Settings()
 BOARD = fleet.board(build_catalog(SETTINGS.parameters), SETTINGS)
 
+TAKEN_AWAY = identity("gone", "vllm", "n2", "pod-g")
+GONE = {
+    series(s.SERVER_UP, **TAKEN_AWAY): then(1, np.nan),
+    series(s.REQUESTS_RUNNING, **TAKEN_AWAY, **CHAT): then(3, np.nan),
+}
+"""A replica less, because somebody wanted it so."""
+
 
 @pytest.fixture(scope="module")
 def replay(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Replay]:
-    with five_servers.started(tmp_path_factory.mktemp("prometheus"), alerts_beside.BESIDE) as started:
+    with five_servers.started(tmp_path_factory.mktemp("prometheus"), alerts_beside.BESIDE | GONE) as started:
         yield started
 
 
@@ -103,20 +112,22 @@ def test_an_alert_leads_to_the_incident_board_and_what_it_is_about_to_the_boards
     }  # fmt: skip
 
 
-def test_each_model_has_a_row_and_one_server_that_is_down_is_missed(replay: Replay) -> None:
+def test_each_model_has_a_row_that_counts_the_server_that_is_down_and_not_the_one_that_was_taken_away(
+    replay: Replay,
+) -> None:
     found = rows(replay, "models", c.MODEL, c.K8S_NAMESPACE)
     chat, small = found["chat", "prod"], found["small", "All"]
     assert set(found) == {("chat", "prod"), ("small", "All")}
-    assert (chat["Servers"], chat["Answer"], chat["Waiting"], chat["Fullest KV"]) == (3, 2, 2, 0.7)
+    assert (chat["Servers"], chat["Silent"], chat["Waiting"], chat["Fullest KV"]) == (3, 1, 2, 0.7)
     assert chat["Requests"] == pytest.approx(16 / 15)
-    assert (small["Servers"], small["Answer"]) == (1, 1)
+    assert (small["Servers"], small["Silent"]) == (1, 0)
     assert (chat["Alerts"], small["Alerts"]) == (1, 2)
 
 
 def test_each_node_with_gpus_has_a_row_with_what_fires_on_it(replay: Replay) -> None:
     found = rows(replay, "nodes", c.HOST_NAME)
     hot = found["n1",]
-    assert (hot["GPUs"], hot["Answer"], hot["Hottest"], hot["Held down by heat"]) == (2, 2, 90, 0.4)
+    assert (hot["GPUs"], hot["Silent"], hot["Hottest"], hot["Held down by heat"]) == (2, 0, 90, 0.4)
     assert {node: row["Alerts"] for (node,), row in found.items()} == {"n1": 2, "n2": 0, "n3": 0, "n4": 1}
 
 

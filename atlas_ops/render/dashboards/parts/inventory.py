@@ -10,10 +10,10 @@ from atlas_ops.catalog import conventions as c
 from atlas_ops.catalog import signals as s
 from atlas_ops.catalog.faults import burn
 from atlas_ops.catalog.faults.hardware.throttling import BRAKE_SHARE, THERMAL_SHARE
-from atlas_ops.catalog.parameters import Parameters
+from atlas_ops.catalog.parameters import Parameters, Timing
 from atlas_ops.render.dashboards import variables as v
 from atlas_ops.render.dashboards.panels import GRID_WIDTH, Column, Limit, Link, Query, Table
-from atlas_ops.render.dashboards.parts import alerts, levels
+from atlas_ops.render.dashboards.parts import alerts, levels, membership
 from atlas_ops.render.dashboards.parts.gpus import BY_NODE, WHOLE, greatest
 from atlas_ops.render.dashboards.parts.requests import WINDOW
 
@@ -21,19 +21,19 @@ _MODEL = (c.K8S_NAMESPACE, c.MODEL, v.LABELS[v.CLUSTER])
 _CLUSTER = Column(source=v.LABELS[v.CLUSTER], title=v.TITLES[v.CLUSTER])
 _ANY = Limit(value=1)
 _KNOWN_SECONDS = 3600.0
-"""A server that is down tells no model any more; so long its model keeps its row."""
+"""A server that is down tells no model any more; so long it is still known whose it was."""
 _Figure = tuple[str, str, str, Limit | None]
 """(title, PromQL, unit, limit)."""
 
 
 def models(parameters: Parameters, *matchers: str) -> Table:
     """Return one row for each model: how much it does, how well, and how full it is."""
-    by, window = ", ".join(_MODEL), parameters.timing.window(_KNOWN_SECONDS)
-    telling, known = _telling(*matchers), _telling(*matchers, within=window)
+    by, silent = ", ".join(_MODEL), _silent(parameters.timing, *matchers)
+    every = f"({_telling(*matchers)}\nor {silent})"
     figures: tuple[_Figure, ...] = (
-        ("Alerts", alerts.about_each(_MODEL, known, *matchers), "short", _ANY),
-        ("Servers", f"count by ({by}) ({known})", "short", None),
-        ("Answer", f"count by ({by}) ({telling})\nor 0 * count by ({by}) ({known})", "short", None),
+        ("Alerts", alerts.about_each(_MODEL, every, *matchers), "short", _ANY),
+        ("Servers", f"count by ({by}) ({every})", "short", None),
+        ("Silent", f"count by ({by}) ({silent})\nor 0 * count by ({by}) ({every})", "short", _ANY),
         ("Requests", promql.sum_by(_MODEL, promql.rate(s.REQUESTS, WINDOW, *matchers)), "reqps", None),
         *(_kept(level, parameters, *matchers) for level in levels.LEVELS),
         ("Waiting", promql.sum_by(_MODEL, promql.select(s.REQUESTS_WAITING, *matchers)), "short", None),
@@ -44,10 +44,10 @@ def models(parameters: Parameters, *matchers: str) -> Table:
         key="models",
         title="Models",
         shows=(
-            "Each model that servers told of in the last hour: alerts that fire, servers, requests, and the shares of the last "
+            "Each model: alerts that fire, servers and how many of them do not answer, requests, and the shares of the last "
             "minutes that kept what was promised."
         ),
-        worry="fewer servers answer than there are, or a share is below what was promised.",
+        worry="a server is silent, or a share is below what was promised.",
         faults=tuple(level.fault for level in levels.LEVELS),
         queries=tuple(Query(expr=v.or_all(expr, c.K8S_NAMESPACE), legend="") for _, expr, _, _ in figures),
         columns=(
@@ -60,12 +60,20 @@ def models(parameters: Parameters, *matchers: str) -> Table:
     )
 
 
+def _silent(timing: Timing, *matchers: str) -> str:
+    """Return 1 for each server and model that told something in the last hour, and whose server does not answer any more."""
+    known = _telling(*matchers, within=timing.window(_KNOWN_SECONDS))
+    # One that was taken away is not told of at all.
+    down = f"on ({', '.join((*membership.SERVER, _CLUSTER.source))}) {promql.select(s.SERVER_UP, *matchers)} == 0"
+    return f"({known} and {down})"
+
+
 def _telling(*matchers: str, within: str = "") -> str:
     """Return 1 for each server of each model that tells something: now, or within a range."""
     # Every runtime tells at least one of the two.
     told = (promql.select(s.REQUESTS_RUNNING, *matchers), promql.select(s.REQUESTS, 'outcome="ok"', *matchers))
     running, ended = (f"last_over_time({one}[{within}])" if within else one for one in told)
-    return f"group by ({', '.join((*c.SERVER_LABELS, v.LABELS[v.CLUSTER]))}) ({running} or {ended})"
+    return f"group by ({', '.join((*c.SERVER_LABELS, _CLUSTER.source))}) ({running} or {ended})"
 
 
 def _kept(level: levels.Level, parameters: Parameters, *matchers: str) -> _Figure:
@@ -87,7 +95,7 @@ def nodes(parameters: Parameters, *matchers: str) -> Table:
     figures: tuple[_Figure, ...] = (
         ("Alerts", alerts.about_each(BY_NODE, listed, *matchers), "short", _ANY),
         ("GPUs", f"count by ({by}) ({listed})", "short", None),
-        ("Answer", promql.sum_by(BY_NODE, listed), "short", None),
+        ("Silent", promql.sum_by(BY_NODE, f"1 - {listed}"), "short", _ANY),
         ("Hottest", greatest(BY_NODE, promql.select(s.GPU_TEMPERATURE, *matchers)), "celsius", None),
         ("Held down by heat", greatest(BY_NODE, promql.select(THERMAL_SHARE, *matchers)), "percentunit", held),
         ("By the power brake", greatest(BY_NODE, promql.select(BRAKE_SHARE, *matchers)), "percentunit", held),
@@ -98,8 +106,8 @@ def nodes(parameters: Parameters, *matchers: str) -> Table:
     return Table(
         key="nodes",
         title="Nodes with GPUs",
-        shows="Each node: alerts that fire, GPUs and how many of them answer, and how its GPUs are doing.",
-        worry="fewer GPUs answer than there are, or clocks are held down by heat or by the power brake.",
+        shows="Each node: alerts that fire, GPUs and how many of them do not answer, and how its GPUs are doing.",
+        worry="a GPU is silent, or clocks are held down by heat or by the power brake.",
         faults=("GpuLost", "GpuThermalThrottling", "GpuPowerBrake"),
         empty="without GPUs",
         queries=tuple(Query(expr=expr, legend="") for _, expr, _, _ in figures),
