@@ -54,9 +54,13 @@ class Shown:
         page.on("pageerror", lambda error: errors.append(str(error)))
         moments = {name: str(round(float(query[name]) * 1000)) for name in ("from", "to")}
         page.goto(f"{url}?{urlencode({**query, **moments})}")
+        cls._settle(page)
+        return cls(page, errors)
+
+    @staticmethod
+    def _settle(page: Page) -> None:
         page.wait_for_function("document.documentElement.dataset.settled === 'true'", timeout=SETTLE_MS)
         page.wait_for_timeout(PAINT_MS)
-        return cls(page, errors)
 
     @property
     def panels(self) -> dict[str, Locator]:
@@ -76,9 +80,12 @@ class Shown:
         found: list[str] = self._page.locator("[data-missing]").all_inner_texts()
         return found
 
-    def without_data(self) -> list[str]:
-        """Return the titles of panels that show nothing."""
-        return [title for title, panel in self.panels.items() if "No data" in panel.inner_text()]
+    def without_annotations(self) -> Shown:
+        """Switch the annotations off, and return this dashboard."""
+        switches = self._page.locator("main input[type=checkbox]:checked")
+        switches.evaluate_all("switches => switches.forEach((one) => one.click())")
+        self._settle(self._page)
+        return self
 
     def screenshot(self, path: Path) -> None:
         """Take a picture of the whole page."""

@@ -108,12 +108,12 @@ def _alerts() -> shapes.Json:
 
 
 def _releases() -> shapes.Json:
-    # New where no server of the namespace told this release on this track five minutes ago.
+    # New where no server of the namespace told this release on this track five minutes ago, although some told another:
+    # after a gap in the data everything is told anew, and nothing was released.
     now = f"count by ({', '.join(_RELEASE)}) ({s.SERVER_RELEASE_INFO})"
     before = f"count by ({', '.join(_RELEASE)}) ({s.SERVER_RELEASE_INFO} offset 5m)"
-    return _annotation(
-        "Releases", f"{now} unless {before}", "Release {{release}}", "{{track}} {{k8s_namespace_name}}", "blue"
-    )
+    new = f"({now} unless {before}) and on ({c.K8S_NAMESPACE}) {before}"
+    return _annotation("Releases", new, "Release {{release}}", "{{track}} {{k8s_namespace_name}}", "blue")
 
 
 def _annotation(name: str, expr: str, title: str, content: str, color: str) -> shapes.Json:

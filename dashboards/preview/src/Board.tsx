@@ -5,10 +5,12 @@ import { css } from '@emotion/css';
 import {
   LocalValueVariable,
   MultiValueVariable,
+  MultiValueVariableState,
   SceneComponentProps,
   sceneGraph,
   SceneObjectBase,
   SceneObjectState,
+  SceneVariable,
   SceneVariableSet,
   VariableDependencyConfig,
   VariableValueSingle,
@@ -126,11 +128,11 @@ export class Board extends SceneObjectBase<BoardState> {
   };
 }
 
-function valuesOf(variable: unknown): Array<{ value: VariableValueSingle; text: string }> {
+function valuesOf(variable: SceneVariable | null): Array<{ value: VariableValueSingle; text: string }> {
   if (!(variable instanceof MultiValueVariable)) {
     return [];
   }
-  const { value, text, options } = variable.state;
+  const { value, text, options }: MultiValueVariableState = variable.state;
   if (variable.hasAllValue()) {
     return options.map((option) => ({ value: option.value, text: option.label }));
   }

@@ -3,6 +3,7 @@
 
 import {
   dataLinksOverrideProcessor,
+  DataSourceApi,
   displayNameOverrideProcessor,
   EventBusSrv,
   FieldConfigPropertyItem,
@@ -66,7 +67,7 @@ export async function start(scrapeInterval: string): Promise<void> {
     }))
   );
   setAppEvents(new EventBusSrv());
-  setEchoSrv({ flush: nothing, addBackend: nothing, addEvent: nothing });
+  setEchoSrv({ flush: nothing, addBackend: nothing, addEvent: nothing, onInteraction: () => () => {} });
   setPluginImportUtils({ importPanelPlugin: (id) => Promise.reject(new Error(id)), getPanelPluginFromCache: () => undefined });
   setTemplateSrv({
     getVariables: () => [],
@@ -74,7 +75,7 @@ export async function start(scrapeInterval: string): Promise<void> {
     updateTimeRange: nothing,
     replace: (text, vars, format) => sceneGraph.interpolate(vars?.__sceneObject?.value.valueOf(), text, vars, format as string),
   });
-  const prometheus = new Prometheus(scrapeInterval);
+  const prometheus = new Prometheus(scrapeInterval) as unknown as DataSourceApi;
   setDataSourceSrv({
     get: () => Promise.resolve(prometheus),
     getList: () => [settings()],
