@@ -13,19 +13,20 @@ from atlas_ops import settings as settings_module
 from atlas_ops.settings import Settings
 from atlas_ops.stage.preview import PAGE, built_page
 
+from .rehearsed import Rehearsed, rehearsed
+
 WIDTH, HEIGHT = 1500, 1000
 """Of the window; a screenshot is as high as the page."""
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
-    """Say where the screenshots go."""
+    """Say where the pictures of the documents go; those of everything stay in build/."""
     parser.addoption("--screenshots", type=Path, default=Path("build/screenshots"), metavar="DIR")
 
 
 @pytest.fixture(scope="session")
 def screenshots(pytestconfig: pytest.Config) -> Path:
     folder: Path = pytestconfig.getoption("--screenshots")
-    folder.mkdir(parents=True, exist_ok=True)
     return folder
 
 
@@ -59,3 +60,9 @@ def page(browser: Browser) -> Iterator[Page]:
     context = browser.new_context(viewport={"width": WIDTH, "height": HEIGHT}, timezone_id="UTC")
     yield context.new_page()
     context.close()
+
+
+@pytest.fixture(scope="session")
+def calm(settings: Settings, built: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Rehearsed]:
+    with rehearsed("calm", settings, built, tmp_path_factory.mktemp("calm")) as found:
+        yield found

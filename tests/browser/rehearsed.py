@@ -32,6 +32,7 @@ class Rehearsed:
 
     url: str
     """Of the preview."""
+    prometheus: str
     play: Play
 
 
@@ -49,7 +50,7 @@ def rehearsed(scenario_name: str, settings: Settings, page: Path, folder: Path) 
             replay.prometheus.write(body)
         texts = dashboards.render(catalog, settings)
         with Preview(texts, settings, page=page, prometheus=replay.prometheus.url) as preview:
-            yield Rehearsed(url=preview.url, play=play)
+            yield Rehearsed(url=preview.url, prometheus=replay.prometheus.url, play=play)
 
 
 def _alerts(firings: Iterable[Firing], at: Evaluations) -> Iterator[Written]:

@@ -9,6 +9,8 @@ from urllib.parse import urlencode
 from playwright.sync_api import Locator, Page
 
 SETTLE_MS = 120_000
+EVERYTHING = Path("build/screenshots")
+"""Where pictures go that are only looked at."""
 PAINT_MS = 500
 """From the last answer to the last stroke of a chart."""
 _COLUMNS = """
@@ -69,6 +71,12 @@ class Shown:
         return {panel.locator("h2").first.inner_text() if panel.locator("h2").count() else "": panel for panel in found}
 
     @property
+    def headings(self) -> list[str]:
+        """The titles of the rows."""
+        found: list[str] = self._page.locator("[data-row]").all_inner_texts()
+        return [text.strip() for text in found if text.strip()]
+
+    @property
     def complaints(self) -> list[str]:
         """What is wrong: errors of queries and of panels, exceptions of the page."""
         marks = self._page.locator('[data-testid*="Panel status error"], [data-testid*="Alert error"]')
@@ -87,9 +95,14 @@ class Shown:
         self._settle(self._page)
         return self
 
-    def screenshot(self, path: Path) -> None:
-        """Take a picture of the whole page."""
-        self._page.screenshot(path=path, full_page=True)
+    def screenshot(self, path: Path, *, whole: bool = False) -> None:
+        """Take a picture of what the window shows, or of the whole page."""
+        self._page.screenshot(path=path, full_page=whole)
+
+    @property
+    def text(self) -> str:
+        """Everything that can be read on it."""
+        return self._page.locator("main").inner_text()
 
     def differences(self, *, calm_to: float, fault_from: float, fault_to: float) -> tuple[float, float]:
         """Return how far the only panel's picture differs within the calm, and between calm and fault.

@@ -11,10 +11,10 @@ from atlas_ops.catalog import build_catalog
 from atlas_ops.render import links
 from atlas_ops.render.dashboards import panels
 from atlas_ops.settings import Settings
-from atlas_ops.simulator import SCENARIOS, Scenario
+from atlas_ops.simulator import SCENARIOS, Scenario, scenario_by_name
 
 from .rehearsed import rehearsed
-from .shown import Shown
+from .shown import EVERYTHING, Shown
 
 FAULTS = [scenario for scenario in SCENARIOS if scenario.expected_fault]
 LEAST = 0.5
@@ -23,7 +23,7 @@ LEAST = 0.5
 
 @pytest.mark.parametrize("scenario", FAULTS, ids=lambda scenario: scenario.name)
 def test_the_panel_that_an_alert_links_to_shows_the_fault(
-    scenario: Scenario, settings: Settings, built: Path, tmp_path: Path, page: Page, screenshots: Path
+    scenario: Scenario, settings: Settings, built: Path, tmp_path: Path, page: Page
 ) -> None:
     fault = next(one for one in build_catalog(settings.parameters).faults if one.name == scenario.expected_fault)
     uid = links.uid(links.BOARD_OF_FAMILY[fault.family])
@@ -32,7 +32,7 @@ def test_the_panel_that_an_alert_links_to_shows_the_fault(
         play = found.play
         moments = {"from": play.began, "to": play.evaluations.end}
         shown = Shown.opened(page, f"{found.url}/d/{uid}", {**moments, "viewPanel": panel})
-        shown.screenshot(screenshots / f"fault-{scenario.name}.png")
+        shown.screenshot(EVERYTHING / "faults" / f"{scenario.name}.png")
         assert shown.complaints == []
 
         def share(time: float) -> float:
@@ -44,3 +44,16 @@ def test_the_panel_that_an_alert_links_to_shows_the_fault(
             calm_to=share(play.fault_from), fault_from=share(middle), fault_to=share(play.fault_to)
         )
     assert changed > max(2 * calm, LEAST), f"{calm=:.2f} {changed=:.2f}"
+
+
+def test_the_dashboard_of_an_incident_shows_the_alert_that_leads_there(
+    settings: Settings, built: Path, tmp_path: Path, page: Page, screenshots: Path
+) -> None:
+    scenario = scenario_by_name("kv_pressure")
+    with rehearsed(scenario.name, settings, built, tmp_path) as found:
+        query = {"from": found.play.fault_from - 1800, "to": found.play.fault_to}
+        address = f"{found.url}/d/{links.uid(links.INCIDENT)}"
+        chosen = Shown.opened(page, address, {**query, "var-alertname": str(scenario.expected_fault)})
+        chosen.screenshot(screenshots / "incident-of-an-alert.png")
+        assert chosen.complaints == []
+        assert str(scenario.expected_fault) in chosen.panels["The chosen alerts"].inner_text()

@@ -60,7 +60,7 @@ class Band extends SceneObjectBase<BandState> {
     return (
       <>
         {title && (
-          <button className={heading} aria-expanded={!collapsed} onClick={() => model.setState({ collapsed: !collapsed })}>
+          <button className={heading} data-row aria-expanded={!collapsed} onClick={() => model.setState({ collapsed: !collapsed })}>
             <Icon name={collapsed ? 'angle-right' : 'angle-down'} /> {sceneGraph.interpolate(model, title, undefined, 'text')}
           </button>
         )}
