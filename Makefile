@@ -19,11 +19,11 @@ INSTALL_MISSING := if [ -n "$$missing" ]; then \
 PARALLEL := --numprocesses=2 --dist=loadfile
 PIP_INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check
 
-.PHONY: help setup setup-dev system system-dev system-preview demo gameday preview test test-wheel test-servers test-browser check build wheel bench bench-translate bench-rules mutants fuzz clean
+.PHONY: help setup setup-dev system system-dev system-preview demo gameday preview test test-wheel test-servers test-browser check build wheel bench bench-translate bench-rules bench-dashboards mutants fuzz clean
 
 help: ## Show this help
 	@echo "usage: make TARGET"; echo
-	@sed -nE 's/^([a-z-]+):[^#]*## (.*)/\1|\2/p' $(MAKEFILE_LIST) | while IFS='|' read -r name text; do printf '  %-12s %s\n' "$$name" "$$text"; done
+	@sed -nE 's/^([a-z-]+):[^#]*## (.*)/\1|\2/p' $(MAKEFILE_LIST) | while IFS='|' read -r name text; do printf '  %-16s %s\n' "$$name" "$$text"; done
 
 demo: setup ## Show a fault become a page on this machine (ARGS="--scenario NAME --once" for more)
 	$(BIN)/atlas-ops demo $(ARGS)
@@ -56,7 +56,7 @@ test-servers: setup-dev ## Run real vLLM, llama.cpp, Ray Serve, KServe, MLServer
 	$(INSTALL_MISSING)
 	$(BIN)/python -m tests.nightly $(ARGS)
 
-# An hour of every scenario for each fault: half an hour of both cores.
+# An hour of data for each fault: a quarter of an hour. Pictures of everything lie in build/screenshots afterwards.
 test-browser: setup-dev build/preview/dist/index.html ## Draw every dashboard in Chromium, in calm and in each fault (ARGS="--screenshots DIR")
 	@missing=""; command -v chromium >/dev/null || missing=chromium; $(INSTALL_MISSING)
 	$(PIP_INSTALL) --editable '.[browser]'
@@ -81,7 +81,10 @@ bench-translate: setup ## Measure the reading of servers' pages against promethe
 	$(BIN)/python benchmarks/translate.py $(ARGS)
 
 bench-rules: setup-dev ## Measure what the rules cost a real Prometheus at 10, 100 and 1,000 GPUs: fifteen minutes (ARGS goes to it)
-	$(BIN)/python benchmarks/rules.py $(ARGS)
+	$(BIN)/python -m benchmarks.rules $(ARGS)
+
+bench-dashboards: setup-dev ## Measure what opening each dashboard costs a real Prometheus at 1,000 GPUs: ten minutes (ARGS="--gpus 100" for fewer)
+	$(BIN)/python -m benchmarks.dashboards $(ARGS)
 
 mutants: setup-dev ## Change the rules one thing at a time, and see whether their promtool cases notice (ARGS="QueueBacklog" for one)
 	$(BIN)/python -m tests.mutation $(ARGS)
@@ -119,16 +122,16 @@ build/servers/bentoml/.installed: tests/nightly/install.py $(VENV)/.ready-dev
 	$(BIN)/python -c 'from tests.nightly.install import install; install("bentoml")'
 	touch $@
 
-# Built beside the sources, so that dashboards/ stays what is shipped: 475 MB of packages, a minute or two.
-build/preview/node_modules/.ready: dashboards/preview/package.json dashboards/preview/package-lock.json dashboards/preview/.npmrc | system-preview
+# Built outside of its sources: 475 MB of packages, a minute or two.
+build/preview/node_modules/.ready: preview/package.json preview/package-lock.json preview/.npmrc | system-preview
 	@echo "installing Grafana's packages into build/preview (475 MB)"
 	mkdir -p build/preview && cp $^ build/preview
 	cd build/preview && npm ci --loglevel=error
 	touch $@
 
-build/preview/dist/index.html: build/preview/node_modules/.ready $(shell find dashboards/preview -name '*.ts*' -o -name '*.html' -o -name '*.js')
-	rm -rf build/preview/src && cp -r dashboards/preview/. build/preview
-	cd build/preview && npm run --silent build -- --logLevel warn
+build/preview/dist/index.html: build/preview/node_modules/.ready $(shell find preview -name '*.ts*' -o -name '*.html' -o -name '*.js')
+	rm -rf build/preview/src && cp -r preview/. build/preview
+	cd build/preview && npm run --silent build -- --logLevel error
 
 system-preview:
 	@missing=""; \

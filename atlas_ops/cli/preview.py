@@ -18,8 +18,8 @@ from atlas_ops.stage.preview import PAGE, Preview, built_page
 DEFAULT_PROMETHEUS = "http://127.0.0.1:9090"
 _EPILOG = f"""\
 The page is made of Grafana's own packages, and its panels are drawn by Grafana's own components where these are published.
-What it cannot show is named in the panel. It is built from dashboards/preview by `make preview`, which needs npm, into
-{PAGE}. Queries are passed on to Prometheus; nothing else is, and only this machine is answered.
+What it cannot show is named in the panel. It is built from preview/ of a checkout by `make preview`, which needs
+npm, into {PAGE}. Queries are passed on to Prometheus; nothing else is, and only this machine is answered.
 
 examples:
   atlas-ops preview                                          of the Prometheus on this machine
