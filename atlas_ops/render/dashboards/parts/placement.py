@@ -96,13 +96,13 @@ def _owners(timing: Timing, *matchers: str) -> str:
     """Return 1 for each GPU (or instance) that the servers run on, with the pod that it is told of."""
     devices, pod = ", ".join(c.GPU_LABELS), ", ".join(_POD)
     told = promql.select(s.GPU_WORKLOAD_INFO, _IN_POD)
-    pods = f"group by ({pod}) ({_servers(timing, *matchers, _IN_POD)})"
+    pods = _servers(timing, *matchers, _IN_POD)
     hosts = f"{_servers(timing, *matchers)} unless {_ON_HOST} {told}"
     return (
-        f"group by ({devices}, {pod}) ({told} and on ({pod}) {pods})\n"
+        f"group by ({devices}, {pod}) ({told} and on ({pod}) ({pods}))\n"
         f"or {_ON_GPU} group by ({devices}, {membership.CLUSTER}) ({s.GPU_UP} and {_ON_HOST} ({hosts}))"
     )
 
 
 def _servers(timing: Timing, *matchers: str) -> str:
-    return membership.of_chosen(membership.told(s.SERVER_UP, *matchers), timing, *matchers)
+    return membership.of_chosen(promql.select(s.SERVER_UP, *membership.of_servers(*matchers)), timing, *matchers)

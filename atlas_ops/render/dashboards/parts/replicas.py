@@ -18,13 +18,14 @@ TO_SERVER = Link(title="This server", board="server", variables={variables.SERVE
 
 def share_ready(timing: Timing, by: tuple[str, ...], *matchers: str) -> Number:
     """Return the share of replicas that are ready."""
+    known, ready = _counts(timing, by, *matchers)
     return Number(
         key="replicas-ready",
         title="Replicas ready",
         shows="Share of the replicas known in the last hour that answer, and do not say that they are not ready.",
         worry="it is below one for longer than a model takes to load.",
         faults=("ModelServerDown", "ModelNotReady"),
-        query=Query(expr=f"avg by ({', '.join(by)}) ({membership.ready(timing, *matchers)})", legend=legend(by)),
+        query=Query(expr=f"{ready} / {known}", legend=legend(by)),
         unit="percentunit",
         limit=YES,
     )
@@ -32,8 +33,7 @@ def share_ready(timing: Timing, by: tuple[str, ...], *matchers: str) -> Number:
 
 def count(timing: Timing, by: tuple[str, ...], *matchers: str) -> Chart:
     """Return how many replicas there are, are ready, and are asked for."""
-    ready, labels = membership.ready(timing, *matchers), ", ".join(by)
-    counted = ((f"count by ({labels}) ({ready})", "known"), (f"sum by ({labels}) ({ready})", "ready"))
+    counted = zip(_counts(timing, by, *matchers), ("known", "ready"), strict=True)
     asked = (
         (promql.sum_by(by, promql.select(signal, *matchers)), word)
         for signal, word in ((s.REPLICAS_DESIRED, "asked for"), (s.REPLICAS_MAXIMUM, "at most"))
@@ -103,3 +103,10 @@ def _values(timing: Timing, *matchers: str) -> tuple[tuple[str, str, str, Limit 
         (tokens, "Tokens/s", "short", None),
         (kv_cache, "KV cache", "percentunit", None),
     )
+
+
+def _counts(timing: Timing, by: tuple[str, ...], *matchers: str) -> tuple[str, str]:
+    """Return PromQL for the number of replicas that are known, and of those that are ready."""
+    labels = ", ".join(by)
+    known = f"count by ({labels}) ({membership.known(timing, *matchers)})"
+    return known, f"(count by ({labels}) ({membership.ready_ones(timing, *matchers)}) or 0 * {known})"

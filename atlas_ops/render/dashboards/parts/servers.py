@@ -49,11 +49,11 @@ def ready(timing: Timing, *matchers: str) -> Number:
 
 def scrape_states(timing: Timing, *matchers: str) -> States:
     """Return how the scrapes of each server went, over time."""
+    # The state of most comes last: what is before an `or` is gone through again at every one.
     numbered = " or ".join(
-        f"{promql.select(s.SERVER_SCRAPE_STATE, f'state={promql.quote(state)}', *membership.of_servers(*matchers))} * {number}"
-        for number, state in enumerate(c.SCRAPE_STATES)
+        f"({promql.select(s.SERVER_SCRAPE_STATE, f'state={promql.quote(state)}', *membership.of_servers(*matchers))} == 1) * {number}"
+        for number, state in reversed([*enumerate(c.SCRAPE_STATES)])
     )
-    # All but the current one are 0.
     current = f"max by ({', '.join(membership.SERVER)}) ({numbered})"
     return States(
         key="server-scrape-states",
