@@ -19,9 +19,9 @@ from tests.render.dashboards.built import Json, queried
 PIXELS = 1500
 SCRAPE_SECONDS = 15
 _SPECIAL = re.compile(r"[$^*{}\[\]'+?.()|\\]")
-_LABEL_VALUES = re.compile(r"label_values\((.*), (\w+)\)", re.DOTALL)
-Chosen = Mapping[str, str]
-"""{variable: value}; a variable that is not in it stands on All."""
+_LABEL_VALUES = re.compile(r"label_values\((?:(.*), )?(\w+)\)", re.DOTALL)
+Chosen = Mapping[str, str | tuple[str, ...]]
+"""{variable: value, or several}; a variable that is not in it stands on All."""
 Excuse = Callable[[int, str], bool]
 """Says whether a query (the id of its panel, its expression) may have no answer."""
 
@@ -49,10 +49,10 @@ class View:
         """Return PromQL with everything in it that Grafana fills in."""
         window = max(self.step + SCRAPE_SECONDS, 4 * SCRAPE_SECONDS)
         given = {"__rate_interval": f"{window}s", "__interval": f"{self.step}s", "__range": f"{3600 * self.hours:.0f}s"}
-        for variable in self.variables:
-            name = variable["name"]
-            given[name] = _escaped(chosen[name]) if name in chosen else variable["allValue"]
-        # A lambda that fails for a name that nobody gives is what is wanted.
+        all_values = {variable["name"]: variable.get("allValue") for variable in self.variables}
+        given |= {name: value for name, value in all_values.items() if value}
+        given |= {name: _escaped(value) for name, value in chosen.items()}
+        # It fails, as it should, for a name that nobody gives.
         return re.sub(r"\$\{?(\w+)\}?", lambda found: given[found[1]], text)
 
     @property
@@ -65,9 +65,11 @@ class View:
         (variable,) = (one for one in self.variables if one["name"] == name)
         found = _LABEL_VALUES.fullmatch(variable["query"]["query"])
         assert found is not None
-        asked = {"match[]": self.filled(found[1], chosen), "start": f"{self.start:.0f}", "end": f"{self.end:.0f}"}
+        asked = {"start": f"{self.start:.0f}", "end": f"{self.end:.0f}"}
+        if found[1]:
+            asked["match[]"] = self.filled(found[1], chosen)
         status, body = get(f"{self.prometheus.url}/api/v1/label/{quote(found[2])}/values?{urlencode(asked)}")
-        assert status == 200, f"{name}: {asked['match[]']}: {body.decode()}"
+        assert status == 200, f"{name}: {asked}: {body.decode()}"
         values: list[str] = json.loads(body)["data"]
         return values
 
@@ -89,6 +91,8 @@ class View:
                     yield f"{refused.message}: {asked}"
 
 
-def _escaped(value: str) -> str:
+def _escaped(value: str | tuple[str, ...]) -> str:
     # For a text in double quotes, so every backslash is there twice.
+    if isinstance(value, tuple):
+        return f"({'|'.join(map(_escaped, value))})"
     return _SPECIAL.sub(lambda found: "\\\\" + (r"\\" if found[0] == "\\" else found[0]), value)

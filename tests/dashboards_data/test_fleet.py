@@ -127,6 +127,7 @@ def test_what_is_declared_as_not_always_there_is_asked_for() -> None:
     [
         ({}, 'up{server=~".*"}[60s]'),
         ({"server": "10.0.0.1:8000"}, r'up{server=~"10\\.0\\.0\\.1:8000"}[60s]'),
+        ({"server": ("a", "b:1")}, 'up{server=~"(a|b:1)"}[60s]'),
         ({"server": r"a\b|c"}, r'up{server=~"a\\\\b\\|c"}[60s]'),
     ],
 )
