@@ -7,10 +7,12 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
 from atlas_ops.catalog import build_catalog
+from atlas_ops.catalog import signals as s
 from atlas_ops.catalog.limits import Limits
 from atlas_ops.catalog.parameters import Objective, Parameters
 from atlas_ops.rehearsal.replay import Replay
@@ -19,7 +21,7 @@ from atlas_ops.render.dashboards.boards import model
 from atlas_ops.render.dashboards.boards import server as server_board
 from atlas_ops.render.dashboards.panels import Board, Chart, Column, Gauge, Note, Number, Table
 from atlas_ops.settings import Server, Settings
-from tests.render.dashboards.five_servers import asked, panel, started
+from tests.render.dashboards.five_servers import asked, constant, identity, panel, requests, scrapes, series, started
 
 
 @pytest.fixture(scope="module")
@@ -57,6 +59,20 @@ def test_a_replica_that_is_down_or_says_no_counts_as_one_that_is_not_ready(repla
     known, ready = panel(board(), "replicas", Chart).queries[:2]
     assert asked(replay, known, "model", model="chat") == {("chat",): 3.0}
     assert asked(replay, ready, "model", model="chat") == {("chat",): 1.0}
+
+
+def test_a_model_none_of_whose_replicas_is_ready_has_a_share_of_nothing(tmp_path: Path) -> None:
+    asleep, who = {"model": "asleep"}, identity("f", "vllm", "n5", "pod-f")
+    beside = {
+        **scrapes(who, "ok"),
+        **requests(who, asleep, ended={}, until=constant(0)),
+        series(s.MODEL_READY, **who, **asleep): constant(0),
+    }
+    with started(tmp_path, beside) as both:
+        assert asked(both, panel(board(), "replicas-ready", Number).query, "model")["asleep",] == 0.0
+        known, ready = panel(board(), "replicas", Chart).queries[:2]
+        assert asked(both, known, "model", model="asleep") == {("asleep",): 1.0}
+        assert asked(both, ready, "model", model="asleep") == {("asleep",): 0.0}
 
 
 def test_each_replica_has_a_line_with_what_came_of_the_last_scrape(replay: Replay) -> None:

@@ -19,7 +19,18 @@ from atlas_ops.render import links
 from atlas_ops.render.dashboards.boards import model, server
 from atlas_ops.render.dashboards.panels import Chart, Number, States, Table, of_fault, queries
 from atlas_ops.settings import Settings
-from tests.render.dashboards.five_servers import BEGAN, COLUMNS, NOW, asked, panel, started
+from tests.render.dashboards.five_servers import (
+    BEGAN,
+    COLUMNS,
+    NOW,
+    SMALL,
+    A,
+    asked,
+    constant,
+    panel,
+    requests,
+    started,
+)
 
 CATALOG = build_catalog(Parameters())
 BOARD = server.board(CATALOG, Settings())
@@ -46,6 +57,15 @@ def test_servers_of_other_models_are_left_out_and_those_that_have_told_no_model_
     assert asked(replay, up.query, "server", model="chat") == {("a",): 1.0, ("b",): 0.0, ("d",): 0.0, ("e",): 1.0}
     assert asked(replay, up.query, "server", server="d") == {("d",): 0.0}
     assert asked(replay, up.query, "server", model="small", server="c") == {("c",): 1.0}
+
+
+def test_a_server_of_several_models_is_shown_for_each_of_them(tmp_path: Path) -> None:
+    also_small = requests(A, SMALL, ended={"ok": 1}, until=constant(0))
+    with started(tmp_path, also_small) as both:
+        up = panel(BOARD, "server-answers", Number).query
+        for name in ("chat", "small"):
+            assert ("a",) in asked(both, up, "server", model=name)
+        assert ("e",) not in asked(both, up, "server", model="small")
 
 
 def test_ready_is_who_answers_and_does_not_deny_it(replay: Replay) -> None:
