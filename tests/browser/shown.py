@@ -13,31 +13,31 @@ EVERYTHING = Path("build/screenshots")
 """Where pictures go that are only looked at."""
 PAINT_MS = 500
 """From the last answer to the last stroke of a chart."""
-_COLUMNS = """
-(panel, [from, middle, to]) => {
-  // The picture between two moments (shares of the width), column by column, averaged: what is drawn there on the whole.
+_PICTURES = """
+(panel, [from, to]) => {
+  // The picture of a stretch of time (shares of the width): the mean colour of each of its lines, from left to right.
   const canvas = panel.querySelector('canvas');
-  const context = canvas.getContext('2d');
-  const area = panel.querySelector('.u-over')?.getBoundingClientRect() ?? canvas.getBoundingClientRect();
   const outer = canvas.getBoundingClientRect();
+  const area = panel.querySelector('.u-over')?.getBoundingClientRect() ?? outer;
   const scale = canvas.width / outer.width;
-  const left = (area.left - outer.left) * scale, width = area.width * scale;
-  const height = Math.round(area.height * scale), top = Math.round((area.top - outer.top) * scale);
-  const mean = (start, end) => {
+  const [left, width] = [(area.left - outer.left) * scale, area.width * scale];
+  const [top, height] = [(area.top - outer.top) * scale, area.height * scale].map(Math.round);
+  const picture = (start, end) => {
     const x = Math.round(left + start * width), wide = Math.max(1, Math.round((end - start) * width));
-    const { data } = context.getImageData(x, top, wide, height);
-    const sums = new Float64Array(height * 4);
+    const { data } = canvas.getContext('2d').getImageData(x, top, wide, height);
+    const sums = new Float64Array(height * 3);
     for (let place = 0; place < data.length; place += 4) {
-      const row = Math.floor(place / 4 / wide);
-      const alpha = data[place + 3] / 255;
-      for (let channel = 0; channel < 3; channel++) sums[row * 4 + channel] += data[place + channel] * alpha / wide;
+      const line = Math.floor(place / 4 / wide);
+      const share = data[place + 3] / 255 / wide;
+      for (let channel = 0; channel < 3; channel++) sums[line * 3 + channel] += data[place + channel] * share;
     }
     return sums;
   };
+  const half = (to - from) / 2;
+  const calm = [picture(from - 2 * half, from - half), picture(from - half, from)];
+  const fault = [picture(from, from + half), picture(from + half, to)];
   const apart = (one, other) => one.reduce((sum, value, place) => sum + Math.abs(value - other[place]), 0) / height;
-  const calm = [mean(0.05, from / 2), mean(from / 2, from)];
-  const fault = mean(middle, to);
-  return [apart(...calm), Math.min(...calm.map((one) => apart(one, fault)))];
+  return [apart(...calm), Math.max(...fault.map((one) => Math.min(...calm.map((other) => apart(one, other)))))];
 }
 """
 
@@ -104,11 +104,12 @@ class Shown:
         """Everything that can be read on it."""
         return self._page.locator("main").inner_text()
 
-    def differences(self, *, calm_to: float, fault_from: float, fault_to: float) -> tuple[float, float]:
-        """Return how far the only panel's picture differs within the calm, and between calm and fault.
+    def differences(self, *, fault_from: float, fault_to: float) -> tuple[float, float]:
+        """Return how far the halves of the calm look apart, and how far a half of the fault looks from all that is calm.
 
-        All are shares of the panel's width; the same scale of values holds for all of it.
+        For a page of one panel. Times are shares of its width. The calm is as long as the fault, just before it, and on the
+        same scale of values.
         """
         panel = self._page.locator("[data-panel]").first
-        calm, fault = panel.evaluate(_COLUMNS, [calm_to, fault_from, fault_to])
+        calm, fault = panel.evaluate(_PICTURES, [fault_from, fault_to])
         return float(calm), float(fault)

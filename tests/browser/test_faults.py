@@ -38,10 +38,9 @@ def test_the_panel_that_an_alert_links_to_shows_the_fault(
         def share(time: float) -> float:
             return (time - play.began) / (play.evaluations.end - play.began)
 
-        middle = (play.fault_from + play.fault_to) / 2
         # The alert itself is drawn across the chart; here the measured values alone have to show it.
         calm, changed = shown.without_annotations().differences(
-            calm_to=share(play.fault_from), fault_from=share(middle), fault_to=share(play.fault_to)
+            fault_from=share(play.fault_from), fault_to=share(play.fault_to)
         )
     assert changed > max(2 * calm, LEAST), f"{calm=:.2f} {changed=:.2f}"
 
