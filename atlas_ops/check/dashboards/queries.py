@@ -12,6 +12,7 @@ from atlas_ops.check.finding import did_you_mean
 from atlas_ops.expressions.judge import Judge
 
 _LABEL_VALUES = re.compile(r"\s*label_values\((?P<metric>.*),\s*(?P<label>\w+)\s*\)\s*", re.DOTALL)
+_SEVERAL_NAMES = re.compile(r"\{\s*__name__\s*=~\s*\"(?P<names>[\w:|]+)\"\s*,?(?P<matchers>.*)\}\s*", re.DOTALL)
 _LEGEND = re.compile(r"\{\{\s*(\w+)\s*\}\}")
 _OF_SERIES = re.compile(r"\$\{__field\.labels\.(\w+)")
 _OF_ROW = re.compile(r"\$\{__data\.fields\[\"([^\"]+)\"\]")
@@ -58,7 +59,17 @@ def _asked(dashboard: Dashboard) -> Iterator[Asked]:
         query = variable.text("query") or variable.part("query").text("query")
         if variable.text("type") == "query" and (found := _LABEL_VALUES.fullmatch(query)):
             of = f"variable {variable.text('name')!r}"
-            yield Asked(part=variable, key="query", of=of, expr=found["metric"], named=(found["label"],))
+            for expr in _selectors(found["metric"]):
+                yield Asked(part=variable, key="query", of=of, expr=expr, named=(found["label"],))
+
+
+def _selectors(metric: str) -> Iterator[str]:
+    """Yield a selector for each name of one that takes several metrics."""
+    several = _SEVERAL_NAMES.fullmatch(metric.strip())
+    if several is None:
+        yield metric
+    else:
+        yield from (f"{name}{{{several['matchers']}}}" for name in several["names"].split("|"))
 
 
 def _targets(panel: Part) -> Iterator[Part]:

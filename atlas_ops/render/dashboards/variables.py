@@ -58,6 +58,10 @@ def or_all(expr: str, *labels: str) -> str:
     return reduce(lambda inner, label: promql.label_replace(inner, label, "All", label), labels, expr)
 
 
+_OF_REQUESTS = f'__name__=~"{s.REQUESTS}|{s.REQUESTS_RUNNING}|{s.REQUESTS_WAITING}"'
+"""What tells which models a server has: no runtime tells all three, and some only the last two."""
+
+
 def of_models() -> tuple[Variable, ...]:
     """Return cluster → namespace → model."""
     return (*_chain(str(s.SERVER_UP), CLUSTER, NAMESPACE), _model())
@@ -65,7 +69,7 @@ def of_models() -> tuple[Variable, ...]:
 
 def of_servers() -> tuple[Variable, ...]:
     """Return cluster → namespace → model → server."""
-    return (*of_models(), _variable(SERVER, str(s.REQUESTS), OF_MODELS))
+    return (*of_models(), _variable(SERVER, "", OF_MODELS, _OF_REQUESTS))
 
 
 def of_gpus() -> tuple[Variable, ...]:
@@ -87,7 +91,7 @@ def of_incidents() -> tuple[Variable, ...]:
         namespace,
         model,
         server,
-        _variable(POD, str(s.REQUESTS), OF_SERVERS),
+        _variable(POD, "", OF_SERVERS, _OF_REQUESTS),
         _variable(NODE, WATCHED, (CLUSTER, MODEL)),
         _variable(GPU, str(s.GPU_UP), (CLUSTER, NODE)),
     )
@@ -97,7 +101,7 @@ def of_drift() -> tuple[Variable, ...]:
     """Return cluster → model → feature."""
     return (
         *of_fleet(),
-        _variable(MODEL, str(s.REQUESTS), (CLUSTER,)),
+        _variable(MODEL, "", (CLUSTER,), _OF_REQUESTS),
         _variable(FEATURE, str(s.DRIFT_DETECTED), (CLUSTER, MODEL)),
     )
 
@@ -108,7 +112,7 @@ def of_watchers() -> tuple[Variable, ...]:
 
 
 def _model() -> Variable:
-    return _variable(MODEL, str(s.REQUESTS), (CLUSTER, NAMESPACE))
+    return _variable(MODEL, "", (CLUSTER, NAMESPACE), _OF_REQUESTS)
 
 
 def _chain(metric: str, *names: str) -> tuple[Variable, ...]:
