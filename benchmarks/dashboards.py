@@ -103,11 +103,11 @@ def ask(one: Opened, filling: Filling, now: float) -> list[Cost]:
 
 
 def _asked(view: View, panel: str, target: Json, choice: Chosen) -> Cost:
-    form: dict[str, object] = {"query": view.filled(target["expr"], choice)}
+    form: dict[str, object] = {"query": view.asked(target, choice)}
     if target.get("instant"):
         call = f"query?{urlencode({**form, 'time': view.end})}"
     else:
-        call = f"query_range?{urlencode({**form, 'start': view.start, 'end': view.end, 'step': view.step})}"
+        call = f"query_range?{urlencode({**form, 'start': view.start, 'end': view.end, 'step': view.step(target)})}"
     began = time.perf_counter()
     status, body = get(f"{view.prometheus.url}/api/v1/{call}", timeout=TIMEOUT_SECONDS)
     seconds = time.perf_counter() - began

@@ -7,6 +7,7 @@ comes from the time range and the panel's width, and `$__rate_interval` from the
 from __future__ import annotations
 
 import json
+import math
 import re
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
@@ -19,6 +20,7 @@ from tests.render.dashboards.built import Json, queried
 PIXELS = 1500
 SCRAPE_SECONDS = 15
 _SPECIAL = re.compile(r"[$^*{}\[\]'+?.()|\\]")
+_UNITS = {"s": 1, "m": 60, "h": 3600}
 _LABEL_VALUES = re.compile(r"label_values\((?:(.*), )?(\w+)\)", re.DOTALL)
 Chosen = Mapping[str, str | tuple[str, ...]]
 """{variable: value, or several}; a variable that is not in it stands on All."""
@@ -39,16 +41,19 @@ class View:
     def start(self) -> float:
         return self.end - 3600 * self.hours
 
-    @property
-    def step(self) -> int:
-        """Seconds: a point for each pixel, but none between two scrapes. Rounded up to whole scrapes."""
-        scrapes = 3600 * self.hours / PIXELS / SCRAPE_SECONDS
-        return SCRAPE_SECONDS * max(1, round(scrapes + 0.499))
+    def step(self, target: Json) -> int:
+        """Seconds: a point for each pixel, but none between two scrapes, or between what the query says (its Min step)."""
+        scrapes = math.ceil(3600 * self.hours / PIXELS / SCRAPE_SECONDS)
+        return max(SCRAPE_SECONDS * scrapes, _least(target))
 
-    def filled(self, text: str, chosen: Chosen) -> str:
-        """Return PromQL with everything in it that Grafana fills in."""
-        window = max(self.step + SCRAPE_SECONDS, 4 * SCRAPE_SECONDS)
-        given = {"__rate_interval": f"{window}s", "__interval": f"{self.step}s", "__range": f"{3600 * self.hours:.0f}s"}
+    def asked(self, target: Json, chosen: Chosen) -> str:
+        """Return the PromQL of a query."""
+        least = _least(target) or SCRAPE_SECONDS
+        return self.filled(target["expr"], chosen, rate=max(self.step(target) + least, 4 * least))
+
+    def filled(self, text: str, chosen: Chosen, rate: int = 4 * SCRAPE_SECONDS) -> str:
+        """Return PromQL with everything in it that Grafana fills in; `rate`: its `$__rate_interval`, seconds."""
+        given = {"__rate_interval": f"{rate}s", "__range": f"{3600 * self.hours:.0f}s"}
         all_values = {variable["name"]: variable.get("allValue") for variable in self.variables}
         given |= {name: value for name, value in all_values.items() if value}
         given |= {name: _escaped(value) for name, value in chosen.items()}
@@ -76,7 +81,7 @@ class View:
     def answered(self, target: Json, chosen: Chosen) -> bool:
         """Say whether a query has an answer; QueryRefused when it is none. NaN is one: nobody asked."""
         start = self.end if target["instant"] else self.start
-        return bool(self.prometheus.query_range(self.filled(target["expr"], chosen), start, self.end, self.step))
+        return bool(self.prometheus.query_range(self.asked(target, chosen), start, self.end, self.step(target)))
 
     def unanswered(self, chosen: Chosen, excused: Excuse) -> Iterator[str]:
         """Yield a line for each query that is refused, or has no answer and no excuse."""
@@ -89,6 +94,11 @@ class View:
                         yield f"no data: {asked}"
                 except QueryRefused as refused:
                     yield f"{refused.message}: {asked}"
+
+
+def _least(target: Json) -> int:
+    text = target.get("interval", "")
+    return int(text[:-1]) * _UNITS[text[-1]] if text else 0
 
 
 def _escaped(value: str | tuple[str, ...]) -> str:

@@ -134,3 +134,11 @@ def test_what_is_declared_as_not_always_there_is_asked_for() -> None:
 def test_what_is_chosen_is_filled_in_as_grafana_does(chosen: Chosen, expected: str) -> None:
     view = View(board=dashboard("server"), hours=1, end=0, prometheus=Prometheus("http://127.0.0.1:1"))
     assert view.filled('up{server=~"$server"}[$__rate_interval]', chosen) == expected
+
+
+def test_what_changes_slowly_and_costs_much_has_fewer_points_than_pixels() -> None:
+    view = View(board=dashboard("slo"), hours=24, end=0, prometheus=Prometheus("http://127.0.0.1:1"))
+    charts = [panel for panel in queried(view.board) if panel["type"] == "timeseries"]
+    steps = {panel["title"]: view.step(target) for panel in charts for target in panel["targets"]}
+    assert steps["Answered: budget left"] == 600
+    assert steps["Answered: burn rate over 1h and 5m"] == 60

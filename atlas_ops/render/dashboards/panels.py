@@ -40,6 +40,8 @@ class Query:
     legend: str
     exemplars: bool = False
     """Whether the points that carry a trace are asked for as well."""
+    step: float = 0.0
+    """Seconds between two points at least, for what changes slowly and costs much to ask; 0: as Grafana chooses."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -6,6 +6,7 @@ from collections.abc import Iterable, Mapping
 from functools import singledispatch
 from string import ascii_uppercase
 
+from atlas_ops import promql
 from atlas_ops.render.dashboards import data_links
 from atlas_ops.render.dashboards.panels import (
     Bars,
@@ -191,6 +192,7 @@ def _targets(queries: Iterable[Query], form: str, *, now: bool) -> list[Json]:
         {
             "refId": letter, "datasource": DATASOURCE, "editorMode": "code", "expr": query.expr,
             "legendFormat": query.legend, "format": form, "instant": now, "range": not now, "exemplar": query.exemplars,
+            **({"interval": promql.duration(query.step)} if query.step else {}),
         }
         for letter, query in zip(ascii_uppercase, queries, strict=False)
     ]  # fmt: skip

@@ -39,8 +39,9 @@ def course(*matchers: str, parameters: Parameters, width: int = 8) -> Chart:
         worry="the idle ones stay for hours: others may be waiting for them.",
         faults=("GpuIdleAllocated",),
         queries=(
-            Query(expr=_count(busy), legend="at work"),
-            Query(expr=_count(_idle(parameters, *matchers)), legend="held and idle"),
+            # Each point reads who has which GPU of all, and that seldom changes.
+            Query(expr=_count(busy), legend="at work", step=60),
+            Query(expr=_count(_idle(parameters, *matchers)), legend="held and idle", step=60),
         ),
         unit="short",
         stacked=True,

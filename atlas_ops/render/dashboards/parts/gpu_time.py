@@ -18,6 +18,8 @@ from atlas_ops.render.dashboards.variables import CLUSTER, LABELS
 _CLUSTER = LABELS[CLUSTER]
 _PLACE = (c.HOST_NAME, c.K8S_NAMESPACE, c.K8S_POD, _CLUSTER)
 _GPU = ", ".join((*c.GPU_LABELS, _CLUSTER))
+_STEP = 60.0
+"""GPUs seldom change hands, and each point reads who has which of all."""
 
 
 def of_million_tokens(by: tuple[str, ...], *matchers: str, width: int = 8) -> Chart:
@@ -30,7 +32,7 @@ def of_million_tokens(by: tuple[str, ...], *matchers: str, width: int = 8) -> Ch
         worry="it rises: GPUs are held that produce little.",
         faults=("CostPerTokenSpike", "GpuIdleAllocated"),
         empty=YOUNG,
-        queries=(Query(expr=hours, legend=legend(by)),),
+        queries=(Query(expr=hours, legend=legend(by), step=_STEP),),
         unit="short",
         width=width,
     )
@@ -46,7 +48,7 @@ def tokens_of_gpu(by: tuple[str, ...], *matchers: str, width: int = 8) -> Chart:
         worry="it is far below what the same model reaches elsewhere: batches are small, or replicas too many.",
         faults=("CapacityHeadroomLow", "GpuIdleAllocated"),
         empty=YOUNG,
-        queries=(Query(expr=f"{produced} / {_gpus(SERVER_TOKENS, by, *matchers)}", legend=legend(by)),),
+        queries=(Query(expr=f"{produced} / {_gpus(SERVER_TOKENS, by, *matchers)}", legend=legend(by), step=_STEP),),
         unit="short",
         width=width,
     )
@@ -61,7 +63,7 @@ def held(by: tuple[str, ...], *matchers: str, width: int = 8) -> Chart:
         worry="it does not fall when replicas do.",
         faults=("GpuIdleAllocated",),
         empty="where no exporter sees the GPUs of the servers",
-        queries=(Query(expr=_gpus(COMPLETED_RATE, by, *matchers), legend=legend(by)),),
+        queries=(Query(expr=_gpus(COMPLETED_RATE, by, *matchers), legend=legend(by), step=_STEP),),
         unit="short",
         width=width,
     )
@@ -77,7 +79,7 @@ def of_request(by: tuple[str, ...], *matchers: str, width: int = 8) -> Chart:
         worry="it rises at the same traffic, or stays high because there is hardly any.",
         faults=("CapacityHeadroomLow", "GpuIdleAllocated"),
         empty="where no exporter sees the GPUs of the servers",
-        queries=(Query(expr=for_each(_gpus(COMPLETED_RATE, by, *matchers), ended), legend=legend(by)),),
+        queries=(Query(expr=for_each(_gpus(COMPLETED_RATE, by, *matchers), ended), legend=legend(by), step=_STEP),),
         unit="s",
         width=width,
     )

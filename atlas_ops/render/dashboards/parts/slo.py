@@ -29,6 +29,8 @@ _PART = max(one.long for one, _ in BURNS)
 _USED_UP = Limit(value=0.0, below=True)
 BY = (c.MODEL, c.RUNTIME, c.K8S_NAMESPACE, LABELS[CLUSTER])
 """As alerts are told apart: a budget that burns in one namespace must not hide behind another."""
+_STEP = 600.0
+"""A budget of a month moves slowly, and each point reads a month."""
 _TITLES = ("Model", "Runtime", "Namespace", "Cluster")
 
 
@@ -68,7 +70,7 @@ def budget_course(level: Level, parameters: Parameters, by: tuple[str, ...], *ma
         shows=f"What is left of the budget for {level.bad}, of {DAYS} days or of as many as are recorded.",
         worry="it falls towards the red line, at which the promise is broken; a steep fall is an incident.",
         faults=(level.fault,),
-        queries=(Query(expr=_left(level, parameters, by, *matchers), legend=legend(by)),),
+        queries=(Query(expr=_left(level, parameters, by, *matchers), legend=legend(by), step=_STEP),),
         unit="percentunit",
         limit=_USED_UP,
         maximum=1.0,
