@@ -57,5 +57,7 @@ def _alerts(firings: Iterable[Firing], at: Evaluations) -> Iterator[Written]:
     times = np.array([round(time * 1000) for time in at.times], dtype=np.int64)
     for firing in firings:
         fires = np.array([firing.fires_at(time) for time in at.times])
-        labels = {**firing.labels, "alertname": firing.name, "alertstate": "firing"}
-        yield ended(Series("ALERTS", tuple(labels.items())), times, np.ones(len(times)), fires)
+        labels = {**firing.labels, "alertname": firing.name}
+        since = np.full(len(times), firing.start)
+        yield ended(Series("ALERTS_FOR_STATE", tuple(labels.items())), times, since, fires)
+        yield ended(Series("ALERTS", (*labels.items(), ("alertstate", "firing"))), times, np.ones(len(times)), fires)

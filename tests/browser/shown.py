@@ -33,8 +33,8 @@ _PICTURES = """
     }
     return sums;
   };
-  const half = (to - from) / 2;
-  const calm = [picture(from - 2 * half, from - half), picture(from - half, from)];
+  const half = (to - from) / 2, before = Math.min(half, 0.4 * from);
+  const calm = [picture(from - 2 * before, from - before), picture(from - before, from)];
   const fault = [picture(from, from + half), picture(from + half, to)];
   const apart = (one, other) => one.reduce((sum, value, place) => sum + Math.abs(value - other[place]), 0) / height;
   return [apart(...calm), Math.max(...fault.map((one) => Math.min(...calm.map((other) => apart(one, other)))))];
@@ -107,8 +107,8 @@ class Shown:
     def differences(self, *, fault_from: float, fault_to: float) -> tuple[float, float]:
         """Return how far the halves of the calm look apart, and how far a half of the fault looks from all that is calm.
 
-        For a page of one panel. Times are shares of its width. The calm is as long as the fault, just before it, and on the
-        same scale of values.
+        For a page of one panel. Times are shares of its width. The calm is what lies just before the fault: as long
+        as that, or most of what there is; the scale of values is the same.
         """
         panel = self._page.locator("[data-panel]").first
         calm, fault = panel.evaluate(_PICTURES, [fault_from, fault_to])

@@ -53,6 +53,6 @@ def test_the_dashboard_of_an_incident_shows_the_alert_that_leads_there(
         query = {"from": found.play.fault_from - 1800, "to": found.play.fault_to}
         address = f"{found.url}/d/{links.uid(links.INCIDENT)}"
         chosen = Shown.opened(page, address, {**query, "var-alertname": str(scenario.expected_fault)})
-        chosen.screenshot(screenshots / "incident-of-an-alert.png")
+        chosen.screenshot(screenshots / "incident.png")
         assert chosen.complaints == []
         assert str(scenario.expected_fault) in chosen.panels["The chosen alerts"].inner_text()
