@@ -61,10 +61,12 @@ def _chart(panel: Chart) -> Json:
     if panel.maximum is None and top is not None:
         custom["axisSoftMax"] = top
     ends = {} if panel.maximum is None else {"max": panel.maximum}
+    # A line has the colour of the step above it, so the bad one is above here, whichever side of the limit is bad.
+    line = None if panel.limit is None else Limit(value=panel.limit.value)
     return {
         "type": "timeseries",
         "targets": _targets(panel.queries, "time_series", now=False),
-        "fieldConfig": _fields(panel.unit, panel.limit, panel.links, custom=custom, color="palette-classic", ends=ends),
+        "fieldConfig": _fields(panel.unit, line, panel.links, custom=custom, color="palette-classic", ends=ends),
         "options": {"legend": _legend(), "tooltip": {"mode": "multi", "sort": "desc"}},
     }
 
