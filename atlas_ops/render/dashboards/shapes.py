@@ -50,7 +50,8 @@ def body(panel: object) -> Json:
 @body.register
 def _chart(panel: Chart) -> Json:
     custom: Json = {
-        "drawStyle": "line", "lineWidth": 1, "fillOpacity": 30 if panel.stacked else 8, "showPoints": "never",
+        # Of stacked ones the areas are seen: the line of one that is 0 would lie on the top of the others.
+        "drawStyle": "line", "lineWidth": 0 if panel.stacked else 1, "fillOpacity": 60 if panel.stacked else 8, "showPoints": "never",
         "spanNulls": False, "stacking": {"mode": "normal" if panel.stacked else "none", "group": "A"},
         "thresholdsStyle": {"mode": "off" if panel.limit is None else "line"},
     }  # fmt: skip
