@@ -102,7 +102,7 @@ class Shown:
     @property
     def text(self) -> str:
         """Everything that can be read on it."""
-        return self._page.locator("main").inner_text()
+        return str(self._page.locator("main").inner_text())
 
     def differences(self, *, fault_from: float, fault_to: float) -> tuple[float, float]:
         """Return how far the halves of the calm look apart, and how far a half of the fault looks from all that is calm.
