@@ -6,16 +6,15 @@ from atlas_ops import promql
 from atlas_ops.catalog import conventions as c
 from atlas_ops.catalog import signals as s
 from atlas_ops.catalog.parameters import Timing
-from atlas_ops.render.dashboards import variables
-from atlas_ops.render.dashboards.panels import Chart, Column, Link, Number, Query, Table
+from atlas_ops.render.dashboards.panels import Chart, Column, Number, Query, Table
 from atlas_ops.render.dashboards.parts import membership
+from atlas_ops.render.dashboards.parts.gpus import TO_GPU
 from atlas_ops.render.dashboards.parts.requests import legend
 
 _POD = (c.K8S_NAMESPACE, c.K8S_POD, membership.CLUSTER)
 _ON_HOST = f"on ({c.HOST_NAME}, {membership.CLUSTER})"
 _IN_POD = f'{c.K8S_POD}!=""'
 _ON_GPU = f"on ({', '.join(c.GPU_LABELS)})"
-_TO_GPU = Link(title="This GPU", board="gpu-node", variables={variables.NODE: c.HOST_NAME, variables.GPU: c.GPU})
 
 _NO_GPUS = "where no exporter sees the GPUs of the server's node"
 _NO_PROCESSES = "where it is not known which processes are the server's"
@@ -49,7 +48,7 @@ def gpus(timing: Timing, *matchers: str) -> Table:
             Query(expr=expr, legend=title.lower()) for expr, (_, title, _) in zip(values, figures, strict=True)
         ),
         columns=(
-            *(Column(source=label, title=title, links=(_TO_GPU,) if label == c.GPU else ()) for label, title in labels),
+            *(Column(source=label, title=title, links=(TO_GPU,) if label == c.GPU else ()) for label, title in labels),
             *(
                 Column(source=f"Value #{letter}", title=title, unit=unit)
                 for letter, (_, title, unit) in zip("ABCD", figures, strict=True)
