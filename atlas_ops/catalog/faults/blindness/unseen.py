@@ -48,7 +48,6 @@ def recordings(parameters: Parameters) -> tuple[Recording, ...]:
         Recording(name=BLIND, expr=f"group by (job, instance) ({blind})"),
         Recording(
             name=WATCHED,
-            unhurried=True,
             # It goes on from its own last value, however long the exporter is away: no lookback has to be long enough.
             expr=f"group by (job, instance, {c.HOST_NAME}, {c.MODEL}) ({told})\nor\n{WATCHED} and {exporter} {BLIND}",
         ),
