@@ -40,7 +40,7 @@ test: setup-dev ## Run every test: unit, promtool, and end to end on real server
 # The tree has no atlas_ops/ of its own, so whatever the wheel forgot to pack is missed. Real servers are not started again.
 test-wheel: wheel ## Run the suite against the installed wheel instead of the checkout
 	rm -rf build/wheel && mkdir -p build/wheel/tree
-	cp -r tests alerts dashboards exporters runbooks pyproject.toml *.md build/wheel/tree
+	cp -r tests alerts dashboards docs exporters runbooks pyproject.toml *.md build/wheel/tree
 	$(BIN)/python -m venv --without-pip build/wheel/venv
 	site=$$(build/wheel/venv/bin/python -c 'import sysconfig; print(sysconfig.get_path("purelib"))'); \
 	$(BIN)/python -c 'import sysconfig; print(sysconfig.get_path("purelib"))' > "$$site/tools.pth"; \
