@@ -6,7 +6,7 @@ from atlas_ops.catalog import conventions as c
 from atlas_ops.catalog.model import Catalog
 from atlas_ops.render.dashboards import variables
 from atlas_ops.render.dashboards.panels import Board, Row
-from atlas_ops.render.dashboards.parts import cache, extras, latency, queue, replicas, requests, spread, tokens
+from atlas_ops.render.dashboards.parts import cache, extras, queue, replicas, requests, serving, spread, tokens
 from atlas_ops.settings import Settings
 
 _BY = (c.MODEL,)
@@ -23,9 +23,7 @@ def board(catalog: Catalog, settings: Settings) -> Board:
         variables=variables.of_models(),
         rows=(
             _glance(settings),
-            _requests(settings),
-            _latency(settings),
-            _work(settings),
+            *serving.rows(settings.parameters, _BY, *_PICKED),
             _extras(),
             _replicas(settings),
         ),
@@ -44,46 +42,6 @@ def _glance(settings: Settings) -> Row:
             queue.waiting(_BY, *_PICKED),
             cache.fullest(_BY, *_PICKED),
             replicas.share_ready(parameters.timing, _BY, *_PICKED),
-        ),
-    )
-
-
-def _requests(settings: Settings) -> Row:
-    return Row(
-        key="requests",
-        title="Requests",
-        panels=(
-            requests.by_outcome(_BY, *_PICKED),
-            requests.present(_BY, *_PICKED),
-            requests.rejected(settings.parameters, _BY, *_PICKED),
-        ),
-    )
-
-
-def _latency(settings: Settings) -> Row:
-    promised = (latency.FIRST_TOKEN, latency.BETWEEN_TOKENS, latency.WHOLE_REQUEST)
-    return Row(
-        key="latency",
-        title="As fast as promised?",
-        panels=(
-            *(latency.within(wait, settings.parameters, _BY, *_PICKED) for wait in promised),
-            latency.means(_BY, *_PICKED, width=12),
-            queue.predicted_wait(settings.parameters, _BY, *_PICKED, width=12),
-        ),
-    )
-
-
-def _work(settings: Settings) -> Row:
-    return Row(
-        key="work",
-        title="Tokens, batches and caches",
-        panels=(
-            tokens.per_second(_BY, *_PICKED),
-            tokens.per_request(_BY, *_PICKED),
-            queue.batch_size(_BY, *_PICKED),
-            cache.usage(settings.parameters, _BY, *_PICKED),
-            cache.preemptions(_BY, *_PICKED),
-            cache.prefix_hits(_BY, *_PICKED),
         ),
     )
 

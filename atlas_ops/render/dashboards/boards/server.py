@@ -10,13 +10,13 @@ from atlas_ops.render.dashboards.parts import (
     cache,
     extras,
     faults,
-    latency,
     placement,
     probes,
     quality,
     queue,
     requests,
     servers,
+    serving,
     starts,
     tokens,
 )  # fmt: skip
@@ -36,9 +36,7 @@ def board(catalog: Catalog, settings: Settings) -> Board:
         rows=(
             _there(settings),
             _glance(settings),
-            _requests(settings),
-            _latency(settings),
-            _work(settings),
+            *serving.rows(settings.parameters, _BY, *_PICKED),
             _around(settings),
             _extras(),
             faults.row(Family.AVAILABILITY, catalog),
@@ -75,46 +73,6 @@ def _glance(settings: Settings) -> Row:
             queue.waiting(_BY, *_PICKED),
             tokens.produced(_BY, *_PICKED),
             cache.fullest(_BY, *_PICKED),
-        ),
-    )
-
-
-def _requests(settings: Settings) -> Row:
-    return Row(
-        key="requests",
-        title="Requests",
-        panels=(
-            requests.by_outcome(_BY, *_PICKED),
-            requests.present(_BY, *_PICKED),
-            requests.rejected(settings.parameters, _BY, *_PICKED),
-        ),
-    )
-
-
-def _latency(settings: Settings) -> Row:
-    promised = (latency.FIRST_TOKEN, latency.BETWEEN_TOKENS, latency.WHOLE_REQUEST)
-    return Row(
-        key="latency",
-        title="As fast as promised?",
-        panels=(
-            *(latency.within(wait, settings.parameters, _BY, *_PICKED) for wait in promised),
-            latency.means(_BY, *_PICKED, width=12),
-            queue.predicted_wait(settings.parameters, _BY, *_PICKED, width=12),
-        ),
-    )
-
-
-def _work(settings: Settings) -> Row:
-    return Row(
-        key="work",
-        title="Tokens, batches and caches",
-        panels=(
-            tokens.per_second(_BY, *_PICKED),
-            tokens.per_request(_BY, *_PICKED),
-            queue.batch_size(_BY, *_PICKED),
-            cache.usage(settings.parameters, _BY, *_PICKED),
-            cache.preemptions(_BY, *_PICKED),
-            cache.prefix_hits(_BY, *_PICKED),
         ),
     )
 
