@@ -10,7 +10,7 @@ from atlas_ops.check import markdown
 from atlas_ops.check.finding import Finding, did_you_mean
 from atlas_ops.check.generated import first_difference
 from atlas_ops.check.tree import Tree
-from atlas_ops.pager.runbook import Runbook
+from atlas_ops.pager.runbooks.runbook import Runbook
 from atlas_ops.render import runbooks
 
 HEADINGS = ("Meaning", "Impact", "Diagnosis", "Mitigation", "Escalation")

@@ -22,11 +22,11 @@ from atlas_ops.cli import place
 from atlas_ops.errors import EnvironmentProblem, UsageError
 from atlas_ops.pager.app import Pager
 from atlas_ops.pager.composer import Composer
-from atlas_ops.pager.console import Console
-from atlas_ops.pager.delivery import Delivery
+from atlas_ops.pager.console.pages import Console
+from atlas_ops.pager.delivery.worker import Delivery
 from atlas_ops.pager.metrics import Metrics
-from atlas_ops.pager.slack import Slack
-from atlas_ops.pager.store import Store
+from atlas_ops.pager.slack.client import Slack
+from atlas_ops.pager.store.store import Store
 
 TOKEN = "SLACK_BOT_TOKEN"  # noqa: S105 - the name of the variable, not its value
 SLACK_API = "https://slack.com/api/"

@@ -19,11 +19,12 @@ from starlette.responses import HTMLResponse, PlainTextResponse, Response
 from starlette.routing import Route
 
 from atlas_ops.errors import AtlasError
-from atlas_ops.pager import console, webhook
-from atlas_ops.pager.console import Console
-from atlas_ops.pager.delivery import Delivery
+from atlas_ops.pager import webhook
+from atlas_ops.pager.console import pages as console
+from atlas_ops.pager.console.pages import Console
+from atlas_ops.pager.delivery.worker import Delivery
 from atlas_ops.pager.metrics import Metrics
-from atlas_ops.pager.store import Store
+from atlas_ops.pager.store.store import Store
 
 _LOG = logging.getLogger(__name__)
 BODY_SECONDS = 30.0

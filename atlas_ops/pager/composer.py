@@ -5,10 +5,11 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
-from atlas_ops.pager import message, runbook
-from atlas_ops.pager.blocks import Message
 from atlas_ops.pager.incident import Incident
-from atlas_ops.pager.runbook import Runbook
+from atlas_ops.pager.runbooks import runbook
+from atlas_ops.pager.runbooks.runbook import Runbook
+from atlas_ops.pager.slack import message
+from atlas_ops.pager.slack.blocks import Message
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

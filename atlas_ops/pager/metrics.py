@@ -1,4 +1,4 @@
-"""What the pager tells Prometheus about itself. Made by `atlas_ops.cli.pager`; counted by `pager.app` and `pager.delivery`."""
+"""What the pager tells Prometheus about itself. Made by `atlas_ops.cli.pager`; counted by `pager.app` and `pager.delivery.worker`."""
 
 from __future__ import annotations
 

@@ -15,11 +15,11 @@ import uvicorn
 from starlette.applications import Starlette
 
 from atlas_ops.pager.composer import Composer
-from atlas_ops.pager.delivery import Delivery
+from atlas_ops.pager.delivery.pace import Pace
+from atlas_ops.pager.delivery.worker import Delivery
 from atlas_ops.pager.metrics import Metrics
-from atlas_ops.pager.pace import Pace
-from atlas_ops.pager.slack import Slack
-from atlas_ops.pager.store import Store
+from atlas_ops.pager.slack.client import Slack
+from atlas_ops.pager.store.store import Store
 from atlas_ops.stage.slack_standin import Message, SlackStandIn
 from tests.pager.notes import notification, runbooks
 

@@ -15,10 +15,10 @@ from atlas_ops.errors import EnvironmentProblem
 from atlas_ops.pager import webhook
 from atlas_ops.pager.app import Pager
 from atlas_ops.pager.composer import Composer
-from atlas_ops.pager.console import Console
+from atlas_ops.pager.console.pages import Console
 from atlas_ops.pager.incident import Notification
 from atlas_ops.pager.metrics import Metrics
-from atlas_ops.pager.store import Store
+from atlas_ops.pager.store.store import Store
 from tests.pager.notes import alert, body, runbooks
 from tests.pager.rig import serving
 

@@ -10,11 +10,11 @@ from pathlib import Path
 
 import pytest
 
-from atlas_ops.pager import message
-from atlas_ops.pager.blocks import Message
 from atlas_ops.pager.incident import Incident
-from atlas_ops.pager.runbook import Runbook
-from atlas_ops.pager.store import Store
+from atlas_ops.pager.runbooks.runbook import Runbook
+from atlas_ops.pager.slack import message
+from atlas_ops.pager.slack.blocks import Message
+from atlas_ops.pager.store.store import Store
 from atlas_ops.stage.slack_standin import Answer, SlackStandIn, refusal
 from tests.pager.notes import LATER, alert, notification
 from tests.pager.rig import FAST, TOKEN, Rig, delivering, eventually, parents, replies, standing_slack

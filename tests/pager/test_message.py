@@ -8,11 +8,11 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from atlas_ops.pager import blocks, message, wire
-from atlas_ops.pager.blocks import Message
 from atlas_ops.pager.composer import Composer
 from atlas_ops.pager.incident import Alert, Event, Headline, Incident, Kind, ordered
-from atlas_ops.pager.runbook import Runbook
+from atlas_ops.pager.runbooks.runbook import Runbook
+from atlas_ops.pager.slack import blocks, message, wire
+from atlas_ops.pager.slack.blocks import Message
 from atlas_ops.pager.timeline import add_up
 from atlas_ops.stage import slack_limits
 from tests.pager.notes import RUNBOOK, START, alert, notification, runbooks

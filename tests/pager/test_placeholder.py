@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from atlas_ops.pager.placeholder import fill_commands, fill_text
+from atlas_ops.pager.runbooks.placeholder import fill_commands, fill_text
 
 KNOWN = {"model": "llama", "server": "10.0.0.1:8000", "namespace": "prod"}
 

@@ -5,9 +5,9 @@ from pathlib import Path
 
 import pytest
 
-from atlas_ops.pager import runbook
-from atlas_ops.pager.runbook import Runbook
-from atlas_ops.pager.runbook_html import to_html
+from atlas_ops.pager.runbooks import runbook
+from atlas_ops.pager.runbooks.html import to_html
+from atlas_ops.pager.runbooks.runbook import Runbook
 from tests.pager.notes import RUNBOOK, runbooks
 
 BOOK = Runbook(fault="QueueBacklog", family="capacity", text=RUNBOOK)

@@ -8,9 +8,9 @@ from pathlib import Path
 import pytest
 
 from atlas_ops.errors import EnvironmentProblem
-from atlas_ops.pager import store as store_module
 from atlas_ops.pager.incident import LATE_SECONDS, Kind
-from atlas_ops.pager.store import LATE_NEWS_SECONDS, Store
+from atlas_ops.pager.store import store as store_module
+from atlas_ops.pager.store.store import LATE_NEWS_SECONDS, Store
 from tests.pager.notes import LATER, alert, notification
 
 

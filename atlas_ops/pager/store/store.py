@@ -1,6 +1,6 @@
 """Keeps incidents in one SQL database, so that no crash loses a page. The only importer of SQLAlchemy.
 
-Called by `pager.app` (accept, read) and `pager.delivery` (what has to be sent, what was sent). SQLite in WAL mode with
+Called by `pager.app` (accept, read) and `pager.delivery.worker` (what has to be sent, what was sent). SQLite in WAL mode with
 `synchronous=FULL`: what a method wrote is on the disk when it returns. Every method raises EnvironmentProblem when the
 database cannot do it.
 """
@@ -42,7 +42,6 @@ from sqlalchemy.exc import DBAPIError, SQLAlchemyError
 from sqlalchemy.pool import ConnectionPoolEntry
 
 from atlas_ops.errors import EnvironmentProblem
-from atlas_ops.pager import lock
 from atlas_ops.pager.incident import (
     Alert,
     Change,
@@ -56,6 +55,7 @@ from atlas_ops.pager.incident import (
     merge,
     ordered,
 )
+from atlas_ops.pager.store import lock
 from atlas_ops.pager.timeline import add_up, lines, opening
 
 BUSY_SECONDS = 5

@@ -1,4 +1,4 @@
-"""Prints a runbook as HTML, with its placeholders filled in for an alert. Called by `pager.console`.
+"""Prints a runbook as HTML, with its placeholders filled in for an alert. Called by `pager.console.pages`.
 
 Values are put into text that is already parsed, and escaped when it is printed: they can be no Markdown and no HTML.
 """
@@ -13,9 +13,9 @@ from urllib.parse import urlsplit
 
 from markdown_it.token import Token
 
-from atlas_ops.pager import placeholder
-from atlas_ops.pager.placeholder import Commands, Values
-from atlas_ops.pager.runbook import SHELL, Runbook, parser, source
+from atlas_ops.pager.runbooks import placeholder
+from atlas_ops.pager.runbooks.placeholder import Commands, Values
+from atlas_ops.pager.runbooks.runbook import SHELL, Runbook, parser, source
 
 _EFFECT = re.compile(r"\((?:read|change)\b.*\)\s*\Z")
 Address = Callable[[str], str]

@@ -1,6 +1,6 @@
 """A message as typed blocks, always within Slack's limits.
 
-Built by `pager.message`; printed for Slack by `pager.wire` and as a preview by `pager.console`. The makers below cut
+Built by `pager.slack.message`; printed for Slack by `pager.slack.wire` and as a preview by `pager.console.pages`. The makers below cut
 whatever they are given, so that no text can make Slack refuse a message.
 """
 

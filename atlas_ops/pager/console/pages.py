@@ -13,15 +13,17 @@ from urllib.parse import quote, urlsplit
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 
-from atlas_ops.pager import message, placeholder, times
-from atlas_ops.pager.blocks import Block
+from atlas_ops.pager import times
 from atlas_ops.pager.composer import Composer
-from atlas_ops.pager.delivery import Delivery
+from atlas_ops.pager.delivery.worker import Delivery
 from atlas_ops.pager.incident import Alert, Work
-from atlas_ops.pager.placeholder import Values
-from atlas_ops.pager.runbook import Runbook
-from atlas_ops.pager.runbook_html import to_html
-from atlas_ops.pager.store import Store
+from atlas_ops.pager.runbooks import placeholder
+from atlas_ops.pager.runbooks.html import to_html
+from atlas_ops.pager.runbooks.placeholder import Values
+from atlas_ops.pager.runbooks.runbook import Runbook
+from atlas_ops.pager.slack import message
+from atlas_ops.pager.slack.blocks import Block
+from atlas_ops.pager.store.store import Store
 
 RECENT = 30
 SHOWN_OPEN = 200

@@ -1,6 +1,6 @@
 """Finds and reads runbooks: their sections, and the steps of those that tell what to do.
 
-Called by `pager.message` (the first steps of a page) and `pager.console` (the whole page, with `pager.runbook_html`).
+Called by `pager.slack.message` (the first steps of a page) and `pager.console.pages` (the whole page, with `pager.runbooks.html`).
 Under Diagnosis and Mitigation stands a numbered list; each item begins with a bold title, followed by `(read)` or
 `(change; undo: ...)`, then prose and code blocks.
 """
@@ -15,8 +15,8 @@ from pathlib import Path
 from markdown_it import MarkdownIt
 from markdown_it.tree import SyntaxTreeNode
 
-from atlas_ops.pager import placeholder
-from atlas_ops.pager.placeholder import Values
+from atlas_ops.pager.runbooks import placeholder
+from atlas_ops.pager.runbooks.placeholder import Values
 
 SHELL = ("", "bash", "sh", "shell", "console")
 """Info strings of code blocks that hold commands."""

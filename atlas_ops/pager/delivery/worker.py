@@ -12,12 +12,12 @@ from dataclasses import dataclass
 
 from atlas_ops.errors import AtlasError
 from atlas_ops.pager.composer import Composer
-from atlas_ops.pager.courier import Courier, Settling
+from atlas_ops.pager.delivery.courier import Courier, Settling
+from atlas_ops.pager.delivery.pace import Bucket, Pace
 from atlas_ops.pager.incident import Headline, rank
 from atlas_ops.pager.metrics import Metrics
-from atlas_ops.pager.pace import Bucket, Pace
-from atlas_ops.pager.slack import Later, Refused, Sent, Slack
-from atlas_ops.pager.store import Store
+from atlas_ops.pager.slack.client import Later, Refused, Sent, Slack
+from atlas_ops.pager.store.store import Store
 
 _LOG = logging.getLogger(__name__)
 _IDLE_SECONDS = 5.0

@@ -1,4 +1,4 @@
-"""How fast and how often the pager speaks to Slack. Used by `pager.delivery`."""
+"""How fast and how often the pager speaks to Slack. Used by `pager.delivery.worker`."""
 
 from __future__ import annotations
 

@@ -1,11 +1,11 @@
-"""Prints a message as the JSON that Slack takes. Called by `pager.slack` (to send) and `pager.delivery` (to compare)."""
+"""Prints a message as the JSON that Slack takes. Called by `pager.slack.client` (to send) and `pager.delivery.worker` (to compare)."""
 
 from __future__ import annotations
 
 import hashlib
 import json
 
-from atlas_ops.pager.blocks import (
+from atlas_ops.pager.slack.blocks import (
     Block,
     Context,
     Fields,

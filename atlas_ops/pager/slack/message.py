@@ -1,6 +1,6 @@
 """Says what an incident is as a Slack message: what happened, where, since when, and what to do first. Pure.
 
-Called by `pager.delivery` (to send) and `pager.console` (the preview). The budgets of the parts add up to less than
+Called by `pager.delivery.worker` (to send) and `pager.console.pages` (the preview). The budgets of the parts add up to less than
 Slack accepts for a whole message, whatever the alerts say.
 """
 
@@ -9,11 +9,13 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 
 from atlas_ops.catalog import conventions
-from atlas_ops.pager import blocks, runbook, times
-from atlas_ops.pager.blocks import Block, Link, Message, Span, Text, bold, code, plain
+from atlas_ops.pager import times
 from atlas_ops.pager.incident import Alert, Event, Incident
-from atlas_ops.pager.placeholder import Values
-from atlas_ops.pager.runbook import Runbook, Step
+from atlas_ops.pager.runbooks import runbook
+from atlas_ops.pager.runbooks.placeholder import Values
+from atlas_ops.pager.runbooks.runbook import Runbook, Step
+from atlas_ops.pager.slack import blocks
+from atlas_ops.pager.slack.blocks import Block, Link, Message, Span, Text, bold, code, plain
 
 SHOWN_ALERTS = 8
 """Alerts of a group that are listed one by one."""

@@ -1,6 +1,6 @@
 """Fills `{{pod}}` and its kind in the text and the commands of a runbook with what is known of an alert.
 
-Called by `pager.runbook` and `pager.runbook_html`, on text that Markdown has already been parsed out of: a value can
+Called by `pager.runbooks.runbook` and `pager.runbooks.html`, on text that Markdown has already been parsed out of: a value can
 never become markup. In a command a value can never be more than one word, or a part of one.
 """
 

@@ -1,4 +1,4 @@
-"""Speaks to Slack, and says in our words what came of it. The only importer of slack_sdk; called by `pager.delivery`.
+"""Speaks to Slack, and says in our words what came of it. The only importer of slack_sdk; called by `pager.delivery.worker`.
 
 Nothing is retried here: the worker alone decides when, so that a rate limit holds for everything that it sends.
 """
@@ -21,9 +21,9 @@ from slack_sdk import WebClient
 from slack_sdk.errors import SlackApiError, SlackClientError
 from slack_sdk.web import SlackResponse
 
-from atlas_ops.pager import wire
-from atlas_ops.pager.advice import ABOUT_MESSAGE, GONE, UNFINISHED, advice
-from atlas_ops.pager.blocks import Message
+from atlas_ops.pager.slack import wire
+from atlas_ops.pager.slack.advice import ABOUT_MESSAGE, GONE, UNFINISHED, advice
+from atlas_ops.pager.slack.blocks import Message
 
 TIMEOUT_SECONDS = 10
 """Slack answers within a second; who has not answered by then is asked again."""

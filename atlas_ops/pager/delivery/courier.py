@@ -1,4 +1,4 @@
-"""Brings one incident up to date in Slack, each message exactly once. Called by `pager.delivery`.
+"""Brings one incident up to date in Slack, each message exactly once. Called by `pager.delivery.worker`.
 
 Before a message goes, that it goes is written down; after, that it went. What is found written down without its end, by
 a pager that was killed or got no answer, is asked of Slack before anything is sent again.
@@ -10,14 +10,15 @@ import logging
 import time
 from dataclasses import dataclass
 
-from atlas_ops.pager import message, slack, wire
-from atlas_ops.pager.blocks import Message
 from atlas_ops.pager.composer import Composer
+from atlas_ops.pager.delivery.pace import Bucket, Pace
 from atlas_ops.pager.incident import Event, Kind, Work
 from atlas_ops.pager.metrics import Metrics
-from atlas_ops.pager.pace import Bucket, Pace
-from atlas_ops.pager.slack import Absent, Accepted, Later, Outcome, Refused, Sent, Slack
-from atlas_ops.pager.store import Store
+from atlas_ops.pager.slack import client as slack
+from atlas_ops.pager.slack import message, wire
+from atlas_ops.pager.slack.blocks import Message
+from atlas_ops.pager.slack.client import Absent, Accepted, Later, Outcome, Refused, Sent, Slack
+from atlas_ops.pager.store.store import Store
 
 _LOG = logging.getLogger(__name__)
 _CLOCK_SKEW_SECONDS = 300.0

@@ -1,0 +1,1 @@
+"""Runbooks: read, filled in for an alert, and printed."""
