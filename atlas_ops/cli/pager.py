@@ -89,7 +89,7 @@ def run(args: argparse.Namespace) -> int:
     with _listening(args.listen) as listener, contextlib.closing(Store(args.database)) as store:
         composer = Composer(runbooks=runbooks, pager_url=external or _address(listener))
         metrics = Metrics()
-        metrics.heartbeat(store.heartbeat())
+        metrics.heartbeat(store.inbox.heartbeat())
         delivery = Delivery(store, slack, composer, metrics) if slack else None
         pager = Pager(store=store, console=Console(store, composer, delivery), metrics=metrics, delivery=delivery)
         server = _server(pager)

@@ -94,7 +94,7 @@ class Pager:
             return self._refuse(request, "refused", error.message, 400)
         now = time.time()
         try:
-            changed = self.store.accept(notification, now)
+            changed = self.store.inbox.accept(notification, now)
         except AtlasError as error:
             return self._refuse(request, "failed", error.message, 503)
         if notification.heartbeat:

@@ -11,6 +11,7 @@ from enum import Enum
 
 from atlas_ops.catalog import conventions
 from atlas_ops.catalog.model import Severity
+from atlas_ops.pager.diagnosis.verdict import Diagnosis
 
 LATE_SECONDS = 120.0
 """A firing alert that says it began when a resolved one began is late mail, up to this long after the resolve. Later it
@@ -80,6 +81,13 @@ class Kind(Enum):
     JOINED = "joined"
     ENDED = "ended"
     RESOLVED = "resolved"
+    ACKNOWLEDGED = "acknowledged"
+    SILENCED = "silenced"
+    UNSILENCED = "unsilenced"
+    ESCALATED = "escalated"
+    NOT_ACTIONABLE = "not_actionable"
+    TOLD = "told"
+    """It was told in another way than Slack."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -112,6 +120,14 @@ class Headline:
     """Why its message is not in Slack yet; empty when it is, or is on its way."""
     delivered: bool
     """Whether Slack shows its present state."""
+    acknowledged_by: str = ""
+    """Who says that they are on it; empty: nobody."""
+    acknowledged_at: float | None = None
+    silenced_until: float | None = None
+    """Until when Alertmanager keeps quiet about it; a moment of the past: it does not any more."""
+    silenced_by: str = ""
+    escalation: int = 0
+    """How many steps of the escalation were taken."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -122,6 +138,8 @@ class Incident:
     alerts: tuple[Alert, ...]
     """In the order in which they should be read: firing first, then by severity and start."""
     truncated: int
+    diagnosis: Diagnosis | None = None
+    """What the checks of its runbook found; None until they ran."""
 
     @property
     def id(self) -> str:

@@ -56,12 +56,12 @@ class Rig:
 
     def hear(self, *alerts: dict[str, object], group: str = "one") -> None:
         """Take a webhook, as the HTTP side does."""
-        self.store.accept(notification(*alerts, group=group), time.time())
+        self.store.inbox.accept(notification(*alerts, group=group), time.time())
         self.delivery.wake()
 
     def quiet(self) -> bool:
         """Wait until Slack shows everything."""
-        return eventually(lambda: not self.store.unsent(time.time()))
+        return eventually(lambda: not self.store.outbox.unsent(time.time()))
 
 
 @contextmanager

@@ -18,6 +18,7 @@ from atlas_ops.pager.composer import Composer
 from atlas_ops.pager.console.pages import Console
 from atlas_ops.pager.incident import Notification
 from atlas_ops.pager.metrics import Metrics
+from atlas_ops.pager.store.inbox import Inbox
 from atlas_ops.pager.store.store import Store
 from tests.pager.notes import alert, body, runbooks
 from tests.pager.rig import serving
@@ -59,7 +60,7 @@ def metric(pager: httpx.Client, line: str) -> float:
 
 def test_an_accepted_webhook_is_on_the_disk_before_it_is_answered(pager: httpx.Client, store: Store) -> None:
     assert pager.post("/webhook", content=body(alert())).status_code == 200
-    assert len(store.open()) == 1
+    assert len(store.incidents.open()) == 1
     assert metric(pager, 'atlas_pager_received_total{result="accepted"}') == 1
 
 
@@ -102,28 +103,28 @@ def test_a_sender_that_goes_away_in_the_middle_does_no_harm(pager: httpx.Client)
 def test_the_largest_real_webhook_is_taken(pager: httpx.Client, store: Store) -> None:
     alerts = [alert(pod=f"p-{number}", fingerprint=str(number)) for number in range(10_000)]
     assert pager.post("/webhook", content=body(*alerts)).status_code == 200
-    assert store.open()[0].total == 10_000
-    assert "and 9900 more" in pager.get(f"/incidents/{store.open()[0].id}").text
+    assert store.incidents.open()[0].total == 10_000
+    assert "and 9900 more" in pager.get(f"/incidents/{store.incidents.open()[0].id}").text
 
 
 def test_what_cannot_be_kept_is_answered_503_so_that_it_is_sent_again(
     pager: httpx.Client, store: Store, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def full(self: Store, notification: Notification, now: float) -> bool:
+    def full(self: Inbox, notification: Notification, now: float) -> bool:
         raise EnvironmentProblem("the disk is full", next_step="make room")
 
     with monkeypatch.context() as broken:
-        broken.setattr(Store, "accept", full)
+        broken.setattr(Inbox, "accept", full)
         answer = pager.post("/webhook", content=body(alert()))
         assert (answer.status_code, "disk is full" in answer.text) == (503, True)
         assert metric(pager, 'atlas_pager_received_total{result="failed"}') == 1
     assert pager.post("/webhook", content=body(alert())).status_code == 200
-    assert len(store.open()) == 1
+    assert len(store.incidents.open()) == 1
 
 
 def test_a_broken_database_shows_on_readiness_and_as_a_page_that_says_so(pager: httpx.Client, store: Store) -> None:
     assert pager.get("/-/ready").status_code == 200
-    with store._engine.begin() as connection:
+    with store._database.writing() as connection:
         connection.exec_driver_sql("DROP TABLE heartbeats")
         connection.exec_driver_sql("DROP TABLE incidents")
     assert pager.get("/-/healthy").status_code == 200
@@ -135,7 +136,7 @@ def test_a_broken_database_shows_on_readiness_and_as_a_page_that_says_so(pager: 
 
 def test_a_web_page_cannot_post_alerts(pager: httpx.Client, store: Store) -> None:
     assert pager.post("/webhook", content=body(alert()), headers={"Origin": "https://evil"}).status_code == 403
-    assert store.open() == ()
+    assert store.incidents.open() == ()
 
 
 def test_the_heartbeat_is_shown_and_measured_and_never_an_incident(pager: httpx.Client, store: Store) -> None:
@@ -144,11 +145,11 @@ def test_the_heartbeat_is_shown_and_measured_and_never_an_incident(pager: httpx.
     assert pager.post("/webhook", content=body(alert("Watchdog"))).status_code == 200
     assert metric(pager, "atlas_pager_last_heartbeat_timestamp_seconds") == pytest.approx(time.time(), abs=60)
     assert "Last heartbeat" in pager.get("/").text
-    assert store.open() == ()
+    assert store.incidents.open() == ()
 
 
 def test_a_heartbeat_that_stopped_is_warned_of(pager: httpx.Client, store: Store) -> None:
-    store.accept(webhook.parse(body(alert("Watchdog"))), time.time() - 3600)
+    store.inbox.accept(webhook.parse(body(alert("Watchdog"))), time.time() - 3600)
     assert "The heartbeat stopped" in pager.get("/").text
 
 

@@ -122,8 +122,8 @@ def test_a_storm_stays_below_the_rate_that_slack_allows(tmp_path: Path) -> None:
 
 def test_pages_go_before_tickets(tmp_path: Path, slack: SlackStandIn) -> None:
     store = Store(tmp_path / "pager.db")
-    store.accept(notification(alert(severity="ticket", pod="t"), group="t"), time.time())
-    store.accept(notification(alert(severity="page", pod="p"), group="p"), time.time())
+    store.inbox.accept(notification(alert(severity="ticket", pod="t"), group="t"), time.time())
+    store.inbox.accept(notification(alert(severity="page", pod="p"), group="p"), time.time())
     store.close()
     with delivering(tmp_path, slack) as rig:
         assert rig.quiet()
@@ -137,13 +137,13 @@ def test_a_missing_scope_is_said_and_the_message_goes_once_it_is_granted(
     with caplog.at_level(logging.INFO), delivering(tmp_path, slack) as rig:
         rig.hear(alert())
         assert eventually(lambda: "chat:write" in rig.delivery.problem)
-        assert eventually(lambda: "chat:write" in rig.store.open()[0].problem)
+        assert eventually(lambda: "chat:write" in rig.store.incidents.open()[0].problem)
         assert "add it to the app under OAuth & Permissions" in rig.delivery.problem
         assert "lacks the scope chat:write" in caplog.text
         slack.grant("chat:write")
         assert rig.quiet()
         assert eventually(lambda: rig.delivery.problem == "")
-        assert rig.store.open()[0].problem == ""
+        assert rig.store.incidents.open()[0].problem == ""
     assert len(parents(slack)) == 1
     assert TOKEN not in caplog.text
 
@@ -192,7 +192,7 @@ def test_one_message_that_never_goes_holds_up_no_other(slack: SlackStandIn, rig:
     rig.hear(alert(pod="poison"), group="poison")
     for number in range(5):
         rig.hear(alert(pod=f"p{number}"), group=str(number))
-    assert eventually(lambda: len(rig.store.unsent(time.time())) == 1)
+    assert eventually(lambda: len(rig.store.outbox.unsent(time.time())) == 1)
     assert len(parents(slack)) == 5
 
 
@@ -240,8 +240,8 @@ def test_a_group_that_fires_again_gets_a_message_of_its_own(slack: SlackStandIn,
 def crash_after_attempt(folder: Path, *, event: int = 1, ago: float = 0.0) -> None:
     """Leave the database as a pager leaves it that is killed between its attempt and Slack's answer."""
     store = Store(folder / "pager.db")
-    store.accept(notification(alert()), time.time())
-    store.attempt(store.open()[0].id, at=time.time() - ago, event=event)
+    store.inbox.accept(notification(alert()), time.time())
+    store.outbox.attempt(store.incidents.open()[0].id, at=time.time() - ago, event=event)
     store.close()
 
 
@@ -354,12 +354,12 @@ def test_a_reply_whose_fate_was_lost_in_a_crash_is_looked_for(tmp_path: Path, sl
         assert rig.quiet()
         rig.hear(alert(firing=False))
         assert rig.quiet()
-        incident = rig.store.recent(1)[0].id
-        work = rig.store.work(incident)
+        incident = rig.store.incidents.recent(1)[0].id
+        work = rig.store.incidents.work(incident)
         assert work is not None
     store = Store(tmp_path / "pager.db")
     last = work.events[-1].number
-    store._write(incident, sent_event=last - 1, sent_revision=1, attempt_at=time.time(), attempt_event=last)
+    store.outbox._write(incident, sent_event=last - 1, sent_revision=1, attempt_at=time.time(), attempt_event=last)
     store.close()
     with delivering(tmp_path, slack) as rig:
         assert rig.quiet()
@@ -371,8 +371,8 @@ def test_what_was_over_long_ago_is_not_posted_to_a_channel_that_is_new(tmp_path:
         return time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(time.time() - seconds))
 
     store = Store(tmp_path / "pager.db")
-    store.accept(notification(alert(firing=False, ends=ago(90_000), pod="old"), group="old"), time.time())
-    store.accept(notification(alert(firing=False, ends=ago(60), pod="new"), group="new"), time.time())
+    store.inbox.accept(notification(alert(firing=False, ends=ago(90_000), pod="old"), group="old"), time.time())
+    store.inbox.accept(notification(alert(firing=False, ends=ago(60), pod="new"), group="new"), time.time())
     store.close()
     with delivering(tmp_path, slack) as rig:
         assert rig.quiet()

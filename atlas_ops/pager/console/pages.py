@@ -71,7 +71,7 @@ class Console:
 
     def state(self) -> State:
         """Return how the pager itself is."""
-        heartbeat = self._store.heartbeat()
+        heartbeat = self._store.inbox.heartbeat()
         return State(
             channel=self._delivery.channel if self._delivery else "",
             problem=self._delivery.problem if self._delivery else "",
@@ -81,18 +81,18 @@ class Console:
 
     def index(self) -> str:
         """Return the start page: what fires, what was resolved, and how the pager is."""
-        incidents = self._store.open()
+        incidents = self._store.incidents.open()
         return self._print(
             "index.html",
             state=self.state(),
             count=len(incidents),
             incidents=incidents[:SHOWN_OPEN],
-            recent=self._store.recent(RECENT),
+            recent=self._store.incidents.recent(RECENT),
         )
 
     def incident(self, incident: str, fingerprint: str = "") -> str | None:
         """Return the page of an incident, its runbook filled in for the alert `fingerprint` (default: the gravest)."""
-        work = self._store.work(incident)
+        work = self._store.incidents.work(incident)
         if work is None:
             return None
         alert = next((one for one in work.incident.alerts if one.fingerprint == fingerprint), work.incident.lead)
@@ -126,7 +126,7 @@ class Console:
         book = self._composer.runbook(fault)
         if book is None:
             return None
-        incidents = [head for head in self._store.open() if head.fault == fault]
+        incidents = [head for head in self._store.incidents.open() if head.fault == fault]
         return self._print("runbook.html", fault=fault, runbook=self._html(book, None), incidents=incidents)
 
     def notice(self, title: str, text: str) -> str:

@@ -59,13 +59,13 @@ class Courier:
     def _post(self, work: Work, composed: Message) -> Outcome:
         incident, posting = work.incident.id, work.posting
         last = max((event.number for event in work.events), default=0)
-        self._store.attempt(incident, at=time.time(), event=last)
+        self._store.outbox.attempt(incident, at=time.time(), event=last)
         self._bucket.take()
         outcome = self._slack.post(composed)
         if isinstance(outcome, Sent):
             digest = wire.digest(composed)
-            self._store.posted(incident, channel=outcome.channel, ts=outcome.ts, digest=digest, event=last)
-            self._store.done(incident, revision=posting.revision)
+            self._store.outbox.posted(incident, channel=outcome.channel, ts=outcome.ts, digest=digest, event=last)
+            self._store.outbox.done(incident, revision=posting.revision)
             self._metrics.delivered("message", time.time() - posting.received_at)
             _LOG.info("posted incident %s (%s)", incident, work.incident.headline.fault)
         else:
@@ -81,23 +81,23 @@ class Courier:
             outcome = self._slack.update(composed, place)
             if not isinstance(outcome, Sent):
                 return outcome
-            self._store.updated(incident, digest=wire.digest(composed))
+            self._store.outbox.updated(incident, digest=wire.digest(composed))
             self._metrics.delivered("update", time.time() - posting.changed_at)
         news = [event for event in work.events if event.number > posting.sent_event and event.kind is not Kind.OPENED]
         if news:
             outcome = self._reply(work, news, place)
             if not isinstance(outcome, Sent):
                 return outcome
-        self._store.done(incident, revision=posting.revision)
+        self._store.outbox.done(incident, revision=posting.revision)
         return place
 
     def _reply(self, work: Work, news: list[Event], place: Sent) -> Outcome:
         incident, told = work.incident.id, news[-1].number
-        self._store.attempt(incident, at=time.time(), event=told)
+        self._store.outbox.attempt(incident, at=time.time(), event=told)
         self._bucket.take()
         outcome = self._slack.post(message.reply(work.incident, news), place)
         if isinstance(outcome, Sent):
-            self._store.replied(incident, event=told)
+            self._store.outbox.replied(incident, event=told)
             self._metrics.delivered("reply", time.time() - work.posting.changed_at)
         else:
             self._leave(incident, outcome, event=told)
@@ -107,10 +107,10 @@ class Courier:
         """Keep the attempt open only where Slack may have taken the message after all."""
         accepted = outcome.accepted if isinstance(outcome, Later) else Accepted.NO
         if accepted is Accepted.NO:
-            self._store.attempt(incident, at=None)
+            self._store.outbox.attempt(incident, at=None)
         elif accepted is Accepted.PERHAPS:
             # Slack has answered, so there is nothing to wait for before asking what became of the message.
-            self._store.attempt(incident, at=0.0, event=event)
+            self._store.outbox.attempt(incident, at=0.0, event=event)
 
     def _recover(self, work: Work) -> Work | Later | Settling:
         """Ask Slack what became of an attempt; return the incident with that settled."""
@@ -119,25 +119,25 @@ class Courier:
         match found:
             case Later(reason=slack.NOT_SLACK):
                 _LOG.warning("incident %s may appear twice: it cannot be looked for: %s", incident, found.detail)
-                self._store.attempt(incident, at=None)
+                self._store.outbox.attempt(incident, at=None)
             case Later():
                 return found
             case Absent():
                 left = self._pace.settle - (time.time() - (posting.attempt_at or 0.0))
                 if 0 < left <= self._pace.settle:
                     return Settling(left)
-                self._store.attempt(incident, at=None)
+                self._store.outbox.attempt(incident, at=None)
             case Refused():
                 _LOG.warning("incident %s may appear twice: Slack does not let us look (%s)", incident, found.advice)
-                self._store.attempt(incident, at=None)
+                self._store.outbox.attempt(incident, at=None)
             case Sent() if posting.ts:
-                self._store.replied(incident, event=posting.attempt_event)
+                self._store.outbox.replied(incident, event=posting.attempt_event)
             case Sent():
                 _LOG.info("incident %s had reached Slack before its attempt was cut off", incident)
                 event = posting.attempt_event
-                self._store.posted(incident, channel=found.channel, ts=found.ts, digest="", event=event)
+                self._store.outbox.posted(incident, channel=found.channel, ts=found.ts, digest="", event=event)
                 self._metrics.delivered("message", time.time() - posting.received_at)
-        return self._store.work(incident) or work
+        return self._store.incidents.work(incident) or work
 
     def _look(self, work: Work) -> Outcome | Absent:
         posting = work.posting
@@ -145,4 +145,4 @@ class Courier:
             place = Sent(channel=posting.channel, ts=posting.ts)
             return self._slack.find_reply(event=posting.attempt_event, thread=place)
         since = posting.received_at - _CLOCK_SKEW_SECONDS
-        return self._slack.find(incident=work.incident.id, since=since, channel_id=self._store.channel_id())
+        return self._slack.find(incident=work.incident.id, since=since, channel_id=self._store.outbox.channel_id())

@@ -108,7 +108,7 @@ class Delivery:
 
     def _round(self) -> float:
         """Deliver one incident that is due; return how long to wait before the next round."""
-        unsent = self._store.unsent(time.time())
+        unsent = self._store.outbox.unsent(time.time())
         self._metrics.queue(len(unsent))
         self._trouble = {head.id: self._trouble[head.id] for head in unsent if head.id in self._trouble}
         now = time.monotonic()
@@ -131,7 +131,7 @@ class Delivery:
         return self._trouble.get(incident) or _Trouble()
 
     def _attend(self, head: Headline) -> None:
-        work = self._store.work(head.id)
+        work = self._store.incidents.work(head.id)
         if work is None:
             return
         trouble = self._trouble.setdefault(head.id, _Trouble())
@@ -160,7 +160,7 @@ class Delivery:
         self._not_before = now + pause
         if outcome.wait is not None:
             trouble.not_before = self._not_before
-        self._store.problem(incident, outcome.detail)
+        self._store.outbox.problem(incident, outcome.detail)
         self._stuck(outcome.detail)
 
     def _refused(self, incident: str, trouble: _Trouble, outcome: Refused, now: float) -> None:
@@ -168,13 +168,13 @@ class Delivery:
         trouble.not_before = now
         if outcome.gone:
             _LOG.warning("the message of incident %s is gone (%s): it is posted anew", incident, outcome.code)
-            self._store.lost(incident)
+            self._store.outbox.lost(incident)
         elif outcome.about_message and not trouble.plain:
             _LOG.warning("Slack refused the blocks of incident %s (%s): its text goes alone", incident, outcome.code)
             trouble.plain = True
         else:
             trouble.not_before = now + self._pace.refused
-            self._store.problem(incident, outcome.advice)
+            self._store.outbox.problem(incident, outcome.advice)
             if not outcome.about_message:
                 self._not_before = now + self._pace.refused
             self._stuck(outcome.advice)

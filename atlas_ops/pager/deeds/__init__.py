@@ -1,0 +1,1 @@
+"""What people do about an incident: acknowledge, silence, escalate, call it noise."""

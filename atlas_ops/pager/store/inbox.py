@@ -1,0 +1,96 @@
+"""What webhooks change: takes them in, opens incidents, and writes their timelines. Called by `pager.app`."""
+
+from __future__ import annotations
+
+import dataclasses
+import secrets
+from collections.abc import Iterable, Mapping, Sequence
+
+from sqlalchemy import Connection, bindparam, insert, select, update
+
+from atlas_ops.pager.incident import Alert, Change, Kind, Notification, merge
+from atlas_ops.pager.store.database import Database
+from atlas_ops.pager.store.rows import alert_of, alerts_of
+from atlas_ops.pager.store.tables import ALERTS, EVENTS, HEARTBEATS, INCIDENTS
+from atlas_ops.pager.timeline import add_up, lines, opening
+
+
+class Inbox:
+    """Takes webhooks. What a method wrote is on the disk when it returns."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    def accept(self, notification: Notification, now: float) -> bool:
+        """Write what a webhook changes; return whether it changed anything. When this returns, it is on the disk."""
+        with self._database.writing() as connection:
+            if notification.heartbeat:
+                _beat(connection, now)
+            return bool(notification.alerts) and _accept(connection, notification, now)
+
+    def heartbeat(self) -> float | None:
+        """Return when the last heartbeat came, or None when none ever did."""
+        with self._database.reading() as connection:
+            return connection.scalar(select(HEARTBEATS.c.at))
+
+
+def _beat(connection: Connection, now: float) -> None:
+    if connection.execute(update(HEARTBEATS).values(at=now)).rowcount == 0:
+        connection.execute(insert(HEARTBEATS).values(name="alertmanager", at=now))
+
+
+def _accept(connection: Connection, notification: Notification, now: float) -> bool:
+    newest = select(INCIDENTS).where(INCIDENTS.c.key == notification.key).order_by(INCIDENTS.c.received_at.desc())
+    row = connection.execute(newest.limit(1)).one_or_none()
+    known: dict[str, Alert] = {}
+    ages: dict[str, float] = {}
+    if row is not None:
+        for found in connection.execute(alerts_of(row.id)):
+            known[found.fingerprint] = alert_of(found)
+            ages[found.fingerprint] = now - found.changed_at
+        connection.execute(update(INCIDENTS).where(INCIDENTS.c.id == row.id).values(heard_at=now))
+    change = merge(known, notification.alerts, ages=ages)
+    news = row is not None and row.until is None and row.truncated != notification.truncated
+    if not change.alerts and not news:
+        return False
+    if row is not None and row.until is None:
+        _change(connection, str(row.id), change, known, notification.truncated, now)
+    else:
+        _open(connection, notification.key, change, notification.truncated, now)
+    return True
+
+
+def _open(connection: Connection, key: str, change: Change, truncated: int, now: float) -> None:
+    incident = secrets.token_hex(6)  # 48 bits: short enough to read out, too many to guess
+    values = dataclasses.asdict(add_up(change.alerts, now)) | {"truncated": truncated, "revision": 1}
+    times = {"received_at": now, "heard_at": now, "changed_at": now}
+    connection.execute(insert(INCIDENTS).values(id=incident, key=key, **values, **times))
+    _write_alerts(connection, incident, change.alerts, now)
+    tell(connection, incident, opening(change), now)
+
+
+def _change(
+    connection: Connection, incident: str, change: Change, known: Mapping[str, Alert], truncated: int, now: float
+) -> None:
+    _write_alerts(connection, incident, change.alerts, now)
+    after = add_up(list({**known, **{alert.fingerprint: alert for alert in change.alerts}}.values()), now)
+    values = dataclasses.asdict(after) | {"truncated": truncated, "changed_at": now}
+    row = INCIDENTS.c.id == incident
+    connection.execute(update(INCIDENTS).where(row).values(revision=INCIDENTS.c.revision + 1, **values))
+    tell(connection, incident, lines(change, after), now)
+
+
+def _write_alerts(connection: Connection, incident: str, alerts: Sequence[Alert], now: float) -> None:
+    if not alerts:
+        return
+    old = ALERTS.delete().where(ALERTS.c.incident == incident, ALERTS.c.fingerprint == bindparam("old"))
+    connection.execute(old, [{"old": alert.fingerprint} for alert in alerts])
+    rows = [dataclasses.asdict(alert) | {"incident": incident, "changed_at": now} for alert in alerts]
+    connection.execute(insert(ALERTS), rows)
+
+
+def tell(connection: Connection, incident: str, told: Iterable[tuple[Kind, str]], now: float) -> None:
+    """Add lines to the timeline of an incident."""
+    rows = [{"incident": incident, "at": now, "kind": kind.value, "text": words} for kind, words in told]
+    if rows:
+        connection.execute(insert(EVENTS), rows)

@@ -1,0 +1,49 @@
+"""Incidents as they are: open ones, past ones, and one with everything about it. Asked by the worker and the pages."""
+
+from __future__ import annotations
+
+from sqlalchemy import select
+
+from atlas_ops.pager.diagnosis import verdict
+from atlas_ops.pager.incident import Headline, Incident, Work, ordered
+from atlas_ops.pager.store.database import Database
+from atlas_ops.pager.store.rows import alert_of, alerts_of, event_of, headline_of, posting_of
+from atlas_ops.pager.store.tables import EVENTS, INCIDENTS
+
+
+class Incidents:
+    """Reads incidents."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    def open(self) -> tuple[Headline, ...]:
+        """Return the incidents that are not resolved, the newest first."""
+        wanted = select(INCIDENTS).where(INCIDENTS.c.until.is_(None)).order_by(INCIDENTS.c.received_at.desc())
+        with self._database.reading() as connection:
+            return tuple(headline_of(row) for row in connection.execute(wanted))
+
+    def recent(self, limit: int) -> tuple[Headline, ...]:
+        """Return the incidents that were resolved last."""
+        wanted = select(INCIDENTS).where(INCIDENTS.c.until.is_not(None)).order_by(INCIDENTS.c.until.desc())
+        with self._database.reading() as connection:
+            return tuple(headline_of(row) for row in connection.execute(wanted.limit(limit)))
+
+    def work(self, incident: str) -> Work | None:
+        """Return an incident with its timeline and how far it has come to Slack; None when there is none."""
+        with self._database.reading() as connection:
+            row = connection.execute(select(INCIDENTS).where(INCIDENTS.c.id == incident)).one_or_none()
+            if row is None:
+                return None
+            alerts = ordered([alert_of(found) for found in connection.execute(alerts_of(incident))])
+            events = connection.execute(select(EVENTS).where(EVENTS.c.incident == incident).order_by(EVENTS.c.number))
+            return Work(
+                incident=Incident(
+                    headline=headline_of(row),
+                    alerts=alerts,
+                    truncated=int(row.truncated),
+                    diagnosis=verdict.from_json(row.diagnosis),
+                ),
+                posting=posting_of(row),
+                events=tuple(event_of(found) for found in events),
+            )

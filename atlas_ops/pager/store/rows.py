@@ -1,0 +1,75 @@
+"""Rows of the database as the records of `pager.incident`. Used by the modules beside this one."""
+
+from __future__ import annotations
+
+from sqlalchemy import Row, Select, select
+
+from atlas_ops.pager.incident import Alert, Event, Headline, Kind, Posting
+from atlas_ops.pager.store.tables import ALERTS
+
+
+def alerts_of(incident: str) -> Select[tuple[object, ...]]:
+    """Return the query for the alerts of an incident."""
+    return select(ALERTS).where(ALERTS.c.incident == incident)
+
+
+def alert_of(row: Row[tuple[object, ...]]) -> Alert:
+    """Return an alert."""
+    return Alert(
+        fingerprint=str(row.fingerprint),
+        firing=bool(row.firing),
+        starts_at=float(row.starts_at),
+        ends_at=_time(row.ends_at),
+        labels=dict(row.labels),
+        annotations=dict(row.annotations),
+        generator_url=str(row.generator_url),
+    )
+
+
+def event_of(row: Row[tuple[object, ...]]) -> Event:
+    """Return an event of a timeline."""
+    return Event(number=int(row.number), at=float(row.at), kind=Kind(row.kind), text=str(row.text))
+
+
+def headline_of(row: Row[tuple[object, ...]]) -> Headline:
+    """Return an incident in one line."""
+    return Headline(
+        id=str(row.id),
+        fault=str(row.fault),
+        severity=str(row.severity),
+        model=str(row.model),
+        place=str(row.place),
+        summary=str(row.summary),
+        since=float(row.since),
+        until=_time(row.until),
+        firing=int(row.firing),
+        total=int(row.total),
+        heard_at=float(row.heard_at),
+        problem=str(row.problem),
+        delivered=int(row.sent_revision) >= int(row.revision),
+        acknowledged_by=str(row.acknowledged_by),
+        acknowledged_at=_time(row.acknowledged_at),
+        silenced_until=_time(row.silenced_until),
+        silenced_by=str(row.silenced_by),
+        escalation=int(row.escalation),
+    )
+
+
+def posting_of(row: Row[tuple[object, ...]]) -> Posting:
+    """Return how far an incident has come on its way to Slack."""
+    return Posting(
+        revision=int(row.revision),
+        changed_at=float(row.changed_at),
+        received_at=float(row.received_at),
+        channel=str(row.channel),
+        ts=str(row.ts),
+        digest=str(row.digest),
+        sent_event=int(row.sent_event),
+        attempt_at=_time(row.attempt_at),
+        attempt_event=int(row.attempt_event),
+        problem=str(row.problem),
+    )
+
+
+def _time(value: float | None) -> float | None:
+    return None if value is None else float(value)

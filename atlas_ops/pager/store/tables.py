@@ -1,0 +1,85 @@
+"""The tables of the pager's database. Read and written by the modules beside this one; made by `database`."""
+
+from __future__ import annotations
+
+from sqlalchemy import JSON, Boolean, Column, Float, Integer, MetaData, String, Table
+
+METADATA = MetaData()
+INCIDENTS = Table(
+    "incidents",
+    METADATA,
+    Column("id", String, primary_key=True),
+    Column("key", String, nullable=False, index=True),
+    Column("fault", String, nullable=False),
+    Column("severity", String, nullable=False),
+    Column("model", String, nullable=False),
+    Column("place", String, nullable=False),
+    Column("summary", String, nullable=False),
+    Column("since", Float, nullable=False),
+    Column("until", Float, index=True),
+    Column("firing", Integer, nullable=False),
+    Column("total", Integer, nullable=False),
+    Column("truncated", Integer, nullable=False),
+    Column("received_at", Float, nullable=False, index=True),
+    Column("heard_at", Float, nullable=False),
+    Column("changed_at", Float, nullable=False),
+    # Each change counts `revision` up; what Slack shows is `sent_revision`, and the thread tells up to `sent_event`.
+    Column("revision", Integer, nullable=False),
+    Column("sent_revision", Integer, nullable=False, default=0),
+    Column("sent_event", Integer, nullable=False, default=0),
+    Column("channel", String, nullable=False, default=""),
+    Column("ts", String, nullable=False, default=""),
+    Column("digest", String, nullable=False, default=""),
+    # Written before a message is sent, cleared after: what it finds here, a restarted pager has to ask Slack about.
+    Column("attempt_at", Float),
+    Column("attempt_event", Integer, nullable=False, default=0),
+    Column("problem", String, nullable=False, default=""),
+    # What people did about it.
+    Column("acknowledged_by", String, nullable=False, default=""),
+    Column("acknowledged_at", Float),
+    Column("silenced_until", Float),
+    Column("silenced_by", String, nullable=False, default=""),
+    # How many steps of the escalation were taken, and when the last one was.
+    Column("escalation", Integer, nullable=False, default=0),
+    Column("escalated_at", Float),
+    # What the runbook's checks found, as JSON (`diagnosis.verdict`); NULL until they ran.
+    Column("diagnosis", JSON),
+    Column("diagnosed_at", Float),
+)
+ALERTS = Table(
+    "alerts",
+    METADATA,
+    Column("incident", String, primary_key=True),
+    Column("fingerprint", String, primary_key=True),
+    Column("firing", Boolean, nullable=False),
+    Column("starts_at", Float, nullable=False),
+    Column("ends_at", Float),
+    Column("labels", JSON, nullable=False),
+    Column("annotations", JSON, nullable=False),
+    Column("generator_url", String, nullable=False),
+    Column("changed_at", Float, nullable=False),
+)
+EVENTS = Table(
+    "events",
+    METADATA,
+    Column("number", Integer, primary_key=True, autoincrement=True),
+    Column("incident", String, nullable=False, index=True),
+    Column("at", Float, nullable=False),
+    Column("kind", String, nullable=False),
+    Column("text", String, nullable=False),
+)
+HEARTBEATS = Table(
+    "heartbeats", METADATA, Column("name", String, primary_key=True), Column("at", Float, nullable=False)
+)
+DEEDS = Table(
+    "deeds",
+    METADATA,
+    # What makes a deed the same deed when Slack, a browser or a person sends it twice.
+    Column("key", String, primary_key=True),
+    Column("incident", String, nullable=False, index=True),
+    Column("fault", String, nullable=False, index=True),
+    Column("kind", String, nullable=False),
+    Column("who", String, nullable=False),
+    Column("at", Float, nullable=False),
+    Column("detail", String, nullable=False, default=""),
+)
