@@ -12,6 +12,8 @@ from dataclasses import dataclass
 from markdown_it import MarkdownIt
 from markdown_it.token import Token
 
+from atlas_ops.pager.runbooks import front_matter
+
 _HTML_ANCHOR = re.compile(r'<[a-z][^>]*?\s(?:id|name)="([^"]+)"', re.IGNORECASE)
 _HTML_LINK = re.compile(r'\s(?:href|src)="([^"]+)"', re.IGNORECASE)
 
@@ -37,7 +39,7 @@ class Page:
 @functools.lru_cache(maxsize=256)
 def parse(text: str) -> Page:
     """Read a Markdown file; once, however many links lead there."""
-    tokens = MarkdownIt("commonmark").enable("table").parse(text)
+    tokens = MarkdownIt("commonmark").enable("table").parse(front_matter.body(text))
     headings = tuple(_headings(tokens))
     html = [token for token in _flat(tokens) if token.type in ("html_block", "html_inline")]
     written = {anchor for token in html for anchor in _HTML_ANCHOR.findall(token.content)}

@@ -15,7 +15,7 @@ from pathlib import Path
 from markdown_it import MarkdownIt
 from markdown_it.tree import SyntaxTreeNode
 
-from atlas_ops.pager.runbooks import placeholder
+from atlas_ops.pager.runbooks import front_matter, placeholder
 from atlas_ops.pager.runbooks.placeholder import Values
 
 SHELL = ("", "bash", "sh", "shell", "console")
@@ -84,8 +84,8 @@ def parser() -> MarkdownIt:
 
 
 def source(text: str) -> str:
-    """Return a runbook's Markdown without the markers of its facts block, line numbers kept."""
-    return _FACTS_MARKER.sub("", text)
+    """Return a runbook's Markdown without its front matter and the markers of its facts block, line numbers kept."""
+    return _FACTS_MARKER.sub("", front_matter.body(text))
 
 
 def _files(folder: Path) -> list[Path]:
