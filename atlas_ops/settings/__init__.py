@@ -25,6 +25,7 @@ from atlas_ops.settings.addresses import (
 from atlas_ops.settings.alertmanager import Alertmanager, read_alertmanager
 from atlas_ops.settings.native import Native, read_native
 from atlas_ops.settings.objectives import named_models, read_bounds, read_objectives
+from atlas_ops.settings.pager import Pager, read_pager
 from atlas_ops.settings.servers import (
     Discovery,
     KubernetesDiscovery,
@@ -43,6 +44,7 @@ __all__ = [
     "KubernetesDiscovery",
     "Links",
     "Native",
+    "Pager",
     "Probe",
     "Server",
     "Settings",
@@ -118,6 +120,7 @@ class Settings:
     parameters: Parameters = field(default_factory=Parameters)
     links: Links = field(default_factory=Links)
     alertmanager: Alertmanager = field(default_factory=Alertmanager)
+    pager: Pager = field(default_factory=Pager)
 
 
 def read(path: Path, dialects: str = "") -> Settings:
@@ -158,6 +161,7 @@ def _settings(document: Document, dialects: str) -> Settings:
         ),
         links=_links(root.section("links")),
         alertmanager=read_alertmanager(root.section("alertmanager")),
+        pager=read_pager(root.section("pager")),
     )
     root.finish()
     document.close(next_step="mend these lines; README.md, section Settings, lists every key")
