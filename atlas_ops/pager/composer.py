@@ -2,14 +2,20 @@
 
 from __future__ import annotations
 
+import logging
 from dataclasses import dataclass
 from pathlib import Path
 
+from atlas_ops.errors import ConfigError
+from atlas_ops.pager.diagnosis import checks
+from atlas_ops.pager.diagnosis.checks import Check
 from atlas_ops.pager.incident import Incident
 from atlas_ops.pager.runbooks import runbook
 from atlas_ops.pager.runbooks.runbook import Runbook
 from atlas_ops.pager.slack import message
 from atlas_ops.pager.slack.blocks import Message
+
+_LOG = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -26,6 +32,15 @@ class Composer:
     def runbook(self, fault: str) -> Runbook | None:
         """Return the runbook of a fault; None when there is none."""
         return runbook.load(self.runbooks, fault)
+
+    def checks(self, fault: str) -> tuple[Check, ...]:
+        """Return the checks of a fault's runbook; none when it has none, or when they cannot be read."""
+        book = self.runbook(fault)
+        try:
+            return checks.read(book.text, f"{fault}.md") if book else ()
+        except ConfigError as error:
+            _LOG.error("the checks of a runbook are not used: %s", error)
+            return ()
 
     def names(self) -> tuple[tuple[str, str], ...]:
         """Return (family, fault) of every runbook."""

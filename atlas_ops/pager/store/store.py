@@ -8,6 +8,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from atlas_ops.pager.store.database import Database
+from atlas_ops.pager.store.diagnoses import Diagnoses
 from atlas_ops.pager.store.inbox import Inbox
 from atlas_ops.pager.store.incidents import Incidents
 from atlas_ops.pager.store.outbox import Outbox
@@ -21,6 +22,7 @@ class Store:
         self.inbox = Inbox(self._database)
         self.incidents = Incidents(self._database)
         self.outbox = Outbox(self._database)
+        self.diagnoses = Diagnoses(self._database)
 
     def close(self) -> None:
         """Close the database and let go of it."""
