@@ -53,6 +53,11 @@ def test_a_step_without_a_bold_title_is_read_by_its_first_sentence() -> None:
     assert third.title == ""
 
 
+def test_a_title_with_code_or_emphasis_in_it_is_one_line_of_text() -> None:
+    text = "## Mitigation\n\n1. **`down`: *start* it, or [look](x.md).** (read)\n"
+    assert Runbook(fault="X", family="y", text=text).steps("Mitigation")[0].title == "down: start it, or look"
+
+
 def test_a_filled_step_has_no_command_that_cannot_be_run() -> None:
     step = BOOK.steps("Mitigation")[0]
     on_host = runbook.fill(step, BARE_HOST)

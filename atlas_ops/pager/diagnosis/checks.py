@@ -37,7 +37,9 @@ class When:
 
     def nearest(self, value: float) -> float:
         """Return a key: the value that has the greatest one says most."""
-        return -value if self.sign.startswith("<") else value if self.sign.startswith(">") else abs(value - self.number)
+        if self.sign in ("==", "!="):
+            return abs(value - self.number) if self.sign == "!=" else -abs(value - self.number)
+        return -value if self.sign.startswith("<") else value
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -21,6 +21,8 @@ from atlas_ops.pager.runbooks.placeholder import Values
 SHELL = ("", "bash", "sh", "shell", "console")
 """Info strings of code blocks that hold commands."""
 _FACTS_MARKER = re.compile(r"^<!-- facts:(?:begin|end).*-->[ \t]*$", re.MULTILINE)
+_INLINE = ("inline", "strong", "em", "link")
+"""Nodes whose children are parts of one line of text."""
 _EFFECT = re.compile(r"(read|change)\b[;,]?\s*(?:undo:\s*)?(.*)", re.DOTALL)
 
 
@@ -148,11 +150,8 @@ def _text(node: SyntaxTreeNode) -> str:
         return " "
     if node.type in ("fence", "code_block"):
         return ""
-    return (
-        " ".join(_text(child) for child in node.children)
-        if node.type != "inline"
-        else "".join(map(_text, node.children))
-    )
+    between = "" if node.type in _INLINE else " "
+    return between.join(map(_text, node.children))
 
 
 def _info(node: SyntaxTreeNode) -> str:
