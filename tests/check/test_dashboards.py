@@ -122,6 +122,18 @@ def test_a_sound_dashboard_has_no_findings_in_whatever_order_its_panels_are_told
     assert found_in(tmp_path, board) == []
 
 
+def test_a_variable_of_several_metrics_may_ask_for_a_label_that_one_of_them_has(tmp_path: Path) -> None:
+    one, none = (
+        f'{{__name__=~"{names}", model=~".*"}}' for names in ("atlas_requests_total|atlas_server_up", "atlas_gpu_up|up")
+    )
+    board = sample()
+    asking_for(one, "server")(board)
+    assert found_in(tmp_path, board) == []
+    asking_for(none, "instance")(board)
+    found = [finding.message for finding in found_in(tmp_path, board)]
+    assert found == ["variable 'model': atlas_gpu_up has no label model", "variable 'model': up has no label model"]
+
+
 @pytest.mark.parametrize("runtime", ["", "vllm", "triton", "llamacpp", "grpc"])
 def test_no_dashboard_that_is_generated_has_a_finding(tmp_path: Path, runtime: str) -> None:
     config = f"servers: [{{url: 'http://h:1', runtime: {runtime}}}]" if runtime else "{}"

@@ -23,7 +23,7 @@ _SPECIAL = re.compile(r"[$^*{}\[\]'+?.()|\\]")
 _UNITS = {"s": 1, "m": 60, "h": 3600}
 _LABEL_VALUES = re.compile(r"label_values\((?:(.*), )?(\w+)\)", re.DOTALL)
 Chosen = Mapping[str, str | tuple[str, ...]]
-"""{variable: value, or several}; a variable that is not in it stands on All."""
+"""{variable: value, or several}; a variable that is not in it stands on All, or on its first value where it has no All."""
 Excuse = Callable[[int, str], bool]
 """Says whether a query (the id of its panel, its expression) may have no answer."""
 
@@ -56,7 +56,7 @@ class View:
         given = {"__rate_interval": f"{rate}s", "__range": f"{3600 * self.hours:.0f}s"}
         all_values = {variable["name"]: variable.get("allValue") for variable in self.variables}
         given |= {name: value for name, value in all_values.items() if value}
-        given |= {name: _escaped(value) for name, value in chosen.items()}
+        given |= {name: _escaped(value) for name, value in {**self._first(text, chosen), **chosen}.items()}
         # It fails, as it should, for a name that nobody gives.
         return re.sub(r"\$\{?(\w+)\}?", lambda found: given[found[1]], text)
 
@@ -77,6 +77,13 @@ class View:
         assert status == 200, f"{name}: {asked}: {body.decode()}"
         values: list[str] = json.loads(body)["data"]
         return values
+
+    def _first(self, text: str, chosen: Chosen) -> Chosen:
+        """Return the first value of each variable without All that the text names and nobody has chosen."""
+        alone = [one["name"] for one in self.variables if not one["includeAll"] and one["name"] not in chosen]
+        return {
+            name: next(iter(self.values(name, chosen)), "") for name in alone if re.search(rf"\$\{{?{name}\b", text)
+        }
 
     def answered(self, target: Json, chosen: Chosen) -> bool:
         """Say whether a query has an answer; QueryRefused when it is none. NaN is one: nobody asked."""

@@ -74,10 +74,15 @@ def told(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Told]:
 
 
 def choices(view: View) -> Iterator[Chosen]:
-    """Yield All; each value of each variable alone; and in each variable the first of what the choices before it leave."""
+    """Yield what it opens on; every value at once where that is not All; each value of each variable alone.
+
+    And in each variable the first of what the choices before it leave.
+    """
     yield {}
     chosen: dict[str, str] = {}
-    for name in (variable["name"] for variable in view.variables):
+    for name, has_all in ((variable["name"], variable["includeAll"]) for variable in view.variables):
+        if not has_all:
+            yield {name: tuple(view.values(name, {}))}
         yield from ({name: value} for value in view.values(name, {}))
         if left := view.values(name, chosen):
             chosen[name] = left[0]
@@ -132,8 +137,15 @@ def test_what_is_declared_as_not_always_there_is_asked_for() -> None:
     ],
 )
 def test_what_is_chosen_is_filled_in_as_grafana_does(chosen: Chosen, expected: str) -> None:
-    view = View(board=dashboard("server"), hours=1, end=0, prometheus=Prometheus("http://127.0.0.1:1"))
+    view = View(board=dashboard("incident"), hours=1, end=0, prometheus=Prometheus("http://127.0.0.1:1"))
     assert view.filled('up{server=~"$server"}[$__rate_interval]', chosen) == expected
+
+
+def test_what_has_no_all_stands_on_its_first_value(told: Told) -> None:
+    view = told.view("server")
+    first, second, *_ = view.values("server", {})
+    assert view.filled('up{server=~"$server"}', {}) == view.filled('up{server=~"$server"}', {"server": first})
+    assert view.filled('up{server=~"$server"}', {"server": second}) != view.filled('up{server=~"$server"}', {})
 
 
 def test_what_changes_slowly_and_costs_much_has_fewer_points_than_pixels() -> None:

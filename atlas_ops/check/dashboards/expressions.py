@@ -19,7 +19,7 @@ EXTRA = frozenset({"cluster"})
 """What users attach to everything when they read several Prometheus servers together."""
 
 _RATES = ("rate", "irate", "increase")
-_NO_LABEL = "mend the name: a label that is not there selects nothing, or everything"
+NO_LABEL = "mend the name: a label that is not there selects nothing, or everything"
 
 Wrong = Iterator[tuple[str, str]]
 """(What is wrong, what to do)."""
@@ -94,7 +94,7 @@ def _unlike(node: parser.BinaryExpr, matching: parser.LabelModifier, labels: Lab
 def _strange(named: list[str], known: frozenset[str], whose: str) -> Wrong:
     for label in dict.fromkeys(named):
         if label not in known | EXTRA:
-            yield f"{whose} no label {label}{did_you_mean(label, known)}", _NO_LABEL
+            yield f"{whose} no label {label}{did_you_mean(label, known)}", NO_LABEL
 
 
 def _judged(expr: parser.Expr, judged: Judge) -> Wrong:

@@ -7,6 +7,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
 from atlas_ops.check.dashboards import expressions
+from atlas_ops.check.dashboards.expressions import NO_LABEL
 from atlas_ops.check.dashboards.reading import Dashboard, Mistake, Part, named
 from atlas_ops.check.finding import did_you_mean
 from atlas_ops.expressions.judge import Judge
@@ -30,12 +31,14 @@ class Asked:
     expr: str
     named: tuple[str, ...]
     """The labels that are read from its result."""
+    excused: bool = False
+    """Whether it may lack labels that it is asked for: it is one of several metrics, and another of them has them all."""
 
 
 def check(dashboard: Dashboard, judged: Judge) -> Iterator[Mistake]:
     """Find expressions that are wrong, and labels that are read and not there."""
-    for asked in _asked(dashboard):
-        mistakes = list(expressions.wrong(asked.expr, judged))
+    for asked in _asked(dashboard, judged):
+        mistakes = [one for one in expressions.wrong(asked.expr, judged) if not (asked.excused and one[1] == NO_LABEL)]
         for message, next_step in mistakes:
             yield asked.part.mistake(asked.key, f"{asked.of}: {message}", next_step)
         if asked.named and not mistakes:
@@ -45,7 +48,7 @@ def check(dashboard: Dashboard, judged: Judge) -> Iterator[Mistake]:
         yield from _columns(panel, judged)
 
 
-def _asked(dashboard: Dashboard) -> Iterator[Asked]:
+def _asked(dashboard: Dashboard, judged: Judge) -> Iterator[Asked]:
     for panel in dashboard.panels:
         for target in _targets(panel):
             legend = tuple(_LEGEND.findall(target.text("legendFormat")))
@@ -59,8 +62,10 @@ def _asked(dashboard: Dashboard) -> Iterator[Asked]:
         query = variable.text("query") or variable.part("query").text("query")
         if variable.text("type") == "query" and (found := _LABEL_VALUES.fullmatch(query)):
             of = f"variable {variable.text('name')!r}"
-            for expr in _selectors(found["metric"]):
-                yield Asked(part=variable, key="query", of=of, expr=expr, named=(found["label"],))
+            exprs = list(_selectors(found["metric"]))
+            whole = len(exprs) > 1 and any(not list(expressions.wrong(expr, judged)) for expr in exprs)
+            for expr in exprs:
+                yield Asked(part=variable, key="query", of=of, expr=expr, named=(found["label"],), excused=whole)
 
 
 def _selectors(metric: str) -> Iterator[str]:

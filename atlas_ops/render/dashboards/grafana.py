@@ -80,11 +80,16 @@ def _datasource() -> shapes.Json:
 
 def _variable(variable: Variable) -> shapes.Json:
     query = f"label_values({variable.metric}, {variable.label})"
+    # Grafana opens a variable without a current value on All where it has that, and on its first value otherwise.
+    everything: shapes.Json = {
+        "current": {"selected": True, "text": ["All"], "value": ["$__all"]}, "includeAll": True, "allValue": ".*",
+    }  # fmt: skip
+    first: shapes.Json = {"current": {"selected": False, "text": [], "value": []}, "includeAll": False}
     return {
         "name": variable.name, "label": variable.title, "type": "query", "datasource": shapes.DATASOURCE, "definition": query,
         "query": {"qryType": 1, "query": query, "refId": "PrometheusVariableQueryEditor-VariableQuery"}, "hide": 0,
-        "current": {"selected": True, "text": ["All"], "value": ["$__all"]}, "options": [], "refresh": 2, "regex": "",
-        "includeAll": True, "allValue": ".*", "multi": variable.several, "sort": 1,
+        "options": [], "refresh": 2, "regex": "", "multi": variable.several, "sort": 1,
+        **(everything if variable.opens_on_all else first),
     }  # fmt: skip
 
 

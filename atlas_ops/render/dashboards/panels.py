@@ -29,6 +29,12 @@ class Palette(Enum):
     WARNING = "orange"
     BAD = "red"
     QUIET = "blue"
+    LATE = "purple"
+    """What did not come in time."""
+    SPOILT = "dark-red"
+    """What came and was no good."""
+    BARRED = "dark-orange"
+    """What was not let in."""
     OFF = "#6e7077"
 
 
@@ -40,6 +46,8 @@ class Query:
     legend: str
     exemplars: bool = False
     """Whether the points that carry a trace are asked for as well."""
+    colour: Palette | None = None
+    """Of all its series, in shades, where the query itself means something; None: by the words in `legend` (`colours`)."""
     step: float = 0.0
     """Seconds between two points at least, for what changes slowly and costs much to ask; 0: as Grafana chooses."""
 
@@ -78,6 +86,8 @@ class _Shown:
     """The faults that watch it, by name."""
     empty: str = ""
     """Why it may have no data although all is well and the runtime tells its signals; empty: then it must have data."""
+    nothing: str = "No data"
+    """What it says then. Other words only where nothing to show is all that they say."""
     width: int = 8
     height: int = 8
 
@@ -214,6 +224,8 @@ class Variable:
     metric: str
     """With matchers that refer to the variables before it."""
     several: bool = True
+    opens_on_all: bool = True
+    """Else the dashboard opens on the first value, and All is what it is without: every value chosen."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+import re
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from functools import singledispatch
 from string import ascii_uppercase
 
 from atlas_ops import promql
-from atlas_ops.render.dashboards import data_links
+from atlas_ops.render.dashboards import colours, data_links
 from atlas_ops.render.dashboards.panels import (
     Bars,
     Chart,
@@ -19,6 +20,7 @@ from atlas_ops.render.dashboards.panels import (
     Note,
     Number,
     Palette,
+    Queried,
     Query,
     States,
     Table,
@@ -26,17 +28,16 @@ from atlas_ops.render.dashboards.panels import (
 
 Json = dict[str, object]
 DATASOURCE = {"type": "prometheus", "uid": "${datasource}"}
-NO_DATA = "No data"
+NO_VALUE = "-"
+"""In a cell of a table whose other cells have values."""
 _CELLS: Json = {"align": "auto", "cellOptions": {"type": "auto"}, "inspect": False, "minWidth": 80}
 """Of tables. Grafana's own least width of a column is 150 pixels, at which a dozen columns have to be scrolled."""
-_NOTHING: list[Json] = [
-    {
-        "type": "special",
-        "options": {"match": match, "result": {"text": text, "color": Palette.OFF.value, "index": place}},
-    }
-    for place, (match, text) in enumerate((("nan", "No requests"), ("null", NO_DATA)))
-]
+_SPECIAL = re.compile(r"[$^*{}\[\]'+?.()|\\/]")
+"""Characters that mean something in an expression of JavaScript."""
+_NO_REQUESTS = "No requests"
 """A share or a percentile of nothing is NaN: the server is there, and nobody asks it. Neither is green, which says that all is well."""
+_WIDE = 12
+"""Columns. Below, a table of series shows three of them, and hides the rest."""
 _LEAST_TOP = {"percentunit": 0.01}
 """{unit: what the axis reaches at least}. A line that lies at 0 has an axis up to 100 otherwise, and that is 10000 %."""
 
@@ -64,11 +65,12 @@ def _chart(panel: Chart) -> Json:
     ends = {} if panel.maximum is None else {"max": panel.maximum}
     # A line has the colour of the step above it, so the bad one is above here, whichever side of the limit is bad.
     line = None if panel.limit is None else Limit(value=panel.limit.value)
+    fields = _fields(panel, panel.unit, line, panel.links, custom=custom, color="palette-classic", ends=ends)
     return {
         "type": "timeseries",
         "targets": _targets(panel.queries, "time_series", now=False),
-        "fieldConfig": _fields(panel.unit, line, panel.links, custom=custom, color="palette-classic", ends=ends),
-        "options": {"legend": _legend(), "tooltip": {"mode": "multi", "sort": "desc"}},
+        "fieldConfig": {**fields, "overrides": [*_coloured(panel.queries)]},
+        "options": {"legend": _legend(panel.width), "tooltip": {"mode": "multi", "sort": "desc"}},
     }
 
 
@@ -77,7 +79,7 @@ def _number(panel: Number) -> Json:
     return {
         "type": "stat",
         "targets": _targets((panel.query,), "time_series", now=not panel.trend),
-        "fieldConfig": _fields(panel.unit, panel.limit, panel.links),
+        "fieldConfig": _fields(panel, panel.unit, panel.limit, panel.links),
         "options": {
             "reduceOptions": _last(), "orientation": "auto", "textMode": "auto", "wideLayout": True,
             "colorMode": "value" if panel.limit is None else "background", "justifyMode": "auto",
@@ -92,7 +94,7 @@ def _gauge(panel: Gauge) -> Json:
     return {
         "type": "gauge",
         "targets": _targets((panel.query,), "time_series", now=True),
-        "fieldConfig": _fields(panel.unit, panel.limit, (), ends={"min": panel.minimum, "max": panel.maximum}),
+        "fieldConfig": _fields(panel, panel.unit, panel.limit, (), ends={"min": panel.minimum, "max": panel.maximum}),
         "options": {
             "reduceOptions": _last(), "orientation": "auto", "showThresholdLabels": False, "showThresholdMarkers": True,
             "sizing": "auto", "minVizWidth": 75, "minVizHeight": 75,
@@ -106,11 +108,11 @@ def _bars(panel: Bars) -> Json:
     return {
         "type": "bargauge",
         "targets": _targets((panel.query,), "time_series", now=True),
-        "fieldConfig": _fields(panel.unit, panel.limit, panel.links, ends=ends),
+        "fieldConfig": _fields(panel, panel.unit, panel.limit, panel.links, ends=ends),
         "options": {
             "reduceOptions": _last(), "orientation": "horizontal", "displayMode": "basic", "valueMode": "color",
             "namePlacement": "auto", "showUnfilled": True, "sizing": "auto", "minVizWidth": 8, "minVizHeight": 16,
-            "maxVizHeight": 300, "legend": {**_legend(), "showLegend": False, "calcs": []},
+            "maxVizHeight": 300, "legend": {**_legend(), "showLegend": False},
         },
     }  # fmt: skip
 
@@ -142,7 +144,7 @@ def _states(panel: States) -> Json:
         f"{value:g}": {"text": word, "color": color.value, "index": place}
         for place, (value, (word, color)) in enumerate(panel.states.items())
     }
-    fields = _fields("", None, panel.links, custom={"fillOpacity": 70, "lineWidth": 0, "hideFrom": _shown()})
+    fields = _fields(panel, "", None, panel.links, custom={"fillOpacity": 70, "lineWidth": 0, "hideFrom": _shown()})
     fields["defaults"] = {**_mapping(fields["defaults"]), "mappings": [{"type": "value", "options": words}]}
     return {
         "type": "state-timeline",
@@ -150,7 +152,7 @@ def _states(panel: States) -> Json:
         "fieldConfig": fields,
         "options": {
             "mergeValues": True, "showValue": "auto", "alignValue": "left", "rowHeight": 0.8,
-            "legend": {**_legend(), "displayMode": "list", "calcs": []}, "tooltip": {"mode": "single", "sort": "none"},
+            "legend": _legend(), "tooltip": {"mode": "single", "sort": "none"},
         },
     }  # fmt: skip
 
@@ -162,8 +164,10 @@ def _table(panel: Table) -> Json:
     return {
         "type": "table",
         "targets": _targets(panel.queries, "table", now=True),
-        "fieldConfig": {**_fields("", None, (), custom=_CELLS),
-                        "overrides": [_override(column) for column in panel.columns]},
+        "fieldConfig": {
+            **_fields(panel, "", None, (), custom=_CELLS, absent=NO_VALUE),
+            "overrides": [_override(column) for column in panel.columns],
+        },
         "transformations": [
             {"id": "merge", "options": {}},
             {
@@ -202,6 +206,7 @@ def _targets(queries: Iterable[Query], form: str, *, now: bool) -> list[Json]:
 
 
 def _fields(
+    panel: Queried,
     unit: str,
     limit: Limit | None,
     to: Iterable[Link],
@@ -209,9 +214,11 @@ def _fields(
     custom: Json | None = None,
     color: str = "thresholds",
     ends: Mapping[str, float] | None = None,
+    absent: str = "",
 ) -> Json:
     defaults: Json = {
-        "color": {"mode": color}, "custom": custom or {}, "mappings": _NOTHING, "noValue": NO_DATA,
+        "color": {"mode": color}, "custom": custom or {}, "noValue": panel.nothing,
+        "mappings": [_special("nan", _NO_REQUESTS, 0), _special("null", absent or panel.nothing, 1)],
         "thresholds": {"mode": "absolute", "steps": _steps(limit)}, **(ends or {}),
     }  # fmt: skip
     if unit:
@@ -219,6 +226,35 @@ def _fields(
     if found := [data_links.of_series(link) for link in to]:
         defaults["links"] = found
     return {"defaults": defaults, "overrides": []}
+
+
+def _special(match: str, text: str, place: int) -> Json:
+    result = {"text": text, "color": Palette.OFF.value, "index": place}
+    return {"type": "special", "options": {"match": match, "result": result}}
+
+
+def _coloured(queries: Sequence[Query]) -> Iterator[Json]:
+    """Yield the colours of series that mean something. In shades: there may be several, such as the `ok` of each model."""
+    for letter, query in zip(ascii_uppercase, queries, strict=False):
+        if query.colour is not None:
+            yield _shaded("byFrameRefID", letter, query.colour)
+    for pattern, colour in dict(pair for query in queries for pair in _worded(query.legend)).items():
+        yield _shaded("byRegexp", pattern, colour)
+
+
+def _worded(legend: str) -> Iterator[tuple[str, Palette]]:
+    """Yield each of the legend's possible texts with a word that has a colour, as a pattern of Grafana's."""
+    texts = re.split(r"{{(\w+)}}", legend)
+    for place, label in enumerate(texts[1::2]):
+        for word, colour in colours.OF_LABEL.get(label, {}).items():
+            parts = [_SPECIAL.sub(r"\\\g<0>", text) if n % 2 == 0 else ".*" for n, text in enumerate(texts)]
+            parts[2 * place + 1] = word
+            yield f"/^{''.join(parts)}$/", colour
+
+
+def _shaded(matcher: str, options: str, colour: Palette) -> Json:
+    properties = [{"id": "color", "value": {"mode": "shades", "fixedColor": colour.value}}]
+    return {"matcher": {"id": matcher, "options": options}, "properties": properties}
 
 
 def _steps(limit: Limit | None) -> list[Json]:
@@ -244,13 +280,20 @@ def _override(column: Column) -> Json:
     if column.limit is not None:
         properties.append({"id": "thresholds", "value": {"mode": "absolute", "steps": _steps(column.limit)}})
         properties.append({"id": "custom.cellOptions", "value": {"type": "color-text"}})
+    if words := colours.OF_LABEL.get(column.source):
+        options = {word: {"color": colour.value, "index": place} for place, (word, colour) in enumerate(words.items())}
+        properties.append({"id": "mappings", "value": [{"type": "value", "options": options}]})
+        properties.append({"id": "custom.cellOptions", "value": {"type": "color-text"}})
     if column.links:
         properties.append({"id": "links", "value": [data_links.of_row(link) for link in column.links]})
     return {"matcher": {"id": "byName", "options": column.title}, "properties": properties}
 
 
-def _legend() -> Json:
-    return {"showLegend": True, "displayMode": "table", "placement": "bottom", "calcs": ["lastNotNull", "max"]}
+def _legend(width: int = 0) -> Json:
+    """Return a legend below the panel: with values in a chart that is wide; else names alone, of which many fit on a line."""
+    wide = width >= _WIDE
+    mode, calcs = ("table", ["lastNotNull", "max"]) if wide else ("list", [])
+    return {"showLegend": True, "displayMode": mode, "placement": "bottom", "calcs": calcs}
 
 
 def _last() -> Json:

@@ -6,6 +6,7 @@ Used by `boards` and `parts`.
 
 from __future__ import annotations
 
+from dataclasses import replace
 from functools import reduce
 
 from atlas_ops import promql
@@ -58,8 +59,15 @@ def or_all(expr: str, *labels: str) -> str:
     return reduce(lambda inner, label: promql.label_replace(inner, label, "All", label), labels, expr)
 
 
+def opening_on_one(name: str, chain: tuple[Variable, ...]) -> tuple[Variable, ...]:
+    """Return the variables with one of them that opens on its first value: everything at once would be dear, and a blur."""
+    return tuple(replace(variable, opens_on_all=False) if variable.name == name else variable for variable in chain)
+
+
 _OF_REQUESTS = f'__name__=~"{s.REQUESTS}|{s.REQUESTS_RUNNING}|{s.REQUESTS_WAITING}"'
 """What tells which models a server has: no runtime tells all three, and some only the last two."""
+_OF_WATCHED = f'__name__=~"{s.SERVER_UP}|{s.REQUESTS}|{s.REQUESTS_RUNNING}|{s.REQUESTS_WAITING}"'
+"""And that a server is known at all: one that is down tells nothing of its models, and has to be found while all are chosen."""
 
 
 def of_models() -> tuple[Variable, ...]:
@@ -69,7 +77,7 @@ def of_models() -> tuple[Variable, ...]:
 
 def of_servers() -> tuple[Variable, ...]:
     """Return cluster → namespace → model → server."""
-    return (*of_models(), _variable(SERVER, "", OF_MODELS, _OF_REQUESTS))
+    return (*of_models(), _variable(SERVER, "", OF_MODELS, _OF_WATCHED))
 
 
 def of_gpus() -> tuple[Variable, ...]:

@@ -11,11 +11,13 @@ from pathlib import Path
 import pytest
 
 from atlas_ops import settings
-from atlas_ops.catalog import build_catalog
+from atlas_ops.catalog import build_catalog, conventions
 from atlas_ops.check import dashboards as lint
 from atlas_ops.check.tree import Tree
+from atlas_ops.pager.metrics import RESULTS
 from atlas_ops.render import links, render
 from atlas_ops.render.dashboards import grid, variables
+from atlas_ops.render.dashboards.colours import OF_LABEL
 from atlas_ops.render.dashboards.panels import Note, Row, of_fault, panel_id
 
 from .built import BOARDS, CATALOG, DEFAULT, NAMES, Json, dashboard, expressions, files, objects, panels, queried
@@ -104,8 +106,22 @@ def test_variables_choose_among_what_those_before_them_leave_and_all_is_everythi
             assert asked <= before, "one that comes later would be chosen too late"
             before.add(variable.name)
             shown = found[variable.name]
-            assert (shown["includeAll"], shown["allValue"], shown["multi"]) == (True, ".*", variable.several)
+            assert (shown["includeAll"], shown.get("allValue")) == (
+                (True, ".*") if variable.opens_on_all else (False, None)
+            )
+            assert shown["multi"] == variable.several
             assert shown["query"]["query"] == f"label_values({variable.metric}, {variable.label})"
+
+
+def test_a_dashboard_of_one_thing_opens_on_one_and_all_can_be_chosen_one_by_one() -> None:
+    alone = {
+        (board.name, variable["name"]): variable
+        for board in BOARDS
+        for variable in dashboard(board.name)["templating"]["list"][1:]
+        if not variable["includeAll"]
+    }
+    assert set(alone) == {("model", "model"), ("server", "server"), ("gpu-node", "node")}
+    assert all(one["multi"] and one["current"]["value"] == [] for one in alone.values())
 
 
 def test_a_model_is_chosen_among_those_of_the_namespace_and_a_namespace_among_those_of_the_cluster() -> None:
@@ -165,6 +181,65 @@ def test_no_requests_is_told_from_no_data(name: str) -> None:
             assert {one["match"]: one["result"]["text"] for one in special} == {"nan": "No requests", "null": "No data"}
             assert {one["result"]["color"] for one in special} == {"#6e7077"}, "green says that all is well"
             assert panel["options"].get("reduceOptions", {}).get("calcs", ["last"]) == ["last"], "others pass over NaN"
+
+
+def test_a_panel_of_alerts_says_that_nothing_fires_and_a_cell_without_a_value_is_a_dash() -> None:
+    found = {panel["title"]: panel for name in ("fleet", "incident") for panel in queried(dashboard(name))}
+    for title in ("What fires, and since when", "Alerts that fire", "Alerts on the same nodes and models"):
+        assert found[title]["fieldConfig"]["defaults"]["noValue"] == "Nothing fires"
+    assert found["Models"]["fieldConfig"]["defaults"]["noValue"] == "No data"
+    null = found["Models"]["fieldConfig"]["defaults"]["mappings"][1]["options"]
+    assert (null["match"], null["result"]["text"]) == ("null", "-")
+
+
+def colours(panel: Json) -> dict[str, str]:
+    """The colours that are given to series or to values of a column, by what they are given to."""
+    found = {}
+    for override in panel["fieldConfig"]["overrides"]:
+        for given in override["properties"]:
+            if given["id"] == "color":
+                assert given["value"]["mode"] == "shades", "several series may mean the same"
+                found[override["matcher"]["options"]] = given["value"]["fixedColor"]
+            if given["id"] == "mappings":
+                found |= {word: one["color"] for word, one in given["value"][0]["options"].items()}
+    return found
+
+
+def test_what_a_word_stands_for_has_its_colour_wherever_it_is_drawn() -> None:
+    for name in NAMES:
+        for panel in queried(dashboard(name)):
+            for target in panel["targets"]:
+                for label, words in OF_LABEL.items():
+                    if panel["type"] == "timeseries" and f"{{{{{label}}}}}" in target["legendFormat"]:
+                        given = colours(panel)
+                        for word, colour in words.items():
+                            series = re.sub(r"{{\w+}}", "x.y", target["legendFormat"].replace(f"{{{{{label}}}}}", word))
+                            fits = [one for pattern, one in given.items() if re.fullmatch(pattern[2:-2], series)]
+                            assert fits == [colour.value], (panel["title"], series)
+
+
+@pytest.mark.parametrize(
+    ("name", "title", "word", "colour"),
+    [
+        ("server", "Requests per second, by how they ended", "/^ok .* .* .*$/", "green"),
+        ("server", "Requests per second, by how they ended", "/^error .* .* .*$/", "red"),
+        ("server", "Requests running and waiting", "B", "orange"),
+        ("atlas", "Model servers, by how their last scrape ended", "/^ok$/", "green"),
+        ("gpu-node", "Time held down, by reason", "/^hw_thermal$/", "red"),
+        ("fleet", "Alerts that fire", "page", "red"),
+    ],
+)
+def test_ok_is_green_and_what_is_wrong_is_not(name: str, title: str, word: str, colour: str) -> None:
+    (panel,) = (panel for panel in queried(dashboard(name)) if panel["title"] == title)
+    assert colours(panel)[word] == colour
+
+
+def test_every_word_of_the_contract_has_a_colour_of_its_own() -> None:
+    assert OF_LABEL["outcome"].keys() == {*conventions.OUTCOMES}
+    assert len(set(OF_LABEL["outcome"].values())) == len(conventions.OUTCOMES)
+    assert {*conventions.SCRAPE_STATES} <= OF_LABEL["state"].keys()
+    assert {*conventions.PROBE_RESULTS, *RESULTS} <= OF_LABEL["result"].keys()
+    assert {*conventions.THROTTLE_REASONS, *conventions.REFUSALS} <= OF_LABEL["reason"].keys()
 
 
 def test_the_same_settings_print_the_same_text() -> None:

@@ -22,7 +22,7 @@ def board(catalog: Catalog, settings: Settings) -> Board:
         name="gpu-node",
         title="GPUs of a node",
         question="Are the GPUs of this node well: are they there, cool, fast and free of errors, and who uses them?",
-        variables=variables.of_gpus(),
+        variables=variables.opening_on_one(variables.NODE, variables.of_gpus()),
         rows=(
             Row(key="now", title="Now", panels=_now(parameters)),
             Row(

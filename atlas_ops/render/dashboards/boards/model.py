@@ -20,7 +20,7 @@ def board(catalog: Catalog, settings: Settings) -> Board:
         name="model",
         title="Model",
         question="How is this model doing: how fast, how busy, how well, on which replicas?",
-        variables=variables.of_models(),
+        variables=variables.opening_on_one(variables.MODEL, variables.of_models()),
         rows=(
             _glance(settings),
             *serving.rows(settings.parameters, _BY, *_PICKED),

@@ -32,7 +32,7 @@ def board(catalog: Catalog, settings: Settings) -> Board:
         name="server",
         title="Server",
         question="How is this replica doing: is it there, what does it work on, where does it run, and what does it tell?",
-        variables=variables.of_servers(),
+        variables=variables.opening_on_one(variables.SERVER, variables.of_servers()),
         rows=(
             _there(settings),
             _glance(settings),

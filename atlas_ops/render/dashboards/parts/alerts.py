@@ -11,17 +11,21 @@ from atlas_ops.catalog import conventions as c
 from atlas_ops.catalog.faults.blindness.unseen import WATCHED
 from atlas_ops.catalog.model import Severity
 from atlas_ops.render.dashboards import variables as v
+from atlas_ops.render.dashboards.colours import SEVERITIES
 from atlas_ops.render.dashboards.panels import GRID_WIDTH, Column, Limit, Link, Number, Palette, Query, States, Table
 
 _OURS = (f'{c.FAMILY}!=""', f'alertname!="{c.HEARTBEAT}"')
 _QUIET = "while nothing fires"
-_GRADES = {Severity.PAGE: (3, Palette.BAD), Severity.TICKET: (2, Palette.WARNING), Severity.INFO: (1, Palette.QUIET)}
+_CALM = "Nothing fires"
+_GRADES = {Severity.PAGE: 3, Severity.TICKET: 2, Severity.INFO: 1}
 _ABOUT = (v.MODEL, v.NAMESPACE, v.SERVER, v.POD, v.NODE, v.GPU)
 """What an alert may be about. Its labels are called as the variables are."""
 _PLACES = (*_ABOUT, v.INSTANCE)
 """And the exporter that is blind."""
 _CLUSTER = v.LABELS[v.CLUSTER]
 _ALERT = ("alertname", c.SEVERITY, *_PLACES, _CLUSTER)
+_NAME = ("alertname", c.SEVERITY, v.MODEL, v.SERVER, v.NODE, v.GPU, v.INSTANCE)
+"""What an alert is called where there is little room: a pod and its namespace have a server, and the cluster is chosen."""
 
 
 def firing(*matchers: str) -> str:
@@ -67,20 +71,21 @@ def count(severity: Severity, *matchers: str) -> Number:
 
 def by_fault(alerts: str) -> States:
     """Return what fires and since when: a line for each fault, in the colour of its gravest alert."""
-    grades = " or ".join(_labelled(grade, severity) for severity, (grade, _) in _GRADES.items())
+    grades = " or ".join(_labelled(grade, severity) for severity, grade in _GRADES.items())
     return States(
         key="alerts-by-fault",
         title="What fires, and since when",
         shows="A line for each fault: red while one of its pages fires, orange for a ticket, blue for an info.",
         worry="a line is red, or one has begun that was not there an hour ago.",
         empty=_QUIET,
+        nothing=_CALM,
         queries=(
             Query(
                 expr=f"max by (alertname) (\n  {alerts} * on ({c.SEVERITY}) group_left () ({grades})\n)",
                 legend="{{alertname}}",
             ),
         ),
-        states={float(grade): (severity.value, colour) for severity, (grade, colour) in _GRADES.items()},
+        states={float(grade): (severity.value, SEVERITIES[severity.value]) for severity, grade in _GRADES.items()},
         links=(Link(title="All about these alerts", board="incident", variables={v.ALERT: "alertname"}),),
         width=GRID_WIDTH,
         height=6,
@@ -96,17 +101,18 @@ def course(*matchers: str) -> States:
     pending, fires = (
         promql.select("ALERTS", f'alertstate="{state}"', *_OURS, *matchers) for state in ("pending", "firing")
     )
-    by = ", ".join(_ALERT)
+    by = ", ".join(_NAME)
     return States(
         key="alert-course",
         title="The chosen alerts",
         shows="When each alert was pending (its condition held, but not for long enough yet) and when it fired.",
         worry="it fires now, or comes again and again.",
         empty="while none of the chosen alerts is pending or fires",
+        nothing="None is pending, none fires",
         queries=(
             Query(
                 expr=f"max by ({by}) (2 * {fires} or ignoring (alertstate) {pending})",
-                legend=" ".join(f"{{{{{label}}}}}" for label in _ALERT),
+                legend=" ".join(f"{{{{{label}}}}}" for label in _NAME),
             ),
         ),
         states={1.0: ("pending", Palette.WARNING), 2.0: ("firing", Palette.BAD)},
@@ -125,6 +131,7 @@ def table(alerts: str, title: str) -> Table:
         shows="Each alert with how long its condition has held and what it is about; `All`: it is about no single one.",
         worry="the severity is `page`.",
         empty=_QUIET,
+        nothing=_CALM,
         queries=(Query(expr=f"sort({v.or_all(age, *_PLACES)})", legend=""),),
         columns=(
             Column(source="alertname", title="Alert", width=240, links=_LINKS["alertname"]),

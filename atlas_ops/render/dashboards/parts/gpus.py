@@ -162,7 +162,7 @@ def each(*matchers: str, parameters: Parameters) -> Table:
         ),
         columns=(
             *PLACE,
-            Column(source="name", title="Part"),
+            Column(source="name", title="Part", width=220),
             *columns(((title, unit, limit) for title, _, unit, limit in figures), after=1),
         ),
         width=24,

@@ -5,7 +5,7 @@ from __future__ import annotations
 from atlas_ops import promql
 from atlas_ops.catalog import signals as s
 from atlas_ops.catalog.parameters import Parameters
-from atlas_ops.render.dashboards.panels import Chart, Limit, Number, Query
+from atlas_ops.render.dashboards.panels import Chart, Limit, Number, Palette, Query
 
 WINDOW = "$__rate_interval"
 
@@ -66,8 +66,13 @@ def present(by: tuple[str, ...], *matchers: str) -> Chart:
         worry="the queue grows while the number running stands still.",
         faults=("QueueBacklog", "EngineStalled"),
         queries=tuple(
-            Query(expr=promql.sum_by(by, promql.select(signal, *matchers)), legend=f"{word} {legend(by)}")
-            for signal, word in ((s.REQUESTS_RUNNING, "running"), (s.REQUESTS_WAITING, "waiting"))
+            Query(
+                expr=promql.sum_by(by, promql.select(signal, *matchers)), legend=f"{word} {legend(by)}", colour=colour
+            )
+            for signal, word, colour in (
+                (s.REQUESTS_RUNNING, "running", Palette.QUIET),
+                (s.REQUESTS_WAITING, "waiting", Palette.WARNING),
+            )
         ),
         unit="short",
     )

@@ -6,14 +6,13 @@ from atlas_ops import promql
 from atlas_ops.catalog import conventions as c
 from atlas_ops.catalog import signals as s
 from atlas_ops.catalog.parameters import Timing
+from atlas_ops.render.dashboards.colours import SCRAPE_STATES
 from atlas_ops.render.dashboards.panels import Limit, Number, Palette, Query, States
 from atlas_ops.render.dashboards.parts import membership
 
 YES_NO = "bool_yes_no"
 """Grafana's unit that writes 1 as Yes and 0 as No."""
 YES = Limit(value=1, below=True)
-_COLOURS = {"ok": Palette.GOOD, "starting": Palette.QUIET, "empty": Palette.WARNING, "disabled": Palette.OFF}
-"""Of the states of a scrape; what is not here is bad."""
 
 
 def up(timing: Timing, *matchers: str) -> Number:
@@ -65,9 +64,7 @@ def scrape_states(timing: Timing, *matchers: str) -> States:
         worry="it is anything but `ok` or `starting`.",
         faults=("ModelServerDown", "ServerMetricsDisabled", "CrashLooping"),
         queries=(Query(expr=membership.of_chosen(current, timing, *matchers), legend=membership.NAME),),
-        states={
-            float(number): (state, _COLOURS.get(state, Palette.BAD)) for number, state in enumerate(c.SCRAPE_STATES)
-        },
+        states={float(number): (state, SCRAPE_STATES[state]) for number, state in enumerate(c.SCRAPE_STATES)},
         width=12,
         height=6,
     )
