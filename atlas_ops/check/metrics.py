@@ -23,7 +23,7 @@ _IN_PROSE = re.compile(r"(?<![\w:/.-])(?:[a-z]+:)?atlas_[\w:]*[^\W_](?![\w:*(/]|
 
 def check(tree: Tree) -> Iterator[Finding]:
     """Find metrics that nothing publishes."""
-    known = _known(tree.catalog)
+    known = askable(tree.catalog)
     for path in tree.files(*_FILES):
         for leaf in tree.leaves(path):
             for metric in metric_names.metrics(_expression(leaf)):
@@ -47,7 +47,8 @@ def _unknown(path: str, line: int, metric: str, known: frozenset[str]) -> Findin
     )
 
 
-def _known(catalog: Catalog) -> frozenset[str]:
+def askable(catalog: Catalog) -> frozenset[str]:
+    """Return the names of all series that rules and checks may ask for."""
     signals = {series for signal in catalog.signals for series in signal.series}
     recordings = {recording.name for fault in catalog.faults for recording in fault.recordings}
     recordings |= {recording.name for recording in autoscalers.recordings(Timing())}

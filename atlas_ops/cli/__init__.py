@@ -24,6 +24,7 @@ COMMANDS = (
     ("dashboards", "put the dashboards into a Grafana by its HTTP API"),
     ("check", "prove that rules, dashboards, runbooks and links belong together"),
     ("explain", "say what an alert watches, why, for which runtimes, and what to do"),
+    ("diagnose", "ask Prometheus why an alert fires, and rank the causes"),
     ("pager", "turn Alertmanager's webhooks into Slack pages with a filled-in runbook"),
     ("demo", "run the whole way from a fault to a page on this machine"),
     ("preview", "show the dashboards in a browser, without a Grafana"),
