@@ -107,3 +107,24 @@ def test_a_length_of_time_reads_as_it_is_written(seconds: int) -> None:
 @pytest.mark.parametrize("text", ["", "m", "15 m", "1m1h", "nan", "inf", "15min", "\uff11m", "-5m"])
 def test_what_is_no_length_of_time_is_none(text: str) -> None:
     assert durations.seconds(text) is None
+
+
+def test_who_may_use_the_console_is_checked_together() -> None:
+    found = mistakes(
+        """\
+pager:
+  webhook_token_file: https://pager
+  console:
+    token_file: "abc\\ndef"
+    user_header: Cookie
+    public: yes
+    trusted_proxies: [10.0.0.1/8, here]
+"""
+    )
+    assert [mistake.partition(":")[0] for mistake in found] == [
+        "pager.webhook_token_file", "pager.console.token_file", "pager.console.user_header", "pager.console.public",
+        "pager.console.trusted_proxies", "pager.console.trusted_proxies",
+    ]  # fmt: skip
+    assert "def" not in "".join(found)
+    assert mistakes("pager: {console: {trusted_proxies: [10.0.0.0/8]}}")[0].startswith("pager.console.trusted_proxies")
+    assert mistakes("pager: {console: {public: full, token_file: t}}")[0].startswith("pager.console.public")

@@ -22,17 +22,24 @@ _OF_HARDWARE = {"matchers": [f'{c.FAMILY}="{Family.HARDWARE.value}"'], "group_by
 
 def render(catalog: Catalog, settings: Settings) -> dict[str, str]:
     """Return Alertmanager's configuration (0.25 and later)."""
-    pager: yamltext.Value = [{"url": f"{settings.links.pager}/webhook", "send_resolved": True}]
     document: dict[str, yamltext.Value] = {
         "route": _route(settings),
         "inhibit_rules": [_inhibition(fault, inhibition) for fault in catalog.faults for inhibition in fault.inhibits],
         "receivers": [
-            {"name": _PAGER, "webhook_configs": pager},
+            {"name": _PAGER, "webhook_configs": [_webhook(settings)]},
             {"name": _NOBODY},
             *fallback.receivers(settings.alertmanager),
         ],
     }
     return {"alerts/alertmanager.yml": yamltext.dump(document)}
+
+
+def _webhook(settings: Settings) -> dict[str, yamltext.Value]:
+    webhook: dict[str, yamltext.Value] = {"url": f"{settings.links.pager}/webhook", "send_resolved": True}
+    if settings.pager.webhook_token_file:
+        authorization: yamltext.Value = {"credentials_file": settings.pager.webhook_token_file}
+        webhook["http_config"] = {"authorization": authorization}
+    return webhook
 
 
 def _route(settings: Settings) -> yamltext.Value:

@@ -38,6 +38,8 @@ def uid(board: str) -> str:
 
 def runbook(fault: Fault, settings: Settings) -> str:
     """Return the address of the runbook of a fault, at the section that says what to do."""
+    if settings.links.runbooks:
+        return f"{settings.links.runbooks}/{fault.name}.html#mitigation"
     return f"{settings.links.pager}/runbooks/{fault.name}#mitigation"
 
 

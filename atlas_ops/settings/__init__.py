@@ -107,6 +107,8 @@ class Links:
     """As Grafana reaches it: its data source is printed with it."""
     pager: str = f"http://{DEFAULT_PAGER}"
     """Public address of the pager: runbooks and incidents live there, and Alertmanager posts to its /webhook."""
+    runbooks: str = ""
+    """Where the site that `atlas-ops runbooks build` writes is; empty: runbooks are read on the pager's pages."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -223,6 +225,7 @@ def _links(section: Section) -> Links:
         alertmanager=read_base_url(section, "alertmanager", default.alertmanager),
         prometheus=read_base_url(section, "prometheus", default.prometheus),
         pager=read_base_url(section, "pager", default.pager),
+        runbooks=read_base_url(section, "runbooks", default.runbooks),
     )
     section.finish()
     return links

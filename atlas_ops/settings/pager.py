@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from atlas_ops.document import Section
+from atlas_ops.settings.console import Console, read_console
 from atlas_ops.settings.durations import read_duration
 from atlas_ops.settings.people import (
     Smtp,
@@ -25,16 +26,6 @@ from atlas_ops.settings.people import (
 _DAY = 86_400.0
 FALLBACK = "fallback"
 """Name of the target that is told while Slack is down."""
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Console:
-    """Who may use the pager's pages."""
-
-    token_file: str = ""
-    """File that holds the token to log in with; empty: no login."""
-    user_header: str = ""
-    """Header in which a reverse proxy names the user; empty: none is believed."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -61,6 +52,8 @@ class Pager:
     """Name of a schedule: path of its file."""
     escalation: tuple[Step, ...] = ()
     console: Console = field(default_factory=Console)
+    webhook_token_file: str = ""
+    """File that holds the token which Alertmanager has to show; the same path on its machine. Empty: it shows none."""
 
     def target(self, name: str) -> Target | None:
         """Return the target of a name; None when there is none."""
@@ -87,21 +80,13 @@ def read_pager(section: Section) -> Pager:
         targets=targets,
         schedules=schedules,
         escalation=read_escalation(section, tuple(dict.fromkeys((*(target.name for target in targets), *schedules)))),
-        console=_console(section.section("console")),
+        console=read_console(section.section("console")),
+        webhook_token_file=read_secret_file(section, "webhook_token_file"),
     )
     for part in (storm, heartbeat, section):
         part.finish()
     _mistakes(section, pager)
     return pager
-
-
-def _console(section: Section) -> Console:
-    console = Console(
-        token_file=read_secret_file(section, "token_file"),
-        user_header=section.string("user_header"),
-    )
-    section.finish()
-    return console
 
 
 def _mistakes(section: Section, pager: Pager) -> None:

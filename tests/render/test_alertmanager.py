@@ -67,6 +67,15 @@ def test_without_a_way_around_the_pager_its_fault_goes_to_it_and_copies_to_nobod
     assert "slack" not in configuration()
 
 
+def test_alertmanager_shows_the_pager_the_token_of_a_file_and_it_accepts_the_configuration(tmp_path: Path) -> None:
+    text = configuration("pager: {webhook_token_file: /run/secrets/webhook-token}")
+    (receiver,) = (one for one in yaml.safe_load(text)["receivers"] if one["name"] == PAGER)
+    shown = {"authorization": {"credentials_file": "/run/secrets/webhook-token"}}
+    assert receiver["webhook_configs"][0]["http_config"] == shown
+    assert PAGER in amtool(tmp_path, text, "config", "routes", "show")
+    assert "http_config" not in configuration()
+
+
 def test_tickets_wait_longer_than_pages_and_are_told_again_more_rarely() -> None:
     root = yaml.safe_load(configuration())["route"]
     (tickets,) = (route for route in root["routes"] if route.get("matchers") == ['severity="ticket"'])
