@@ -126,6 +126,8 @@ class Headline:
     silenced_until: float | None = None
     """Until when Alertmanager keeps quiet about it; a moment of the past: it does not any more."""
     silenced_by: str = ""
+    not_actionable_by: str = ""
+    """Who says that there was nothing to do about it; empty: nobody."""
     escalation: int = 0
     """How many steps of the escalation were taken."""
 
@@ -140,6 +142,8 @@ class Incident:
     truncated: int
     diagnosis: Diagnosis | None = None
     """What the checks of its runbook found; None until they ran."""
+    chart: str = ""
+    """Slack's id of the file that shows its chart; empty: none was uploaded."""
 
     @property
     def id(self) -> str:

@@ -43,6 +43,7 @@ class Incidents:
                     alerts=alerts,
                     truncated=int(row.truncated),
                     diagnosis=verdict.from_json(row.diagnosis),
+                    chart=str(row.chart),
                 ),
                 posting=posting_of(row),
                 events=tuple(event_of(found) for found in events),

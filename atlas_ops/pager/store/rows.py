@@ -51,6 +51,7 @@ def headline_of(row: Row[tuple[object, ...]]) -> Headline:
         acknowledged_at=_time(row.acknowledged_at),
         silenced_until=_time(row.silenced_until),
         silenced_by=str(row.silenced_by),
+        not_actionable_by=str(row.not_actionable_by),
         escalation=int(row.escalation),
     )
 

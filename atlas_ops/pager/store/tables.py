@@ -39,12 +39,16 @@ INCIDENTS = Table(
     Column("acknowledged_at", Float),
     Column("silenced_until", Float),
     Column("silenced_by", String, nullable=False, default=""),
+    Column("not_actionable_by", String, nullable=False, default=""),
     # How many steps of the escalation were taken, and when the last one was.
     Column("escalation", Integer, nullable=False, default=0),
     Column("escalated_at", Float),
     # What the runbook's checks found, as JSON (`diagnosis.verdict`); NULL until they ran.
     Column("diagnosis", JSON),
     Column("diagnosed_at", Float),
+    # Slack's id of the file with the chart; and when it was drawn, or found that there is nothing to draw.
+    Column("chart", String, nullable=False, default=""),
+    Column("charted_at", Float),
 )
 ALERTS = Table(
     "alerts",
