@@ -68,10 +68,11 @@ class Prometheus:
             url=self.url, session=self._session, retry=Retry(total=0), timeout=timeout_seconds
         )
 
-    def query(self, expr: str) -> tuple[Point, ...]:
-        """Return the result of an instant query; EnvironmentProblem when it cannot be had."""
+    def query(self, expr: str, *, at: float | None = None) -> tuple[Point, ...]:
+        """Return the result of an instant query, now or `at` a Unix time; EnvironmentProblem when it cannot be had."""
+        moment = {} if at is None else {"time": f"{at:.3f}"}
         try:
-            series = self._client.custom_query(expr)
+            series = self._client.custom_query(expr, params=moment)
         except (requests.RequestException, PrometheusApiClientException, ValueError) as error:
             raise self._problem(f"the query {expr!r} failed: {error}") from error
         return tuple(Point(labels=entry["metric"], value=float(entry["value"][1])) for entry in series)
