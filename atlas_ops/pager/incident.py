@@ -98,6 +98,8 @@ class Event:
     at: float
     kind: Kind
     text: str
+    mention: str = ""
+    """Slack's id of the person (U...) or user group (S...) that the line calls; empty: nobody."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -130,6 +132,8 @@ class Headline:
     """Who says that there was nothing to do about it; empty: nobody."""
     escalation: int = 0
     """How many steps of the escalation were taken."""
+    escalated_to: str = ""
+    """Name of the target that the last step told; empty: there was none."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

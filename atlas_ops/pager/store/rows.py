@@ -28,7 +28,13 @@ def alert_of(row: Row[tuple[object, ...]]) -> Alert:
 
 def event_of(row: Row[tuple[object, ...]]) -> Event:
     """Return an event of a timeline."""
-    return Event(number=int(row.number), at=float(row.at), kind=Kind(row.kind), text=str(row.text))
+    return Event(
+        number=int(row.number),
+        at=float(row.at),
+        kind=Kind(row.kind),
+        text=str(row.text),
+        mention=str(row.mention),
+    )
 
 
 def headline_of(row: Row[tuple[object, ...]]) -> Headline:
@@ -53,6 +59,7 @@ def headline_of(row: Row[tuple[object, ...]]) -> Headline:
         silenced_by=str(row.silenced_by),
         not_actionable_by=str(row.not_actionable_by),
         escalation=int(row.escalation),
+        escalated_to=str(row.escalated_to),
     )
 
 

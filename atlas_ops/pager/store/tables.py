@@ -40,9 +40,10 @@ INCIDENTS = Table(
     Column("silenced_until", Float),
     Column("silenced_by", String, nullable=False, default=""),
     Column("not_actionable_by", String, nullable=False, default=""),
-    # How many steps of the escalation were taken, and when the last one was.
+    # How many steps of the escalation were taken, when the last one was, and whom it told.
     Column("escalation", Integer, nullable=False, default=0),
     Column("escalated_at", Float),
+    Column("escalated_to", String, nullable=False, default=""),
     # What the runbook's checks found, as JSON (`diagnosis.verdict`); NULL until they ran.
     Column("diagnosis", JSON),
     Column("diagnosed_at", Float),
@@ -71,6 +72,8 @@ EVENTS = Table(
     Column("at", Float, nullable=False),
     Column("kind", String, nullable=False),
     Column("text", String, nullable=False),
+    # Slack's id of the person or user group that the line calls.
+    Column("mention", String, nullable=False, default=""),
 )
 HEARTBEATS = Table(
     "heartbeats", METADATA, Column("name", String, primary_key=True), Column("at", Float, nullable=False)
