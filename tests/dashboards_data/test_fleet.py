@@ -42,7 +42,7 @@ FLEET = replace(
 """vLLM servers, well, with all that they can have: peers, a canary, probes, speculation, adapters, an autoscaler, a past."""
 NOT_ALWAYS = {
     "atlas_gpu_retired_pages_total": "only GPUs before Ampere have it",
-    "by (runtime, signal) (atlas_signal_resolved == 0)": "only where a signal is missing",
+    "count by (runtime, signal) (atlas_signal_resolved": "only where a signal is missing",
 }
 """{part of a query: why it has no answer here}, of queries beside others in panels that are never empty."""
 WITHOUT_VALUES = {"cluster", "alertname"}

@@ -87,6 +87,34 @@ def test_each_fault_has_its_panel_on_the_dashboard_of_its_family() -> None:
         assert f"[{fault.name}]({links.runbook(fault, DEFAULT)}) ({fault.severity.value})" in panel["description"]
 
 
+@pytest.mark.parametrize(
+    ("fault", "asked"),
+    [
+        ("GpuThermalThrottling", ["cluster", "node", "gpu"]),
+        ("GpuXidApplication", ["cluster", "node", "gpu"]),
+        ("EngineStalled", ["model", "cluster", "namespace", "server"]),
+        ("ModelServerDown", ["cluster", "namespace", "server"]),
+        ("AvailabilitySloBurn", ["model", "cluster", "namespace"]),
+        ("PreemptionStorm", ["cluster", "namespace", "model"]),
+        ("WorkloadMixShift", ["model", "cluster"]),
+        ("InputDrift", ["model", "cluster", "feature"]),
+        ("ExporterDown", ["cluster", "instance"]),
+        ("PagerDeliveryFailing", ["cluster"]),
+    ],
+)
+def test_the_chart_of_a_fault_shows_what_is_chosen_above_it_as_far_as_it_is_told_by_that(
+    fault: str, asked: list[str]
+) -> None:
+    found = CATALOG.fault(fault)
+    assert found is not None
+    board = dashboard(links.BOARD_OF_FAMILY[found.family])
+    (panel,) = (panel for panel in panels(board) if panel["id"] == panel_id(of_fault(found)))
+    for target in panel["targets"]:
+        selectors = re.findall(r"[\w:]+{([^}]*)}", target["expr"])
+        assert selectors
+        assert all(set(re.findall(r"\$(\w+)", selector)) == set(asked) for selector in selectors)
+
+
 def test_every_chart_annotation_and_variable_reads_from_the_data_source_that_the_user_picks() -> None:
     for name in NAMES:
         found = dashboard(name)

@@ -15,6 +15,7 @@ from atlas_ops.render.dashboards.boards import (
     server,
     slo,
 )
+from atlas_ops.render.dashboards.narrowing import with_narrow_faults
 from atlas_ops.render.dashboards.panels import Board
 from atlas_ops.settings import Settings
 
@@ -34,4 +35,4 @@ _BUILDERS = (
 
 def build(catalog: Catalog, settings: Settings) -> tuple[Board, ...]:
     """Return every dashboard."""
-    return tuple(builder(catalog, settings) for builder in _BUILDERS)
+    return tuple(with_narrow_faults(builder(catalog, settings), catalog) for builder in _BUILDERS)
