@@ -1,4 +1,4 @@
-"""How the value of a check is written for people. Pure; called by `diagnosis.judge`."""
+"""How the value of a check is written for people. Pure; called by `diagnosis.judge` and `charts.picture`."""
 
 from __future__ import annotations
 
@@ -34,6 +34,7 @@ UNITS: dict[str, Callable[[float], str]] = {
     "times": lambda value: f"{value:.2g} times" if abs(value) < 10 else f"{value:.0f} times",
     "celsius": lambda value: f"{value:.0f} °C",
     "watts": lambda value: f"{value:.0f} W",
+    "joules": lambda value: f"{_plain(value)} J",
     "hertz": lambda value: f"{value / 1e6:.0f} MHz",
     "tokens": lambda value: f"{_plain(round(value))} tokens",
 }
