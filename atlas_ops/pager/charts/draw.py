@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import io
 import threading
-from datetime import UTC, datetime
+from datetime import UTC
 from typing import Literal
 
 import matplotlib
@@ -20,6 +20,8 @@ from atlas_ops.pager.charts.picture import Picture
 
 Form = Literal["png", "svg"]
 _COLOURS = ("#0072B2", "#E69F00", "#009E73", "#CC79A7", "#56B4E9", "#D55E00")
+_DAY = 86_400.0
+"""What matplotlib counts time in: days since 1970."""
 _RED = "#D1242F"
 _DRAWING = threading.Lock()
 """matplotlib's caches of fonts and texts are not made for threads."""
@@ -44,26 +46,25 @@ def draw(picture: Picture, form: Form, *, dark: bool = False) -> bytes:
 
 def _lines(axes: Axes, picture: Picture, ink: str) -> None:
     for line, colour in zip(picture.lines, _COLOURS, strict=False):
-        moments = [datetime.fromtimestamp(at, UTC) for at in line.at]
+        moments = [at / _DAY for at in line.at]
         axes.plot(moments, line.values, color=colour, linewidth=1.6, label=_short(line.name))
     if picture.limit is not None:
         told = f"limit {picture.written(picture.limit)}"
         axes.axhline(picture.limit, color=_RED, linewidth=1.2, linestyle="--", label=told)
     for at, words in ((picture.began, "began"), (picture.over, "over")):
         if at is not None:
-            moment = datetime.fromtimestamp(at, UTC)
-            axes.axvline(moment, color=ink, linewidth=0.8, linestyle=":")  # type: ignore[arg-type]
+            axes.axvline(at / _DAY, color=ink, linewidth=0.8, linestyle=":")
             axes.annotate(
-                words, (moment, 1.0), xycoords=("data", "axes fraction"), xytext=(3, -9),  # type: ignore[arg-type]
+                words, (at / _DAY, 1.0), xycoords=("data", "axes fraction"), xytext=(3, -9),
                 textcoords="offset points", color=ink, fontsize=7,
             )  # fmt: skip
 
 
 def _frame(axes: Axes, picture: Picture, ink: str) -> None:
     axes.set_title(picture.title, color=ink, fontsize=9, loc="left")
-    axes.set_xlim(datetime.fromtimestamp(picture.start, UTC), datetime.fromtimestamp(picture.end, UTC))  # type: ignore[arg-type]
+    axes.set_xlim(picture.start / _DAY, picture.end / _DAY)
     axes.xaxis.set_major_locator(AutoDateLocator(maxticks=7))  # type: ignore[no-untyped-call]
-    day = picture.end - picture.start > 86_400
+    day = picture.end - picture.start > _DAY
     axes.xaxis.set_major_formatter(DateFormatter("%d %b %H:%M" if day else "%H:%M", tz=UTC))  # type: ignore[no-untyped-call]
     axes.yaxis.set_major_formatter(FuncFormatter(lambda value, _: picture.written(value)))
     if axes.get_ylim()[0] > 0 or picture.unit == "percentunit":
