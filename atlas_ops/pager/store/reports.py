@@ -1,0 +1,85 @@
+"""Which faults page how often, and what came of it: what tells a useful rule from a noisy one. Asked by the console."""
+
+from __future__ import annotations
+
+import statistics
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from sqlalchemy import func, select
+
+from atlas_ops.pager.deeds.deed import Act
+from atlas_ops.pager.incident import rank
+from atlas_ops.pager.store.database import Database
+from atlas_ops.pager.store.tables import DEEDS, INCIDENTS
+
+BY_ITSELF_SECONDS = 300.0
+"""Over within five minutes and untouched: nobody was needed."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Noise:
+    """What came of the incidents of one fault and severity that began within a time."""
+
+    fault: str
+    severity: str
+    count: int
+    acknowledged: int
+    seconds_to_acknowledge: float | None
+    """Median; None when none was acknowledged."""
+    not_actionable: int
+    """How many of them somebody called so."""
+    by_itself: int
+    """How many were over within `BY_ITSELF_SECONDS` without anybody's acknowledgement."""
+
+    @property
+    def acknowledged_share(self) -> float:
+        """From 0 to 1."""
+        return self.acknowledged / self.count
+
+
+@dataclass(frozen=True, slots=True)
+class _Course:
+    incident: str
+    received_at: float
+    since: float
+    until: float | None
+    acknowledged_at: float | None
+
+
+class Reports:
+    """Counts what was."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    def noise(self, since: float) -> tuple[Noise, ...]:
+        """Return the faults of the incidents that came since then (Unix seconds), the gravest and most frequent first."""
+        columns = (INCIDENTS.c.id, INCIDENTS.c.received_at, INCIDENTS.c.since, INCIDENTS.c.until)
+        wanted = select(INCIDENTS.c.fault, INCIDENTS.c.severity, *columns, INCIDENTS.c.acknowledged_at)
+        called = select(DEEDS.c.incident, func.count()).where(DEEDS.c.kind == Act.NOT_ACTIONABLE.value)
+        courses: dict[tuple[str, str], list[_Course]] = {}
+        with self._database.reading() as connection:
+            for row in connection.execute(wanted.where(INCIDENTS.c.received_at >= since)):
+                courses.setdefault((row.fault, row.severity), []).append(_Course(*row[2:]))
+            late = called.where(DEEDS.c.at >= since).group_by(DEEDS.c.incident)
+            not_actionable = Counter({incident: int(count) for incident, count in connection.execute(late).tuples()})
+        found = [_noise(*name, parts, not_actionable) for name, parts in courses.items()]
+        return tuple(sorted(found, key=lambda one: (rank(one.severity), -one.count, one.fault)))
+
+
+def _noise(fault: str, severity: str, courses: Sequence[_Course], not_actionable: Counter[str]) -> Noise:
+    waits = [max(0.0, one.acknowledged_at - one.received_at) for one in courses if one.acknowledged_at is not None]
+    return Noise(
+        fault=fault,
+        severity=severity,
+        count=len(courses),
+        acknowledged=len(waits),
+        seconds_to_acknowledge=statistics.median(waits) if waits else None,
+        not_actionable=sum(not_actionable[one.incident] > 0 for one in courses),
+        by_itself=sum(
+            one.acknowledged_at is None and one.until is not None and one.until - one.since < BY_ITSELF_SECONDS
+            for one in courses
+        ),
+    )
