@@ -18,6 +18,8 @@ import yaml
 from atlas_ops.errors import ConfigError
 
 _LOADER = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+_TEXTS = frozenset(f"tag:yaml.org,2002:{kind}" for kind in ("str", "int", "float", "timestamp"))
+"""What counts as text although YAML reads more into it: a version 0.9, a time 10:00, a date."""
 
 
 class Document:
@@ -122,7 +124,7 @@ class Section:
         node = self._scalar(key, "text", required=required)
         if node is None:
             return default
-        if node.tag not in ("tag:yaml.org,2002:str", "tag:yaml.org,2002:int", "tag:yaml.org,2002:float"):
+        if node.tag not in _TEXTS:
             self.mistake(key, f"expected text, found {_found(node)}")
         elif choices and node.value not in choices:
             near = difflib.get_close_matches(node.value, choices, n=1)

@@ -1,0 +1,1 @@
+"""Who is told of a page that nobody takes, and of a heartbeat that does not come."""

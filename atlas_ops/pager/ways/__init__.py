@@ -1,0 +1,1 @@
+"""Ways to people other than the channel of pages: e-mail, webhooks, and Slack channels of their own."""
