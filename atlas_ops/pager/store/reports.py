@@ -3,16 +3,14 @@
 from __future__ import annotations
 
 import statistics
-from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from sqlalchemy import func, select
+from sqlalchemy import select
 
-from atlas_ops.pager.deeds.deed import Act
 from atlas_ops.pager.incident import rank
 from atlas_ops.pager.store.database import Database
-from atlas_ops.pager.store.tables import DEEDS, INCIDENTS
+from atlas_ops.pager.store.tables import INCIDENTS
 
 BY_ITSELF_SECONDS = 300.0
 """Over within five minutes and untouched: nobody was needed."""
@@ -41,11 +39,11 @@ class Noise:
 
 @dataclass(frozen=True, slots=True)
 class _Course:
-    incident: str
     received_at: float
     since: float
     until: float | None
     acknowledged_at: float | None
+    not_actionable_by: str
 
 
 class Reports:
@@ -56,20 +54,18 @@ class Reports:
 
     def noise(self, since: float) -> tuple[Noise, ...]:
         """Return the faults of the incidents that came since then (Unix seconds), the gravest and most frequent first."""
-        columns = (INCIDENTS.c.id, INCIDENTS.c.received_at, INCIDENTS.c.since, INCIDENTS.c.until)
-        wanted = select(INCIDENTS.c.fault, INCIDENTS.c.severity, *columns, INCIDENTS.c.acknowledged_at)
-        called = select(DEEDS.c.incident, func.count()).where(DEEDS.c.kind == Act.NOT_ACTIONABLE.value)
+        columns = (INCIDENTS.c.received_at, INCIDENTS.c.since, INCIDENTS.c.until)
+        deeds = (INCIDENTS.c.acknowledged_at, INCIDENTS.c.not_actionable_by)
+        wanted = select(INCIDENTS.c.fault, INCIDENTS.c.severity, *columns, *deeds)
         courses: dict[tuple[str, str], list[_Course]] = {}
         with self._database.reading() as connection:
             for row in connection.execute(wanted.where(INCIDENTS.c.received_at >= since)):
                 courses.setdefault((row.fault, row.severity), []).append(_Course(*row[2:]))
-            late = called.where(DEEDS.c.at >= since).group_by(DEEDS.c.incident)
-            not_actionable = Counter({incident: int(count) for incident, count in connection.execute(late).tuples()})
-        found = [_noise(*name, parts, not_actionable) for name, parts in courses.items()]
+        found = [_noise(*name, parts) for name, parts in courses.items()]
         return tuple(sorted(found, key=lambda one: (rank(one.severity), -one.count, one.fault)))
 
 
-def _noise(fault: str, severity: str, courses: Sequence[_Course], not_actionable: Counter[str]) -> Noise:
+def _noise(fault: str, severity: str, courses: Sequence[_Course]) -> Noise:
     waits = [max(0.0, one.acknowledged_at - one.received_at) for one in courses if one.acknowledged_at is not None]
     return Noise(
         fault=fault,
@@ -77,7 +73,7 @@ def _noise(fault: str, severity: str, courses: Sequence[_Course], not_actionable
         count=len(courses),
         acknowledged=len(waits),
         seconds_to_acknowledge=statistics.median(waits) if waits else None,
-        not_actionable=sum(not_actionable[one.incident] > 0 for one in courses),
+        not_actionable=sum(bool(one.not_actionable_by) for one in courses),
         by_itself=sum(
             one.acknowledged_at is None and one.until is not None and one.until - one.since < BY_ITSELF_SECONDS
             for one in courses

@@ -92,7 +92,7 @@ class Search:
 
 def _matching(wanted: Wanted, *, resolved: bool) -> list[ColumnElement[bool]]:
     until = INCIDENTS.c.until
-    conditions = [until.is_not(None) if resolved else until.is_(None)]
+    conditions: list[ColumnElement[bool]] = [until.is_not(None) if resolved else until.is_(None)]
     exact = {INCIDENTS.c.severity: wanted.severity, INCIDENTS.c.fault: wanted.fault, INCIDENTS.c.model: wanted.model}
     conditions += [column == value for column, value in exact.items() if value]
     if wanted.text:
