@@ -7,6 +7,7 @@ from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, disa
 from atlas_ops import __version__
 from atlas_ops.catalog import signals
 from atlas_ops.catalog.model import Signal
+from atlas_ops.pager.deeds.deed import Act
 
 RESULTS = ("accepted", "unchanged", "heartbeat", "refused", "too_large", "failed")
 """How a webhook was answered: 200 for the first three, then 400, 413 and 503."""
@@ -25,6 +26,9 @@ class Metrics:
         self._delivered = self._counter(signals.PAGER_DELIVERED, KINDS)
         self._retried = self._counter(signals.PAGER_RETRIED, REASONS)
         self._queue = self._gauge(signals.PAGER_QUEUE)
+        self._deeds = self._counter(signals.PAGER_DEEDS, tuple(act.value for act in Act))
+        self._alertmanager = self._gauge(signals.PAGER_ALERTMANAGER_UP)
+        self._socket: Gauge | None = None
         self._heartbeat: Gauge | None = None
         latency = signals.PAGER_DELIVERY_LATENCY
         self._latency = Histogram(latency.name, latency.help, buckets=_SECONDS, registry=self._registry)
@@ -47,6 +51,20 @@ class Metrics:
     def queue(self, length: int) -> None:
         """Tell how many incidents have something to be delivered."""
         self._queue.set(length)
+
+    def deed(self, act: Act) -> None:
+        """Count what a person did."""
+        self._deeds.labels(act.value).inc()
+
+    def alertmanager(self, *, up: bool) -> None:
+        """Tell whether Alertmanager answers the pager's questions."""
+        self._alertmanager.set(up)
+
+    def socket(self, *, up: bool) -> None:
+        """Tell whether Slack's buttons reach the pager over Socket Mode; never called without it."""
+        if self._socket is None:
+            self._socket = self._gauge(signals.PAGER_SOCKET_UP)
+        self._socket.set(up)
 
     def heartbeat(self, at: float | None) -> None:
         """Tell when the last heartbeat came, Unix seconds; None: none ever did."""

@@ -43,6 +43,8 @@ _EMAIL = re.compile(r"\b[A-Za-z0-9._%+-]{1,64}@(?:[A-Za-z0-9-]{1,63}\.){1,8}[A-Z
 _SECRET_NAME = re.compile(r"(?i)(?:^|[_-])(?:password|passwd|secret|api[_-]?key|private[_-]?key|credentials?)$")
 # Control characters break lines and terminals; the bidirectional ones make a name read as another.
 _CONTROL = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u200e\u200f\u202a-\u202e\u2066-\u2069\ud800-\udfff]")
+_NAME = 80
+"""Characters of a person's name that are kept; Slack allows as many."""
 _ONE_LINE = str.maketrans("\n\t", "  ")
 
 
@@ -67,3 +69,10 @@ def scrub_labels(labels: Mapping[str, str]) -> dict[str, str]:
         scrub(name): REDACTED if _SECRET_NAME.search(name) else scrub(value).translate(_ONE_LINE)
         for name, value in labels.items()
     }
+
+
+def scrub_name(name: str) -> str:
+    """Return the name of a person on one short line; of an e-mail address what stands before its @."""
+    whole = _EMAIL.fullmatch(name.strip())
+    known = whole[0].partition("@")[0] if whole else name
+    return " ".join(scrub(known).split())[:_NAME] or "somebody"

@@ -1,0 +1,162 @@
+"""Keeps what the pager says of silences true to Alertmanager: silences may be made, changed and ended there, too.
+
+One thread, started by `atlas_ops.cli.pager`, which asks every minute and when it is woken. Which silence holds for which
+alert is Alertmanager's own word, by the alerts' fingerprints; nothing is matched here.
+
+Alertmanager says nothing of a silenced alert, not even that it is over. So here its end is noticed: by its absence.
+"""
+
+from __future__ import annotations
+
+import logging
+import threading
+import time
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import replace
+
+from atlas_ops.alertmanager import Alert, Alertmanager, Silence
+from atlas_ops.errors import AtlasError
+from atlas_ops.pager import times
+from atlas_ops.pager.deeds.deed import Hold
+from atlas_ops.pager.incident import Notification
+from atlas_ops.pager.metrics import Metrics
+from atlas_ops.pager.scrub import scrub_name
+from atlas_ops.pager.store.deeds import Watched
+from atlas_ops.pager.store.store import Store
+
+_LOG = logging.getLogger(__name__)
+EVERY_SECONDS = 60.0
+GONE_SECONDS = 300.0
+"""An alert that Alertmanager has not known for so long is over. It forgets them when it is started again; Prometheus tells
+it of them again within two minutes."""
+_SAME_SECONDS = 1.0
+"""Alertmanager keeps times to the millisecond."""
+
+
+class Reconciler:
+    """`problem` says why Alertmanager cannot be asked; empty when it can."""
+
+    def __init__(
+        self,
+        store: Store,
+        alertmanager: Alertmanager,
+        metrics: Metrics,
+        *,
+        changed: Callable[[], None],
+        every_seconds: float = EVERY_SECONDS,
+        gone_seconds: float = GONE_SECONDS,
+    ) -> None:
+        self._store = store
+        self._alertmanager = alertmanager
+        self._metrics = metrics
+        self._changed = changed
+        self._every = every_seconds
+        self._gone = gone_seconds
+        self._missing: dict[tuple[str, str], float] = {}
+        """Since when (monotonic) an alert of an incident has not been known to Alertmanager."""
+        self._wake = threading.Event()
+        self._stopping = threading.Event()
+        self._thread = threading.Thread(target=self._run, name="reconcile", daemon=True)
+        self.problem = ""
+
+    def start(self) -> None:
+        """Begin to ask."""
+        self._thread.start()
+
+    def wake(self) -> None:
+        """Ask now."""
+        self._wake.set()
+
+    def stop(self, seconds: float) -> None:
+        """Stop after the question that is under way; leave it behind when it takes longer than `seconds`."""
+        self._stopping.set()
+        self._wake.set()
+        self._thread.join(seconds)
+
+    def _run(self) -> None:
+        while not self._stopping.is_set():
+            self._wake.clear()
+            self.round()
+            self._wake.wait(self._every)
+
+    def round(self) -> None:
+        """Ask Alertmanager once, and bring every open incident in line with it; never raises."""
+        try:
+            if self._reconcile(time.time()):
+                self._changed()
+            self._tell("")
+        except AtlasError as error:
+            self._tell(error.message)
+        except Exception:  # noqa: BLE001 - an odd answer must not end the thread
+            _LOG.exception("the silences could not be compared")
+            self._tell("its answer is not understood")
+
+    def _tell(self, problem: str) -> None:
+        if problem and problem != self.problem:
+            _LOG.warning("silences are not known: %s", problem)
+        self.problem = problem
+        self._metrics.alertmanager(up=not problem)
+
+    def _reconcile(self, now: float) -> bool:
+        # The incidents first: an alert that comes in between must not look as if Alertmanager had forgotten it.
+        incidents = self._store.deeds.watched()
+        silences = {silence.id: silence for silence in self._alertmanager.silences()}
+        alerts = {alert.fingerprint: alert for alert in self._alertmanager.alerts()}
+        known = {(one.incident, fingerprint) for one in incidents for fingerprint in one.firing}
+        self._missing = {key: since for key, since in self._missing.items() if key in known}
+        changed = [self._compare(one, alerts, silences, now) for one in incidents]
+        return any(changed)
+
+    def _compare(self, one: Watched, alerts: Mapping[str, Alert], silences: Mapping[str, Silence], now: float) -> bool:
+        """Bring one incident in line; return whether that changed it."""
+        present = [alerts[fingerprint] for fingerprint in one.firing if fingerprint in alerts]
+        hold = _held(present, silences)
+        if hold is None and one.hold is None:
+            return False
+        changed = self._end(one, one.firing - alerts.keys(), now)
+        if hold is not None and not _same(hold, one.hold):
+            told = f"{hold.who} silenced it in Alertmanager until {times.moment(hold.until)}"
+        elif hold is None and any(alert.active for alert in present):
+            told = "The silence has ended"
+        else:  # it is as it was; or nothing fires that would tell
+            return changed
+        return self._store.deeds.hold(one, hold, told, now) or changed
+
+    def _end(self, one: Watched, missing: Iterable[str], now: float) -> bool:
+        """Note as over what Alertmanager has not known for long."""
+        moment = time.monotonic()
+        for fingerprint in one.firing:
+            if fingerprint not in missing:
+                self._missing.pop((one.incident, fingerprint), None)
+        since = {name: self._missing.setdefault((one.incident, name), moment) for name in missing}
+        over = {name for name, first in since.items() if moment - first >= self._gone}
+        work = self._store.incidents.work(one.incident) if over else None
+        if work is None:
+            return False
+        ended = tuple(
+            replace(alert, firing=False, ends_at=now) for alert in work.incident.firing if alert.fingerprint in over
+        )
+        truncated = work.incident.truncated
+        return self._store.inbox.accept(
+            Notification(key=one.key, alerts=ended, truncated=truncated, heartbeat=False), now
+        )
+
+
+def _held(present: Iterable[Alert], silences: Mapping[str, Silence]) -> Hold | None:
+    """Return the silence that ends first of those that keep the alerts quiet; None unless all of them are kept quiet."""
+    holds: list[Silence] = []
+    for alert in present:
+        longest = max((silences[name] for name in alert.silenced_by if name in silences), key=_until, default=None)
+        if longest is None:
+            return None
+        holds.append(longest)
+    first = min(holds, key=_until, default=None)
+    return Hold(until=first.until, who=scrub_name(first.created_by)) if first else None
+
+
+def _until(silence: Silence) -> float:
+    return silence.until
+
+
+def _same(one: Hold, other: Hold | None) -> bool:
+    return other is not None and one.who == other.who and abs(one.until - other.until) < _SAME_SECONDS
