@@ -181,11 +181,15 @@ PAGER_RETRIED = _counter("pager_retried_total", "Deliveries that have to be trie
 PAGER_QUEUE = _gauge("pager_queue", "Incidents with something still to be delivered.")
 PAGER_DELIVERY_LATENCY = _histogram("pager_delivery_seconds", "Time from the webhook to Slack's acceptance.",
                                     unit="seconds")  # fmt: skip
-PAGER_DEEDS = _counter("pager_deeds_total", "What people did about incidents, by Slack's buttons or on the console.", "act")
+PAGER_DEEDS = _counter(
+    "pager_deeds_total", "What people did about incidents, by Slack's buttons or on the console.", "act"
+)
 PAGER_LAST_HEARTBEAT = _gauge("pager_last_heartbeat_timestamp_seconds", "Last heartbeat that came through.",
                               unit="seconds")  # fmt: skip
 PAGER_ALERTMANAGER_UP = _gauge("pager_alertmanager_up", "1 when Alertmanager last told the pager of its silences.")
-PAGER_SOCKET_UP = _gauge("pager_socket_up", "1 while Slack's buttons reach the pager over Socket Mode; absent without it.")
+PAGER_SOCKET_UP = _gauge(
+    "pager_socket_up", "1 while Slack's buttons reach the pager over Socket Mode; absent without it."
+)
 EXPORTER_COLLECTOR_SUCCESS = _gauge("exporter_collector_success", "1 when the collector's last run worked.",
                                     "collector")  # fmt: skip
 EXPORTER_COLLECTOR_DURATION = _gauge("exporter_collector_duration_seconds", "Time of the collector's last run.",

@@ -7,6 +7,7 @@ the same deed finds the silence again instead of making a second one.
 from __future__ import annotations
 
 import logging
+import threading
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 
@@ -51,6 +52,7 @@ class Performer:
         self._metrics = metrics
         self._changed = changed
         self._escalate = escalate
+        self._silencing = threading.Lock()
         self._acts = {
             Act.ACKNOWLEDGE: self._acknowledge,
             Act.SILENCE: self._silence,
@@ -111,7 +113,8 @@ class Performer:
     def _silence(self, deed: Deed, incident: Incident) -> Result:
         if is_silenced(incident.headline, deed.at):
             return Result(done=False, text=_silenced(incident.headline))
-        until = self._made(deed) or self._make(deed, incident)
+        with self._silencing:  # a deed that arrives twice at once must not make two silences
+            until = self._made(deed) or self._make(deed, incident)
         told = f"{deed.who} silenced it until {times.moment(until)} ({times.length(until - deed.at)})"
         return self._record(deed, told, Hold(until=until, who=deed.who))
 

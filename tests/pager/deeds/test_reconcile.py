@@ -1,0 +1,138 @@
+"""What others do in Alertmanager shows on the incident; a real Alertmanager."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from pathlib import Path
+
+import pytest
+
+from atlas_ops.pager.deeds.deed import Act
+from atlas_ops.pager.deeds.reconcile import Reconciler
+from atlas_ops.pager.incident import Kind
+from atlas_ops.pager.store.store import Store
+from atlas_ops.stage.processes import free_port
+from tests.pager.alertmanager import alertmanager, ask, fire, running
+from tests.pager.deeds.scene import LABELS, Scene, hearing, scene
+from tests.pager.rig import eventually
+
+
+@pytest.fixture(scope="module")
+def stage(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Scene]:
+    folder = tmp_path_factory.mktemp("reconcile")
+    store = Store(folder / "pager.db")
+    with hearing(store) as webhook, running(folder, webhook) as url, scene(folder, url, store) as scene_:
+        yield scene_
+    store.close()
+
+
+@pytest.fixture
+def incident(stage: Scene, request: pytest.FixtureRequest) -> str:
+    return stage.fire(model=request.node.name[:60])
+
+
+def silence_by_hand(stage: Scene, seconds: float = 600.0, **matchers: str) -> str:
+    now = time.time()
+    document = {
+        "matchers": [{"name": n, "value": v, "isRegex": True, "isEqual": True} for n, v in matchers.items()],
+        "startsAt": datetime.fromtimestamp(now, UTC).isoformat(),
+        "endsAt": datetime.fromtimestamp(now + seconds, UTC).isoformat(),
+        "createdBy": "amtool@example.com",
+        "comment": "maintenance",
+    }
+    made = ask("POST", f"{stage.url}/api/v2/silences", document)
+    assert isinstance(made, dict)
+    return str(made["silenceID"])
+
+
+def test_a_silence_made_elsewhere_shows_and_its_end_too(stage: Scene, incident: str) -> None:
+    made = silence_by_hand(stage, model=stage.head(incident).model)
+    stage.reconciler.round()
+    head = stage.head(incident)
+    assert head.silenced_by == "amtool"
+    assert head.silenced_until == pytest.approx(time.time() + 600, abs=60)
+    [told] = stage.told(incident, Kind.SILENCED)
+    assert told.startswith("amtool silenced it in Alertmanager until ")
+    stage.reconciler.round()
+    assert len(stage.told(incident, Kind.SILENCED)) == 1
+    ask("DELETE", f"{stage.url}/api/v2/silence/{made}")
+    stage.reconciler.round()
+    assert stage.head(incident).silenced_until is None
+    assert stage.told(incident, Kind.UNSILENCED) == ["The silence has ended"]
+
+
+def test_a_silence_of_our_own_is_no_news_and_its_end_by_time_is(stage: Scene, incident: str) -> None:
+    stage.press(Act.SILENCE, incident, seconds=1.0)
+    stage.reconciler.round()
+    assert len(stage.told(incident, Kind.SILENCED)) == 1
+
+    def over() -> bool:
+        stage.reconciler.round()
+        return stage.head(incident).silenced_until is None
+
+    assert eventually(over)
+    assert stage.told(incident, Kind.UNSILENCED) == ["The silence has ended"]
+
+
+def test_an_incident_of_which_one_alert_is_heard_is_not_silenced(stage: Scene, incident: str) -> None:
+    model = stage.head(incident).model
+    stage.fire(model=model, pod="llama-1")
+    made = silence_by_hand(stage, model=model, pod="llama-0")
+    stage.reconciler.round()
+    assert stage.head(incident).silenced_until is None
+    ask("DELETE", f"{stage.url}/api/v2/silence/{made}")
+
+
+def test_a_silence_made_elsewhere_is_not_ended_by_the_button(stage: Scene, incident: str) -> None:
+    made = silence_by_hand(stage, model=stage.head(incident).model)
+    stage.reconciler.round()
+    result = stage.press(Act.UNSILENCE, incident)
+    assert not result.done
+    assert result.text.startswith("amtool silenced it in Alertmanager")
+    found = ask("GET", f"{stage.url}/api/v2/silence/{made}")
+    assert isinstance(found, dict)
+    assert found["status"]["state"] == "active"
+
+
+def test_the_end_of_a_silenced_alert_of_which_alertmanager_says_nothing_is_noticed(stage: Scene, incident: str) -> None:
+    stage.press(Act.SILENCE, incident, seconds=600.0)
+    fire(stage.url, {**LABELS, "model": stage.head(incident).model}, ends=time.time())
+
+    def over() -> bool:
+        stage.reconciler.round()
+        return stage.head(incident).until is not None
+
+    assert eventually(over)
+    assert stage.told(incident, Kind.RESOLVED)
+
+
+def test_an_alertmanager_that_has_forgotten_its_alerts_ends_nothing_for_a_while(stage: Scene, incident: str) -> None:
+    stage.press(Act.SILENCE, incident, seconds=600.0)
+    fire(stage.url, {**LABELS, "model": stage.head(incident).model}, ends=time.time())
+    patient = Reconciler(stage.store, stage.reconciler._alertmanager, stage.metrics, changed=lambda: None)
+    for _ in range(3):
+        patient.round()
+    assert stage.head(incident).until is None
+    assert stage.head(incident).silenced_until is not None
+
+
+def test_while_alertmanager_is_away_everything_stays_and_that_is_said(tmp_path: Path) -> None:
+    address = f"http://127.0.0.1:{free_port()}"
+    store = Store(tmp_path / "pager.db")
+    with hearing(store) as webhook, scene(tmp_path, address, store) as stage:
+        with alertmanager(tmp_path, address, webhook):
+            incident = stage.fire()
+            stage.press(Act.SILENCE, incident, seconds=600.0)
+        reconciler = Reconciler(store, stage.reconciler._alertmanager, stage.metrics, changed=lambda: None)
+        reconciler.start()
+        assert eventually(lambda: address in reconciler.problem)
+        assert b"atlas_pager_alertmanager_up 0.0" in stage.metrics.page()
+        assert stage.head(incident).silenced_until is not None
+        with alertmanager(tmp_path, address, webhook):
+            reconciler.wake()
+            assert eventually(lambda: not reconciler.problem)
+            assert b"atlas_pager_alertmanager_up 1.0" in stage.metrics.page()
+        reconciler.stop(10)
+    store.close()
