@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
+from collections.abc import Callable
 from dataclasses import dataclass
 
 from starlette.applications import Starlette
@@ -51,6 +52,8 @@ class Pager:
     console: Console
     metrics: Metrics
     delivery: Delivery | None
+    wake: Callable[[], None]
+    """Called when a webhook has changed something."""
 
     def app(self) -> Starlette:
         """Return the ASGI application."""
@@ -99,8 +102,8 @@ class Pager:
             return self._refuse(request, "failed", error.message, 503)
         if notification.heartbeat:
             self.metrics.heartbeat(now)
-        if changed and self.delivery is not None:
-            self.delivery.wake()
+        if changed:
+            self.wake()
         self.metrics.received("accepted" if changed else "unchanged" if notification.alerts else "heartbeat")
         return PlainTextResponse("ok\n")
 

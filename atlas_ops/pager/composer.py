@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from atlas_ops.errors import ConfigError
+from atlas_ops.pager.charts.charts import Charts
 from atlas_ops.pager.diagnosis import checks
 from atlas_ops.pager.diagnosis.checks import Check
 from atlas_ops.pager.incident import Incident
@@ -24,6 +25,8 @@ class Composer:
 
     runbooks: Path
     pager_url: str
+    charts: Charts | None = None
+    """Draws what an alert is judged by; None: nobody does."""
 
     def message(self, incident: Incident) -> Message:
         """Return the message of an incident in its present state."""

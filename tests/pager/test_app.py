@@ -35,7 +35,9 @@ def store(tmp_path: Path) -> Iterator[Store]:
 def pager(store: Store, tmp_path: Path) -> Iterator[httpx.Client]:
     composer = Composer(runbooks=runbooks(tmp_path / "runbooks"), pager_url="https://example.org/pager")
     console = Console(store, composer, None)
-    with serving(Pager(store=store, console=console, metrics=Metrics(), delivery=None).app()) as client:
+    with serving(
+        Pager(store=store, console=console, metrics=Metrics(), delivery=None, wake=lambda: None).app()
+    ) as client:
         yield client
 
 

@@ -1,0 +1,116 @@
+"""The parts of a pager, put together as its flags and settings say. Called by `cli.pager`."""
+
+from __future__ import annotations
+
+import argparse
+import contextlib
+import os
+import re
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+from atlas_ops import settings as addresses
+from atlas_ops import shipped
+from atlas_ops.catalog import build_catalog
+from atlas_ops.cli import place
+from atlas_ops.cli.listening import STOP_SECONDS
+from atlas_ops.errors import UsageError
+from atlas_ops.pager.app import Pager
+from atlas_ops.pager.charts.charts import Charts
+from atlas_ops.pager.composer import Composer
+from atlas_ops.pager.console.pages import Console
+from atlas_ops.pager.delivery.worker import Delivery
+from atlas_ops.pager.diagnosis.ask import prometheus
+from atlas_ops.pager.diagnosis.worker import Diagnostician
+from atlas_ops.pager.metrics import Metrics
+from atlas_ops.pager.slack.client import Slack
+from atlas_ops.pager.store.store import Store
+from atlas_ops.settings import Settings
+
+TOKEN = "SLACK_BOT_TOKEN"  # noqa: S105 - the name of the variable, not its value
+SLACK_API = "https://slack.com/api/"
+
+
+class Job(Protocol):
+    """Something that works beside the web server, in a thread of its own."""
+
+    def start(self) -> None:
+        """Begin."""
+
+    def wake(self) -> None:
+        """Say that there is something new."""
+
+    def stop(self, seconds: float) -> None:
+        """Stop within so many seconds."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Parts:
+    """What answers requests, and what works beside it."""
+
+    pager: Pager
+    jobs: Sequence[Job]
+
+    @contextlib.contextmanager
+    def working(self) -> Iterator[None]:
+        """Let the jobs work until this is left."""
+        for job in self.jobs:
+            job.start()
+        try:
+            yield
+        finally:
+            for job in reversed(self.jobs):
+                job.stop(STOP_SECONDS)
+
+
+def build(args: argparse.Namespace, settings: Settings, store: Store, slack: Slack | None, address: str) -> Parts:
+    """Return the parts of a pager that readers reach at `address`."""
+    runbooks = place.existing(args.runbooks) if args.runbooks else shipped.folder("runbooks")
+    charts = Charts(catalog=build_catalog(settings.parameters), prometheus_url=settings.links.prometheus)
+    composer = Composer(runbooks=runbooks, pager_url=address, charts=charts)
+    metrics = Metrics()
+    metrics.heartbeat(store.inbox.heartbeat())
+    delivery = Delivery(store, slack, composer, metrics) if slack else None
+    jobs: list[Job] = [delivery] if delivery else []
+    if settings.pager.diagnosis:
+        told = delivery.wake if delivery else _nobody
+        jobs.append(Diagnostician(store, composer, prometheus(settings.links.prometheus), told=told))
+
+    def wake() -> None:
+        for job in jobs:
+            job.wake()
+
+    pager = Pager(
+        store=store, console=Console(store, composer, delivery), metrics=metrics, delivery=delivery, wake=wake
+    )
+    return Parts(pager=pager, jobs=tuple(jobs))
+
+
+def slack_of(args: argparse.Namespace, settings: Settings) -> Slack | None:
+    """Return the way to Slack; None without a token. UsageError when flags and environment do not fit together."""
+    token = os.environ.get(TOKEN, "").strip()
+    if problem := addresses.url_problem(args.slack_api_url):
+        raise UsageError(f"--slack-api-url: {problem}", next_step=f"leave it out for {SLACK_API}")
+    if not token:
+        return None
+    if not re.fullmatch(r"[!-~]+", token):
+        raise UsageError(f"{TOKEN} holds characters that no token has", next_step="copy the bot token (xoxb-...) again")
+    channel = str(args.channel).strip().lstrip("#") or settings.pager.channel
+    if not channel:
+        raise UsageError(f"{TOKEN} is set, but no channel is named", next_step="add --channel NAME, or unset the token")
+    return Slack(token=token, url=args.slack_api_url, channel=channel)
+
+
+def external(args: argparse.Namespace, settings: Settings) -> str:
+    """Return the public address, empty when none is set."""
+    configured = settings.links.pager if args.config else ""
+    found = str(args.external_url or configured).rstrip("/")
+    problem = addresses.url_problem(found) if found else ""
+    if problem:
+        raise UsageError(f"--external-url: {problem}", next_step="give the address that readers of a message can open")
+    return found
+
+
+def _nobody() -> None:
+    """Without Slack nobody waits for a diagnosis."""
