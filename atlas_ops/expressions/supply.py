@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import promql_parser as parser
 
@@ -43,9 +43,14 @@ class Supply:
     """What the servers of one dialect tell."""
 
     dialect: Dialect
+    off: Mapping[Signal, str] = field(default_factory=dict)
+    """{signal: why nobody tells it, whatever the runtime}."""
 
     def lacking(self, signal: Signal, series: str, matchers: Sequence[parser.Matcher]) -> Iterator[str]:
         """Say why a selector of `series`, one of the names of `signal`, finds nothing; nothing when it may find something."""
+        if signal in self.off:
+            yield self.off[signal]
+            return
         labels = {*signal.labels, *ATTACHED, *({"le"} if series.endswith("_bucket") else ())}
         for matcher in matchers:
             if matcher.name not in labels and not accepts([matcher], matcher.name, ("",)):

@@ -134,9 +134,11 @@ def test_a_variable_of_several_metrics_may_ask_for_a_label_that_one_of_them_has(
     assert found == ["variable 'model': atlas_gpu_up has no label model", "variable 'model': up has no label model"]
 
 
-@pytest.mark.parametrize("runtime", ["", "vllm", "triton", "llamacpp", "grpc"])
+@pytest.mark.parametrize("runtime", ["", "vllm", "triton", "llamacpp", "grpc", "no GPUs"])
 def test_no_dashboard_that_is_generated_has_a_finding(tmp_path: Path, runtime: str) -> None:
-    config = f"servers: [{{url: 'http://h:1', runtime: {runtime}}}]" if runtime else "{}"
+    config = {"": "{}", "no GPUs": "exporter: {gpus: false}"}.get(
+        runtime, f"servers: [{{url: 'http://h:1', runtime: {runtime}}}]"
+    )
     found = settings.parse(config)
     catalog = build_catalog(found.parameters)
     printed = {

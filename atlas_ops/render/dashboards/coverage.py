@@ -1,17 +1,19 @@
-"""Leaves out of a dashboard what none of the configured servers tells, and says so at its end.
+"""Leaves out of a dashboard what the settings say that nobody tells, and says so at its end.
 
 Which runtimes there are is known where every server names its own: then what asks for a signal that they do not tell would be
-empty for ever. It is judged as alerts are that cannot fire (`expressions`). Called by the package.
+empty for ever, and so would what asks for probes if no server has one. It is judged as alerts are that cannot fire
+(`expressions`). Called by the package.
 """
 
 from __future__ import annotations
 
 import dataclasses
 import re
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from string import ascii_uppercase
 
-from atlas_ops.catalog.model import Catalog
+from atlas_ops.catalog import conventions as c
+from atlas_ops.catalog.model import Catalog, Signal
 from atlas_ops.expressions import parsed, placeholders
 from atlas_ops.expressions.judge import judge
 from atlas_ops.render.dashboards import panels as p
@@ -19,6 +21,7 @@ from atlas_ops.render.dashboards.grid import full_lines
 from atlas_ops.settings import Settings
 
 KEY = "left-out"
+_OF_GPUS, _OF_PROBES = f"{c.PREFIX}gpu_", f"{c.PREFIX}probe"
 _LABEL = re.compile(r"\{\{.*?\}\}")
 Reasons = tuple[str, ...]
 Why = Callable[[p.Query], Reasons]
@@ -28,19 +31,45 @@ Lacking = list[tuple[str, Reasons]]
 
 
 def covered(boards: Sequence[p.Board], catalog: Catalog, settings: Settings) -> tuple[p.Board, ...]:
-    """Return the dashboards without what the servers of the settings cannot show; as they are where any runtime may be there."""
-    runtimes = {server.runtime for server in settings.servers} | {native.runtime for native in settings.native}
-    if not runtimes or "" in runtimes or settings.discovery.files or settings.discovery.kubernetes:
+    """Return the dashboards without what cannot be shown with these settings."""
+    runtimes = _runtimes(settings)
+    off = _off(catalog, settings, known=bool(runtimes))
+    if not runtimes and not off:
         return tuple(boards)
     judged = judge(catalog, dialects=settings.exporter.dialects)
-    supplies = [supply for supply in judged.supplies if supply.dialect.runtime in runtimes]
+    supplies = [
+        dataclasses.replace(supply, off=off)
+        for supply in judged.supplies
+        if not runtimes or supply.dialect.runtime in runtimes
+    ]
 
     def why(query: p.Query) -> Reasons:
         expr = parsed(placeholders.filled(query.expr))
-        return () if expr is None else judged.firing.silent(expr, supplies)
+        reasons = () if expr is None else judged.firing.silent(expr, supplies)
+        # What is switched off is reason enough.
+        return tuple(reason for reason in reasons if reason in off.values()) or reasons
 
     linked = frozenset(p.of_fault(fault) for fault in catalog.faults)
     return tuple(_board(board, why, linked) for board in boards)
+
+
+def _runtimes(settings: Settings) -> frozenset[str]:
+    """Return the runtimes of all servers; none where there may be others."""
+    found = {server.runtime for server in settings.servers} | {native.runtime for native in settings.native}
+    others = "" in found or settings.discovery.files or settings.discovery.kubernetes
+    return frozenset() if others else frozenset(found)
+
+
+def _off(catalog: Catalog, settings: Settings, *, known: bool) -> Mapping[Signal, str]:
+    """Return what nobody tells, whatever the runtime; `known`: there are no servers but those of the settings."""
+    off: dict[Signal, str] = {}
+    if not settings.exporter.gpus:
+        of_gpus = (one for one in catalog.signals if c.GPU in one.labels or one.name.startswith(_OF_GPUS))
+        off |= dict.fromkeys(of_gpus, "`exporter.gpus` is false")
+    if known and not any(server.probes for server in settings.servers):
+        probes = (one for one in catalog.signals if one.name.startswith(_OF_PROBES))
+        off |= dict.fromkeys(probes, "no server has `probes`")
+    return off
 
 
 def _board(board: p.Board, why: Why, linked: frozenset[str]) -> p.Board:
@@ -125,5 +154,5 @@ def _note(lacking: Lacking) -> p.Note:
     for what, reasons in lacking:
         by_reason.setdefault(reasons, []).append(what)
     lines = [f"- {', '.join(what)}, because {_because(reasons)}." for reasons, what in by_reason.items()]
-    text = "\n".join(("Left out, as none of the configured servers can tell it:", "", *lines))
+    text = "\n".join(("Left out, as nobody can tell it with these settings:", "", *lines))
     return p.Note(key=KEY, title="Left out", text=text, height=2 + len(lines))

@@ -194,5 +194,39 @@ def test_for_servers_of_one_runtime_every_query_that_is_left_can_be_answered(run
     assert any(board.rows[-1].key == "left-out-row" for board in found), "no runtime tells everything"
 
 
+PROBED = "servers: [{url: http://127.0.0.1:1, runtime: triton, probes: [{model: m, api: v2}]}]"
+
+
+@pytest.mark.parametrize(
+    "expr", ["atlas_probe_success", "sum(rate(atlas_probes_total[$__rate_interval])) or vector(0)"]
+)
+def test_probes_are_left_out_where_all_servers_are_known_and_none_has_one(expr: str) -> None:
+    assert "Number, because no server has `probes`." in note(shown(number(expr)))
+    assert shown(number(expr), config=PROBED)[0].panels == (number(expr),)
+    assert shown(number(expr), config=f"{TRITON}\ndiscovery: {{files: [servers.json]}}")[0].panels == (number(expr),)
+
+
+@pytest.mark.parametrize(
+    "expr",
+    [
+        'max(atlas_gpu_up{gpu=~"$gpu"})',
+        "gpu:atlas_gpu_thermal_throttle:ratio_rate",
+        "model:atlas_gpu_power:sum_watts",
+        "atlas_exporter_gpu_call_in_flight_seconds",
+        "atlas_gpu_expected",
+    ],
+)
+@pytest.mark.parametrize("servers", ["", TRITON])
+def test_gpus_are_left_out_where_nobody_looks_for_them_whatever_the_servers_are(expr: str, servers: str) -> None:
+    rows = shown(number(expr), config=f"exporter: {{gpus: false}}\n{servers}")
+    assert note(rows).endswith("- Number, because `exporter.gpus` is false.")
+    assert shown(number(expr))[0].panels == (number(expr),)
+
+
+def test_without_gpus_all_that_servers_may_tell_stays() -> None:
+    panel = number("atlas_spec_decode_draft_tokens_total + atlas_model_gpu_memory_bytes")
+    assert shown(panel, config="exporter: {gpus: false}")[0].panels == (panel,)
+
+
 def test_without_configured_servers_the_dashboards_are_whole() -> None:
     assert coverage.covered(BOARDS, CATALOG, DEFAULT) == BOARDS
