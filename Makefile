@@ -153,4 +153,5 @@ system-dev:
 	library="libpython$$($(PYTHON) -c 'import sysconfig; print(sysconfig.get_python_version())')"; \
 	ls $$($(PYTHON) -c 'import sysconfig; print(sysconfig.get_config_var("LIBDIR"))')/$$library.so* >/dev/null 2>&1 \
 	  || ls /usr/lib/*/$$library.so.1* >/dev/null 2>&1 || missing="$$library"; \
+	ls /usr/lib/postgresql/*/bin/initdb >/dev/null 2>&1 || missing="$$missing postgresql"; \
 	$(INSTALL_MISSING)

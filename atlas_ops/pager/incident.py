@@ -122,6 +122,8 @@ class Headline:
     """Why its message is not in Slack yet; empty when it is, or is on its way."""
     delivered: bool
     """Whether Slack shows its present state."""
+    storm: str = ""
+    """The storm whose message tells of it; empty: it has a message of its own."""
     acknowledged_by: str = ""
     """Who says that they are on it; empty: nobody."""
     acknowledged_at: float | None = None

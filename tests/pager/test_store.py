@@ -9,15 +9,16 @@ import pytest
 
 from atlas_ops.errors import EnvironmentProblem
 from atlas_ops.pager.incident import LATE_SECONDS, Kind
-from atlas_ops.pager.store import database as database_module
+from atlas_ops.pager.store import sqlite
+from atlas_ops.pager.store.address import Server
 from atlas_ops.pager.store.outbox import LATE_NEWS_SECONDS
 from atlas_ops.pager.store.store import Store
 from tests.pager.notes import LATER, alert, notification
 
 
 @pytest.fixture
-def store(tmp_path: Path) -> Iterator[Store]:
-    made = Store(tmp_path / "pager.db")
+def store(address: Path | Server) -> Iterator[Store]:
+    made = Store(address)
     yield made
     made.close()
 
@@ -80,12 +81,12 @@ def test_an_incident_first_heard_of_when_it_was_over_is_kept_as_resolved(store: 
     assert len(store.outbox.unsent(1795515120.0)) == 1
 
 
-def test_everything_survives_a_restart(tmp_path: Path) -> None:
-    store = Store(tmp_path / "pager.db")
+def test_everything_survives_a_restart(address: Path | Server) -> None:
+    store = Store(address)
     store.inbox.accept(notification(alert(pod="a"), alert("Watchdog")), 1.0)
     before = store.incidents.work(store.incidents.open()[0].id)
     store.close()
-    again = Store(tmp_path / "pager.db")
+    again = Store(address)
     assert before == again.incidents.work(again.incidents.open()[0].id)
     assert again.inbox.heartbeat() == 1.0
     again.close()
@@ -93,8 +94,11 @@ def test_everything_survives_a_restart(tmp_path: Path) -> None:
 
 def test_a_commit_waits_for_the_disk(store: Store) -> None:
     with store._database.reading() as connection:
-        assert connection.exec_driver_sql("PRAGMA journal_mode").scalar() == "wal"
-        assert connection.exec_driver_sql("PRAGMA synchronous").scalar() == 2  # FULL
+        if store._database.shared:
+            assert connection.exec_driver_sql("SHOW synchronous_commit").scalar() == "on"
+        else:
+            assert connection.exec_driver_sql("PRAGMA journal_mode").scalar() == "wal"
+            assert connection.exec_driver_sql("PRAGMA synchronous").scalar() == 2  # FULL
 
 
 def test_the_heartbeat_is_kept_and_makes_no_incident(store: Store) -> None:
@@ -200,7 +204,7 @@ def test_a_second_pager_on_the_same_database_is_refused(tmp_path: Path) -> None:
 def test_a_database_that_is_held_by_another_is_reported_and_used_again_after(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(database_module, "BUSY_SECONDS", 0.05)
+    monkeypatch.setattr(sqlite, "BUSY_SECONDS", 0.05)
     store = Store(tmp_path / "pager.db")
     other = sqlite3.connect(tmp_path / "pager.db", isolation_level=None)
     other.execute("BEGIN EXCLUSIVE")

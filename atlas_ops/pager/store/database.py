@@ -1,66 +1,74 @@
-"""The database itself: opened, prepared, read and written. Used by the modules beside this one.
+"""The database itself: opened, read and written. Used by the modules beside this one.
 
-SQLite in WAL mode with `synchronous=FULL`: what was written is on the disk when `writing` is left.
+What was written is on the disk when `writing` is left, on either kind: a file (`sqlite`) or a server (`postgresql`).
 """
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from sqlalchemy import URL, Connection, Engine, create_engine, event, func, select, text
-from sqlalchemy.engine.interfaces import DBAPIConnection
+from sqlalchemy import ColumnElement, Connection, func, select
 from sqlalchemy.exc import DBAPIError, SQLAlchemyError
-from sqlalchemy.pool import ConnectionPoolEntry
 
 from atlas_ops.errors import EnvironmentProblem
-from atlas_ops.pager.store import lock
-from atlas_ops.pager.store.tables import HEARTBEATS, METADATA
-
-BUSY_SECONDS = 5
-"""How long to wait for another program that holds the database; below the 10 s after which Alertmanager gives up."""
-_APPLICATION = 0x61746C73
-"""`PRAGMA application_id` of our databases ("atls"), so that another program's database is never written to."""
-_SCHEMA = 2
+from atlas_ops.pager.store.address import Server
+from atlas_ops.pager.store.postgresql import Postgres
+from atlas_ops.pager.store.sqlite import Sqlite
+from atlas_ops.pager.store.tables import HEARTBEATS
 
 
 class Database:
-    """The database at a path; created when it is not there. Raises EnvironmentProblem when it cannot be used."""
+    """The database at an address; its tables are made when they are not there.
 
-    def __init__(self, path: Path) -> None:
-        self._path = path
-        self._writing = threading.Lock()
-        self._lock = lock.take(path)
-        self._engine = _engine(path)
+    Everything raises EnvironmentProblem when the database cannot be used.
+    """
+
+    def __init__(self, address: Path | Server) -> None:
+        self._kind = Postgres(address) if isinstance(address, Server) else Sqlite(address)
         try:
-            with self._reported(), self._engine.begin() as connection:
-                self._prepare(connection)
+            with self._reported(), self._kind.engine.begin() as connection:
+                self._kind.prepare(connection)
         except EnvironmentProblem:
             self.close()
             raise
 
+    @property
+    def shared(self) -> bool:
+        """Whether other pagers may use it at the same time."""
+        return self._kind.shared
+
     def close(self) -> None:
         """Close the database and let go of it."""
-        self._engine.dispose()
-        self._lock.close()
+        self._kind.engine.dispose()
+        self._kind.close()
 
     def check(self) -> None:
         """Raise EnvironmentProblem when the database cannot be read."""
         with self.reading() as connection:
             connection.execute(select(func.count()).select_from(HEARTBEATS))
 
+    def now(self) -> ColumnElement[float]:
+        """Return the time by which deliveries are planned, Unix seconds, the same for everybody who uses the database."""
+        return self._kind.now()
+
     @contextmanager
     def reading(self) -> Iterator[Connection]:
         """Return a connection to read with."""
-        with self._reported(), self._engine.connect() as connection:
+        with self._reported(), self._kind.engine.connect() as connection:
             yield connection
 
     @contextmanager
-    def writing(self) -> Iterator[Connection]:
-        """Return a connection whose changes are on the disk when this is left without an error."""
-        with self._reported(), self._writing, self._engine.begin() as connection:
+    def writing(self, hold: str = "") -> Iterator[Connection]:
+        """Return a connection whose changes are on the disk when this is left without an error.
+
+        Who reads something and writes what follows from it names it in `hold`: nobody else, in any pager, is inside
+        with the same name meanwhile.
+        """
+        with self._reported(), self._kind.one_writer(), self._kind.engine.begin() as connection:
+            if hold:
+                self._kind.hold(connection, hold)
             yield connection
 
     @contextmanager
@@ -68,34 +76,18 @@ class Database:
         try:
             yield
         except SQLAlchemyError as error:
-            reason = error.orig if isinstance(error, DBAPIError) else error
             raise EnvironmentProblem(
-                f"the database {self._path} cannot be used: {reason}",
-                next_step="check that the path is right, that the disk has room and that nothing else holds the file",
+                f"the database {self._kind.name} cannot be used: {_reason(error)}", next_step=self._kind.advice
             ) from error
 
-    def _prepare(self, connection: Connection) -> None:
-        application = connection.scalar(text("PRAGMA application_id"))
-        schema = connection.scalar(text("PRAGMA user_version"))
-        empty = not connection.scalar(text("SELECT count(*) FROM sqlite_master"))
-        if not empty and (application, schema) != (_APPLICATION, _SCHEMA):
-            what = "of another version of atlas-ops" if application == _APPLICATION else "of another program"
-            raise EnvironmentProblem(
-                f"the database {self._path} is one {what}", next_step="name another file with --database"
-            )
-        METADATA.create_all(connection)
-        connection.execute(text(f"PRAGMA application_id = {_APPLICATION}"))
-        connection.execute(text(f"PRAGMA user_version = {_SCHEMA}"))
 
-
-def _engine(path: Path) -> Engine:
-    engine = create_engine(URL.create("sqlite", database=str(path)), connect_args={"timeout": BUSY_SECONDS})
-
-    def prepare(connection: DBAPIConnection, _: ConnectionPoolEntry) -> None:
-        cursor = connection.cursor()
-        cursor.execute("PRAGMA journal_mode=WAL")
-        cursor.execute("PRAGMA synchronous=FULL")
-        cursor.close()
-
-    event.listen(engine, "connect", prepare)
-    return engine
+def _reason(error: SQLAlchemyError) -> str:
+    """Return what the driver says, without the statement and its values."""
+    said: BaseException | None = error.orig if isinstance(error, DBAPIError) and error.orig is not None else error
+    first = said
+    while said is not None:
+        # What a server said hides behind "network error" where it hung up at once.
+        if said.args and isinstance(said.args[0], dict):
+            return str(said.args[0].get("M", ""))
+        said = said.__context__
+    return str(first)

@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
-from sqlalchemy import select
+from collections.abc import Sequence
+
+from sqlalchemy import Row, select
 
 from atlas_ops.pager.diagnosis import verdict
-from atlas_ops.pager.incident import Headline, Incident, Work, ordered
+from atlas_ops.pager.incident import Alert, Headline, Incident, Work, ordered
 from atlas_ops.pager.store.database import Database
-from atlas_ops.pager.store.rows import alert_of, alerts_of, event_of, headline_of, posting_of
+from atlas_ops.pager.store.rows import alert_of, event_of, gravest_of, headline_of, posting_of
 from atlas_ops.pager.store.tables import EVENTS, INCIDENTS
+
+SHOWN_ALERTS = 200
+"""Alerts of an incident that are read, the gravest first: no message and no page shows more of them."""
 
 
 class Incidents:
@@ -35,16 +40,23 @@ class Incidents:
             row = connection.execute(select(INCIDENTS).where(INCIDENTS.c.id == incident)).one_or_none()
             if row is None:
                 return None
-            alerts = ordered([alert_of(found) for found in connection.execute(alerts_of(incident))])
+            alerts = ordered([alert_of(found) for found in connection.execute(gravest_of(incident, SHOWN_ALERTS))])
             events = connection.execute(select(EVENTS).where(EVENTS.c.incident == incident).order_by(EVENTS.c.number))
             return Work(
                 incident=Incident(
                     headline=headline_of(row),
                     alerts=alerts,
-                    truncated=int(row.truncated),
+                    truncated=int(row.truncated) + _left_out(row, alerts),
                     diagnosis=verdict.from_json(row.diagnosis),
                     chart=str(row.chart),
                 ),
                 posting=posting_of(row),
                 events=tuple(event_of(found) for found in events),
             )
+
+
+def _left_out(row: Row[tuple[object, ...]], alerts: Sequence[Alert]) -> int:
+    """Return how many alerts that should be spoken of were not read: those that fire, or all of them after the resolve."""
+    if row.until is None:
+        return max(0, int(row.firing) - sum(alert.firing for alert in alerts))
+    return max(0, int(row.total) - len(alerts))

@@ -13,6 +13,12 @@ def alerts_of(incident: str) -> Select[tuple[object, ...]]:
     return select(ALERTS).where(ALERTS.c.incident == incident)
 
 
+def gravest_of(incident: str, limit: int) -> Select[tuple[object, ...]]:
+    """Return the query for the first so many alerts of an incident, in the order of `incident.ordered`."""
+    order = (ALERTS.c.firing.desc(), ALERTS.c.rank, ALERTS.c.starts_at, ALERTS.c.place, ALERTS.c.fingerprint)
+    return alerts_of(incident).order_by(*order).limit(limit)
+
+
 def alert_of(row: Row[tuple[object, ...]]) -> Alert:
     """Return an alert."""
     return Alert(
@@ -53,6 +59,7 @@ def headline_of(row: Row[tuple[object, ...]]) -> Headline:
         heard_at=float(row.heard_at),
         problem=str(row.problem),
         delivered=int(row.sent_revision) >= int(row.revision),
+        storm=str(row.storm),
         acknowledged_by=str(row.acknowledged_by),
         acknowledged_at=_time(row.acknowledged_at),
         silenced_until=_time(row.silenced_until),

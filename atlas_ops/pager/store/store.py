@@ -7,22 +7,29 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from atlas_ops.pager.store.address import Server
 from atlas_ops.pager.store.database import Database
+from atlas_ops.pager.store.deeds import Deeds
 from atlas_ops.pager.store.diagnoses import Diagnoses
 from atlas_ops.pager.store.inbox import Inbox
 from atlas_ops.pager.store.incidents import Incidents
 from atlas_ops.pager.store.outbox import Outbox
+from atlas_ops.pager.store.reports import Reports
+from atlas_ops.pager.store.search import Search
 
 
 class Store:
-    """The database at a path, and what can be done with it; created when it is not there."""
+    """The database in a file or on a server, and what can be done with it; its tables are made when they are not there."""
 
-    def __init__(self, path: Path) -> None:
-        self._database = Database(path)
+    def __init__(self, address: Path | Server) -> None:
+        self._database = Database(address)
         self.inbox = Inbox(self._database)
         self.incidents = Incidents(self._database)
         self.outbox = Outbox(self._database)
+        self.deeds = Deeds(self._database)
         self.diagnoses = Diagnoses(self._database)
+        self.search = Search(self._database)
+        self.reports = Reports(self._database)
 
     def close(self) -> None:
         """Close the database and let go of it."""

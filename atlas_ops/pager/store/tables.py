@@ -1,10 +1,39 @@
-"""The tables of the pager's database. Read and written by the modules beside this one; made by `database`."""
+"""The tables of the pager's database. Read and written by the modules beside this one; made by `sqlite` or `postgresql`."""
 
 from __future__ import annotations
 
-from sqlalchemy import JSON, Boolean, Column, Float, Integer, MetaData, String, Table
+from sqlalchemy import JSON, Boolean, Column, Float, Index, Integer, MetaData, String, Table
 
+SCHEMA = 2
+"""Version of these tables."""
 METADATA = MetaData()
+
+
+def _posting() -> tuple[Column[object], ...]:
+    """Return the columns of what has a message in Slack: an incident, or a storm of them."""
+    return (
+        # Each change counts `revision` up; what Slack shows is `sent_revision`, and the thread tells up to `sent_event`.
+        Column("revision", Integer, nullable=False),
+        Column("sent_revision", Integer, nullable=False, default=0),
+        Column("sent_event", Integer, nullable=False, default=0),
+        Column("channel", String, nullable=False, default=""),
+        Column("ts", String, nullable=False, default=""),
+        Column("digest", String, nullable=False, default=""),
+        # Written before a message is sent, cleared after: what it finds here, a restarted pager has to ask Slack about.
+        Column("attempt_at", Float),
+        Column("attempt_event", Integer, nullable=False, default=0),
+        Column("problem", String, nullable=False, default=""),
+        # Which pager works on it, and when others may take over; when it is tried again, after how many failures.
+        # These, and when the message was posted and last sent, are times of `Database.now`.
+        Column("claimed_by", String, nullable=False, default=""),
+        Column("claimed_until", Float, nullable=False, default=0.0),
+        Column("failures", Integer, nullable=False, default=0),
+        Column("retry_at", Float, nullable=False, default=0.0),
+        Column("posted_at", Float, nullable=False, default=0.0),
+        Column("sent_at", Float, nullable=False, default=0.0),
+    )
+
+
 INCIDENTS = Table(
     "incidents",
     METADATA,
@@ -23,17 +52,9 @@ INCIDENTS = Table(
     Column("received_at", Float, nullable=False, index=True),
     Column("heard_at", Float, nullable=False),
     Column("changed_at", Float, nullable=False),
-    # Each change counts `revision` up; what Slack shows is `sent_revision`, and the thread tells up to `sent_event`.
-    Column("revision", Integer, nullable=False),
-    Column("sent_revision", Integer, nullable=False, default=0),
-    Column("sent_event", Integer, nullable=False, default=0),
-    Column("channel", String, nullable=False, default=""),
-    Column("ts", String, nullable=False, default=""),
-    Column("digest", String, nullable=False, default=""),
-    # Written before a message is sent, cleared after: what it finds here, a restarted pager has to ask Slack about.
-    Column("attempt_at", Float),
-    Column("attempt_event", Integer, nullable=False, default=0),
-    Column("problem", String, nullable=False, default=""),
+    *_posting(),
+    # The storm whose message tells of it; empty: it has a message of its own.
+    Column("storm", String, nullable=False, default="", index=True),
     # What people did about it.
     Column("acknowledged_by", String, nullable=False, default=""),
     Column("acknowledged_at", Float),
@@ -51,12 +72,44 @@ INCIDENTS = Table(
     Column("chart", String, nullable=False, default=""),
     Column("charted_at", Float),
 )
+_OPEN = INCIDENTS.c.until.is_(None)
+_UNSENT = INCIDENTS.c.sent_revision < INCIDENTS.c.revision
+# Two pagers that hear of a group at the same moment open one incident.
+Index("one_open_incident", INCIDENTS.c.key, unique=True, sqlite_where=_OPEN, postgresql_where=_OPEN)
+Index("unsent", INCIDENTS.c.changed_at, sqlite_where=_UNSENT, postgresql_where=_UNSENT)
+Index("posted", INCIDENTS.c.posted_at)
+STORMS = Table(
+    "storms",
+    METADATA,
+    Column("id", String, primary_key=True),
+    # The channel as it is configured, and whether the storm takes in what is new there.
+    Column("target", String, nullable=False, index=True),
+    Column("open", Boolean, nullable=False),
+    Column("received_at", Float, nullable=False),
+    Column("changed_at", Float, nullable=False),
+    # When an incident joined last, and when what became of them was last added up: times of `Database.now`.
+    Column("joined_at", Float, nullable=False),
+    Column("folded_at", Float, nullable=False, default=0.0),
+    *_posting(),
+)
+BUCKETS = Table(
+    "buckets",
+    METADATA,
+    # The pace of a channel, which holds over all pagers.
+    Column("channel", String, primary_key=True),
+    Column("tokens", Float, nullable=False),
+    Column("at", Float, nullable=False),
+    Column("not_before", Float, nullable=False, default=0.0),
+)
 ALERTS = Table(
     "alerts",
     METADATA,
     Column("incident", String, primary_key=True),
     Column("fingerprint", String, primary_key=True),
     Column("firing", Boolean, nullable=False),
+    # By these they are read in the order of `incident.ordered`, without reading all of them.
+    Column("rank", Integer, nullable=False),
+    Column("place", String, nullable=False),
     Column("starts_at", Float, nullable=False),
     Column("ends_at", Float),
     Column("labels", JSON, nullable=False),

@@ -1,0 +1,85 @@
+"""A database that is a file: for one pager. Opened by `pager.store.database`.
+
+WAL mode with `synchronous=FULL`: what was written is on the disk when the transaction ends.
+"""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from sqlalchemy import URL, ColumnElement, Connection, Engine, Float, create_engine, event, literal, text
+from sqlalchemy.engine.interfaces import DBAPIConnection
+from sqlalchemy.pool import ConnectionPoolEntry
+
+from atlas_ops.errors import EnvironmentProblem
+from atlas_ops.pager.store import lock
+from atlas_ops.pager.store.tables import METADATA, SCHEMA
+
+BUSY_SECONDS = 5
+"""How long to wait for another program that holds the file; below the 10 s after which Alertmanager gives up."""
+_APPLICATION = 0x61746C73
+"""`PRAGMA application_id` of our databases ("atls"), so that another program's database is never written to."""
+
+
+class Sqlite:
+    """The database in a file, which is locked until `close`."""
+
+    advice = "check that the path is right, that the disk has room and that nothing else holds the file"
+    shared = False
+    """Whether several pagers may use it at the same time."""
+
+    def __init__(self, path: Path) -> None:
+        self.name = str(path)
+        self._writing = threading.Lock()
+        self._lock = lock.take(path)
+        # The clock of this machine may be set back meanwhile; what is planned by this one goes on.
+        self._ahead = time.time() - time.monotonic()
+        self.engine = _engine(path)
+
+    def close(self) -> None:
+        """Let go of the file."""
+        self._lock.close()
+
+    def now(self) -> ColumnElement[float]:
+        """Return the time by which deliveries are planned, Unix seconds: one that never goes back."""
+        return literal(self._ahead + time.monotonic(), Float)
+
+    @contextmanager
+    def one_writer(self) -> Iterator[None]:
+        """Let the writers of this process queue here: SQLite has one at a time, and its own queue is not fair."""
+        with self._writing:
+            yield
+
+    def hold(self, connection: Connection, what: str) -> None:
+        """Nothing else writes while a transaction does."""
+
+    def prepare(self, connection: Connection) -> None:
+        """Make the tables; EnvironmentProblem when there are others."""
+        application = connection.scalar(text("PRAGMA application_id"))
+        schema = connection.scalar(text("PRAGMA user_version"))
+        empty = not connection.scalar(text("SELECT count(*) FROM sqlite_master"))
+        if not empty and (application, schema) != (_APPLICATION, SCHEMA):
+            what = "of another version of atlas-ops" if application == _APPLICATION else "of another program"
+            raise EnvironmentProblem(
+                f"the database {self.name} is one {what}", next_step="name another file with --database"
+            )
+        METADATA.create_all(connection)
+        connection.execute(text(f"PRAGMA application_id = {_APPLICATION}"))
+        connection.execute(text(f"PRAGMA user_version = {SCHEMA}"))
+
+
+def _engine(path: Path) -> Engine:
+    engine = create_engine(URL.create("sqlite", database=str(path)), connect_args={"timeout": BUSY_SECONDS})
+
+    def prepare(connection: DBAPIConnection, _: ConnectionPoolEntry) -> None:
+        cursor = connection.cursor()
+        cursor.execute("PRAGMA journal_mode=WAL")
+        cursor.execute("PRAGMA synchronous=FULL")
+        cursor.close()
+
+    event.listen(engine, "connect", prepare)
+    return engine
