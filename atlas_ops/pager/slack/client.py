@@ -107,12 +107,18 @@ class Slack:
         scopes = (_header(answer, "x-oauth-scopes") or "chat:write").replace(" ", "").split(",")
         return Sent(channel="", ts="") if "chat:write" in scopes else self._refused("missing_scope", "chat:write")
 
-    def post(self, message: Message, thread: Sent | None = None) -> Outcome:
-        """Send a message to the channel, or as a reply to the message `thread`."""
+    def post(
+        self, message: Message, thread: Sent | None = None, *, channel: str = "", broadcast: bool = False
+    ) -> Outcome:
+        """Send a message to a channel (empty: the usual one), or as a reply to the message `thread`.
+
+        `broadcast`: the reply is shown in the channel as well.
+        """
         return self._place(
             lambda: self._client.chat_postMessage(
-                channel=thread.channel if thread else self.channel,
+                channel=thread.channel if thread else channel or self.channel,
                 thread_ts=thread.ts if thread else None,
+                reply_broadcast=broadcast or None,
                 text=wire.fallback(message),
                 blocks=wire.blocks(message) or None,
                 metadata=wire.metadata(message),
@@ -137,22 +143,22 @@ class Slack:
             )
         )
 
-    def find(self, *, incident: str, since: float, channel_id: str) -> Outcome | Absent:
-        """Look for the first message of an incident in the channel, sent after the Unix time `since`.
+    def find(self, *, incident: str, since: float, channel_id: str, channel: str = "") -> Outcome | Absent:
+        """Look for the first message of an incident in a channel (empty: the usual one), sent after the Unix time `since`.
 
         `channel_id`: where it must be; empty when not known. Refused when Slack does not let us look.
         """
-        channel = channel_id or self._channel_id()
-        if not isinstance(channel, str):
-            return channel
+        place = channel_id or self._channel_id(channel or self.channel)
+        if not isinstance(place, str):
+            return place
 
         def page(cursor: str | None) -> SlackResponse:
             return self._client.conversations_history(
-                channel=channel, oldest=f"{since:.6f}", limit=_PAGE, cursor=cursor, include_all_metadata=True
+                channel=place, oldest=f"{since:.6f}", limit=_PAGE, cursor=cursor, include_all_metadata=True
             )
 
         # The link to the incident page counts as well: metadata is not shown to every app.
-        return self._search(page, lambda found: not _is_reply(found) and incident in json.dumps(found), channel)
+        return self._search(page, lambda found: not _is_reply(found) and incident in json.dumps(found), place)
 
     def find_reply(self, *, event: int, thread: Sent) -> Outcome | Absent:
         """Look for the reply that tells the event `event` in a thread."""
@@ -173,15 +179,15 @@ class Slack:
                     return Sent(channel=channel, ts=str(found.get("ts", "")))
         return Absent()
 
-    def _channel_id(self) -> str | Outcome:
-        """Return the id of the channel; Refused when it is not among those that we are shown."""
-        if _CHANNEL_ID.match(self.channel):
-            return self.channel
+    def _channel_id(self, channel: str) -> str | Outcome:
+        """Return the id of a channel; Refused when it is not among those that we are shown."""
+        if _CHANNEL_ID.match(channel):
+            return channel
         # Listing private channels takes a scope of its own, which not every token has.
-        found = self._listed("public_channel,private_channel")
-        return self._listed("public_channel") if isinstance(found, Refused) else found
+        found = self._listed(channel, "public_channel,private_channel")
+        return self._listed(channel, "public_channel") if isinstance(found, Refused) else found
 
-    def _listed(self, kinds: str) -> str | Outcome:
+    def _listed(self, channel: str, kinds: str) -> str | Outcome:
         def page(cursor: str | None) -> SlackResponse:
             return self._client.conversations_list(types=kinds, limit=2 * _PAGE, cursor=cursor, exclude_archived=True)
 
@@ -189,7 +195,7 @@ class Slack:
             if not isinstance(answer, SlackResponse):
                 return answer
             for entry in _objects(answer, "channels"):
-                if entry.get("name") == self.channel:
+                if entry.get("name") == channel:
                     return str(entry.get("id"))
         return self._refused("channel_not_found", "")
 
