@@ -30,6 +30,8 @@ from atlas_ops.settings import Settings
 
 TOKEN = "SLACK_BOT_TOKEN"  # noqa: S105 - the name of the variable, not its value
 SLACK_API = "https://slack.com/api/"
+DIAGNOSIS_PATIENCE = 2.0
+"""Seconds that a new message waits for its diagnosis: Prometheus answers within a tenth of that when it is well."""
 
 
 class Job(Protocol):
@@ -71,7 +73,8 @@ def build(args: argparse.Namespace, settings: Settings, store: Store, slack: Sla
     composer = Composer(runbooks=runbooks, pager_url=address, charts=charts)
     metrics = Metrics()
     metrics.heartbeat(store.inbox.heartbeat())
-    delivery = Delivery(store, slack, composer, metrics) if slack else None
+    patience = DIAGNOSIS_PATIENCE if settings.pager.diagnosis else 0.0
+    delivery = Delivery(store, slack, composer, metrics, patience=patience) if slack else None
     jobs: list[Job] = [delivery] if delivery else []
     if settings.pager.diagnosis:
         told = delivery.wake if delivery else _nobody

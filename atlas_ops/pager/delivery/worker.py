@@ -35,10 +35,20 @@ class _Trouble:
 
 
 class Delivery:
-    """The worker. `problem` says what keeps it from delivering; empty when nothing does."""
+    """The worker. `problem` says what keeps it from delivering; empty when nothing does.
+
+    `patience`: how many seconds a new incident may wait for its diagnosis, so that its first message has it.
+    """
 
     def __init__(
-        self, store: Store, slack: Slack, composer: Composer, metrics: Metrics, pace: Pace | None = None
+        self,
+        store: Store,
+        slack: Slack,
+        composer: Composer,
+        metrics: Metrics,
+        pace: Pace | None = None,
+        *,
+        patience: float = 0.0,
     ) -> None:
         self._pace = pace or Pace()
         self._bucket = Bucket(self._pace, time.monotonic())
@@ -50,6 +60,7 @@ class Delivery:
         self._failures = 0
         self._not_before = 0.0
         self._checked_at = 0.0
+        self._patience = patience
         self._wake = threading.Event()
         self._stopping = threading.Event()
         self._thread = threading.Thread(target=self._run, name="delivery", daemon=True)
@@ -108,7 +119,7 @@ class Delivery:
 
     def _round(self) -> float:
         """Deliver one incident that is due; return how long to wait before the next round."""
-        unsent = self._store.outbox.unsent(time.time())
+        unsent = self._store.outbox.unsent(time.time(), patience=self._patience)
         self._metrics.queue(len(unsent))
         self._trouble = {head.id: self._trouble[head.id] for head in unsent if head.id in self._trouble}
         now = time.monotonic()
