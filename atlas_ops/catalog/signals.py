@@ -184,6 +184,10 @@ PAGER_DELIVERY_LATENCY = _histogram("pager_delivery_seconds", "Time from the web
 PAGER_DEEDS = _counter(
     "pager_deeds_total", "What people did about incidents, by Slack's buttons or on the console.", "act"
 )
+PAGER_TOLD = _counter(
+    "pager_told_total", "Messages to people beside the channel of pages: escalations, and pages while Slack is down.",
+    "way", "result",
+)  # fmt: skip
 PAGER_LAST_HEARTBEAT = _gauge("pager_last_heartbeat_timestamp_seconds", "Last heartbeat that came through.",
                               unit="seconds")  # fmt: skip
 PAGER_ALERTMANAGER_UP = _gauge("pager_alertmanager_up", "1 when Alertmanager last told the pager of its silences.")

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, disable_created_metrics, generate_latest
 
 from atlas_ops import __version__
 from atlas_ops.catalog import signals
 from atlas_ops.catalog.model import Signal
 from atlas_ops.pager.deeds.deed import Act
+from atlas_ops.pager.ways.telling import Way
 
 RESULTS = ("accepted", "unchanged", "heartbeat", "refused", "too_large", "failed")
 """How a webhook was answered: 200 for the first three, then 400, 413 and 503."""
@@ -27,6 +30,9 @@ class Metrics:
         self._retried = self._counter(signals.PAGER_RETRIED, REASONS)
         self._queue = self._gauge(signals.PAGER_QUEUE)
         self._deeds = self._counter(signals.PAGER_DEEDS, tuple(act.value for act in Act))
+        self._told = Counter(
+            signals.PAGER_TOLD.name, signals.PAGER_TOLD.help, signals.PAGER_TOLD.labels, registry=self._registry
+        )
         self._alertmanager = self._gauge(signals.PAGER_ALERTMANAGER_UP)
         self._socket: Gauge | None = None
         self._heartbeat: Gauge | None = None
@@ -55,6 +61,16 @@ class Metrics:
     def deed(self, act: Act) -> None:
         """Count what a person did."""
         self._deeds.labels(act.value).inc()
+
+    def ways(self, ways: Iterable[Way]) -> None:
+        """Say which ways there are beside the channel of pages."""
+        for way in ways:
+            for result in ("sent", "failed"):
+                self._told.labels(way.value, result)
+
+    def told(self, way: Way, *, sent: bool) -> None:
+        """Count a message by another way than the channel of pages."""
+        self._told.labels(way.value, "sent" if sent else "failed").inc()
 
     def alertmanager(self, *, up: bool) -> None:
         """Tell whether Alertmanager answers the pager's questions."""

@@ -23,8 +23,9 @@ from atlas_ops.pager.store.store import Store
 
 _LOG = logging.getLogger(__name__)
 
-Escalate = Callable[[str, str, float], str]
-"""Takes an incident's next step of escalation for a person at a time; returns one sentence on whom it reached."""
+Escalate = Callable[[Deed, int], str | None]
+"""Takes the step of an incident's escalation after so many, and writes that down with the deed. Returns what the timeline
+says of it; None where there is no further step, or it was taken already. `pager.oncall.escalation`."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -105,8 +106,8 @@ class Performer:
     def _raise(self, deed: Deed, incident: Incident) -> Result:
         if self._escalate is None:
             return Result(done=False, text="Nobody is named to escalate to: see pager.escalation in the settings.")
-        told = self._escalate(incident.id, deed.who, deed.at)
-        return self._record(deed, f"{deed.who} escalated: {told}")
+        told = self._escalate(deed, incident.headline.escalation)
+        return Result(done=told is not None, text=told or "There is nobody further to escalate to.")
 
     # --- silences -----------------------------------------------------------------------------------------------------
 

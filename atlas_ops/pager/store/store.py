@@ -13,9 +13,11 @@ from atlas_ops.pager.store.deeds import Deeds
 from atlas_ops.pager.store.diagnoses import Diagnoses
 from atlas_ops.pager.store.inbox import Inbox
 from atlas_ops.pager.store.incidents import Incidents
+from atlas_ops.pager.store.oncall import OnCall
 from atlas_ops.pager.store.outbox import Outbox
 from atlas_ops.pager.store.reports import Reports
 from atlas_ops.pager.store.search import Search
+from atlas_ops.pager.store.tellings import Tellings
 
 
 class Store:
@@ -28,6 +30,8 @@ class Store:
         self.outbox = Outbox(self._database)
         self.deeds = Deeds(self._database)
         self.diagnoses = Diagnoses(self._database)
+        self.oncall = OnCall(self._database)
+        self.tellings = Tellings(self._database)
         self.search = Search(self._database)
         self.reports = Reports(self._database)
 

@@ -68,8 +68,9 @@ INCIDENTS = Table(
     # What the runbook's checks found, as JSON (`diagnosis.verdict`); NULL until they ran.
     Column("diagnosis", JSON),
     Column("diagnosed_at", Float),
-    # Slack's id of the file with the chart; and when it was drawn, or found that there is nothing to draw.
+    # Slack's id of the file with the chart, what it shows, and when it was drawn or there was found to be nothing to draw.
     Column("chart", String, nullable=False, default=""),
+    Column("chart_words", String, nullable=False, default=""),
     Column("charted_at", Float),
 )
 _OPEN = INCIDENTS.c.until.is_(None)
@@ -142,4 +143,25 @@ DEEDS = Table(
     Column("who", String, nullable=False),
     Column("at", Float, nullable=False),
     Column("detail", String, nullable=False, default=""),
+)
+TELLINGS = Table(
+    "tellings",
+    METADATA,
+    # Made of what is told whom by which way: so nothing is told twice.
+    Column("key", String, primary_key=True),
+    Column("incident", String, nullable=False, index=True),
+    Column("reason", String, nullable=False),
+    Column("target", String, nullable=False),
+    Column("way", String, nullable=False),
+    Column("state", String, nullable=False, index=True),
+    Column("made_at", Float, nullable=False),
+    # Those that go in one message have its name here; it stays the same when the message has to be tried again.
+    Column("batch", String, nullable=False, default=""),
+    # Whether it may have been told although nobody said so: by a pager that was killed, or got no answer.
+    Column("unsure", Boolean, nullable=False, default=False),
+    Column("problem", String, nullable=False, default=""),
+    # When others may take over, and when it is tried again, after how many failures: times of `Database.now`.
+    Column("claimed_until", Float, nullable=False, default=0.0),
+    Column("failures", Integer, nullable=False, default=0),
+    Column("retry_at", Float, nullable=False, default=0.0),
 )

@@ -1,0 +1,77 @@
+"""How far escalations have come. Called by `pager.oncall.escalation` and `pager.oncall.switch`."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from sqlalchemy import ColumnElement, Connection, and_, false, insert, or_, select, update
+
+from atlas_ops.catalog.model import Severity
+from atlas_ops.pager.deeds.deed import Deed
+from atlas_ops.pager.incident import Headline, Kind
+from atlas_ops.pager.oncall.plan import Call
+from atlas_ops.pager.store import tellings
+from atlas_ops.pager.store.database import Database
+from atlas_ops.pager.store.rows import headline_of
+from atlas_ops.pager.store.tables import DEEDS, EVENTS, INCIDENTS
+from atlas_ops.pager.ways.telling import Reason
+
+_AT_ONCE = 500
+"""Steps that are taken in one round."""
+
+
+class OnCall:
+    """What a method wrote is on the disk when it returns."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    def waiting(self, waits: Sequence[float], now: float) -> tuple[Headline, ...]:
+        """Return open pages that nobody is at, and whose next step is due, the oldest first; `waits` of `Plan.waits`."""
+        due = [and_(INCIDENTS.c.escalation == number, _quiet_since(now - wait)) for number, wait in enumerate(waits)]
+        pages = and_(INCIDENTS.c.until.is_(None), INCIDENTS.c.severity == Severity.PAGE.value)
+        wanted = select(INCIDENTS).where(pages, ~tellings.attended(now), or_(false(), *due))
+        with self._database.reading() as connection:
+            rows = connection.execute(wanted.order_by(INCIDENTS.c.received_at).limit(_AT_ONCE))
+            return tuple(headline_of(row) for row in rows)
+
+    def escalate(self, incident: str, call: Call, told: str, now: float, deed: Deed | None = None) -> bool:
+        """Take a step: the timeline says `told`, and its target is told. False when that is not to be done any more.
+
+        A step whose time has come stops when somebody is at the incident. One that a person wants (`deed`) does not, and
+        is taken once.
+        """
+        still = and_(INCIDENTS.c.id == incident, INCIDENTS.c.escalation == call.number, INCIDENTS.c.until.is_(None))
+        step = {"escalation": call.number + 1, "escalated_at": now, "escalated_to": call.target.name}
+        with self._database.writing(hold="tellings") as connection:
+            if deed and connection.scalar(select(DEEDS.c.key).where(DEEDS.c.key == deed.key)):
+                return False
+            wanted = update(INCIDENTS).where(still if deed else and_(still, ~tellings.attended(now)))
+            counted = {"revision": INCIDENTS.c.revision + 1, "changed_at": now}
+            if not connection.execute(wanted.values(step | counted)).rowcount:
+                return False
+            if deed:
+                _record(connection, deed)
+            line = {"at": now, "kind": Kind.ESCALATED.value, "text": told, "mention": call.target.slack_user}
+            connection.execute(insert(EVENTS).values(incident=incident, **line))
+            tellings.add(connection, incident, Reason.ESCALATION, call.target, now, number=call.number)
+        return True
+
+    def open_of(self, key: str) -> tuple[str, float] | None:
+        """Return the open incident of a group and since when it fires; None when there is none."""
+        wanted = select(INCIDENTS.c.id, INCIDENTS.c.since).where(INCIDENTS.c.key == key, INCIDENTS.c.until.is_(None))
+        with self._database.reading() as connection:
+            row = connection.execute(wanted).one_or_none()
+        return (str(row.id), float(row.since)) if row else None
+
+
+def _quiet_since(moment: float) -> ColumnElement[bool]:
+    """Whether it came, was escalated last and was silenced last before a moment."""
+    times = (INCIDENTS.c.escalated_at, INCIDENTS.c.silenced_until)
+    return and_(INCIDENTS.c.received_at <= moment, *(or_(time.is_(None), time <= moment) for time in times))
+
+
+def _record(connection: Connection, deed: Deed) -> None:
+    fault = connection.scalar(select(INCIDENTS.c.fault).where(INCIDENTS.c.id == deed.incident))
+    values = {"key": deed.key, "incident": deed.incident, "kind": deed.act.value, "who": deed.who, "at": deed.at}
+    connection.execute(insert(DEEDS).values(**values, fault=fault))
