@@ -58,6 +58,13 @@ def test_a_title_with_code_or_emphasis_in_it_is_one_line_of_text() -> None:
     assert Runbook(fault="X", family="y", text=text).steps("Mitigation")[0].title == "down: start it, or look"
 
 
+def test_a_table_in_a_step_stands_on_the_page_and_not_in_its_prose() -> None:
+    text = "## Mitigation\n\n1. **Restart it.** (read)\n   Soon.\n\n   | a | b |\n   |---|---|\n   | one | two |\n\n   After that, wait.\n"
+    book = Runbook(fault="X", family="y", text=text)
+    assert book.steps("Mitigation")[0].prose == "Soon.\nAfter that, wait."
+    assert "<td>two</td>" in to_html(book, None, address)
+
+
 def test_a_filled_step_has_no_command_that_cannot_be_run() -> None:
     step = BOOK.steps("Mitigation")[0]
     on_host = runbook.fill(step, BARE_HOST)

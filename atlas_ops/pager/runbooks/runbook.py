@@ -148,7 +148,7 @@ def _text(node: SyntaxTreeNode) -> str:
         return node.content
     if node.type in ("softbreak", "hardbreak"):
         return " "
-    if node.type in ("fence", "code_block"):
+    if node.type in ("fence", "code_block", "table"):  # a table without its columns is no text
         return ""
     between = "" if node.type in _INLINE else " "
     return between.join(map(_text, node.children))
