@@ -57,6 +57,14 @@ def sum_by(labels: Iterable[str], expr: str) -> str:
     return f"sum by ({', '.join(labels)}) ({expr})"
 
 
+def together(*exprs: str) -> str:
+    """Return every series of several vectors, those with the same labels too: an aggregation takes what there is of them.
+
+    With `+` or `>` each would have to be there, and asking for what to do when one is not reads all of them again.
+    """
+    return "\n  or ".join((exprs[0], *(label_replace(expr, "part", str(n)) for n, expr in enumerate(exprs[1:], 1))))
+
+
 def rate(metric: object, window: str, *matchers: str) -> str:
     """Return the per-second rate of a counter over a window."""
     return f"rate({select(metric, *matchers)}[{window}])"
@@ -67,12 +75,12 @@ def increase(metric: object, window: str, *matchers: str) -> str:
     return f"increase({select(metric, *matchers)}[{window}])"
 
 
-def thinned(metric: str, minute: float) -> str:
-    """Return the metric in one minute of ten alone; `minute` is how long that is, seconds.
+def thinned(metric: str, interval: float, of: int) -> str:
+    """Return the metric at one of so many evaluations alone, which are so many seconds apart.
 
-    A window of a day over a recording of it reads a tenth of the samples. A subquery would not: it decodes all of them.
+    A window of a day over a recording of it reads as much less. A subquery would not: it decodes all of them.
     """
-    return f"{metric} and on () floor(vector(time()) / {number(minute)}) % 10 == 0"
+    return f"{metric} and on () floor(vector(time()) / {number(interval)}) % {of} == 0"
 
 
 def glob_matcher(label: str, pattern: str, *, excluding: Sequence[str] = ()) -> str:

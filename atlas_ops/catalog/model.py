@@ -104,7 +104,7 @@ class Recording:
     name: str
     expr: str
     unhurried: bool = False
-    """It changes so seldom that once a minute is enough, whoever reads it."""
+    """It changes so seldom that every other minute is enough, whoever reads it."""
 
     def __post_init__(self) -> None:
         """Refuse a name that is neither of the form level:metric:operations nor that of a signal."""
@@ -192,7 +192,7 @@ class Fault:
     scenario: str = ""
     """The simulator scenario that produces it."""
     unhurried: bool = False
-    """Its windows are so long that one look a minute is enough even for a page; for a ticket it always is."""
+    """Its windows are so long that a look every other minute is enough even for a page; for a ticket it always is."""
 
     def __post_init__(self) -> None:
         """Refuse a name that is not CamelCase, and a fault without a rule."""

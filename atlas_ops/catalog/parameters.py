@@ -68,7 +68,7 @@ class Timing:
     @property
     def unhurried_seconds(self) -> float:
         """How often rules are evaluated that nobody waits for, as those of tickets (`render.pace`)."""
-        return max(self.evaluation_seconds, self.hold(60))
+        return max(self.evaluation_seconds, self.hold(120))
 
     def hold(self, seconds: float) -> float:
         """Return the scaled time in seconds for `for` and `keep_firing_for`."""

@@ -1,4 +1,4 @@
-"""Which rules are evaluated with every scrape, and which once a minute: looking less often costs less.
+"""Which rules are evaluated with every scrape, and which every other minute: looking less often costs less.
 
 Nobody waits for a ticket, and a fault with long windows changes little within a minute. What is recorded for such rules alone
 is recorded as seldom. Called by `render.rules` and `render.autoscalers`, which put the two sorts into
@@ -24,7 +24,7 @@ def groups(timing: Timing) -> tuple[tuple[str, float, bool], ...]:
 
 
 def unhurried(rule: Rule, fault: Fault) -> bool:
-    """Return whether a look once a minute is enough for this alert."""
+    """Return whether a look every other minute is enough for this alert."""
     return fault.unhurried or rule.severity is Severity.TICKET
 
 

@@ -27,7 +27,7 @@ def _file(family: Family, catalog: Catalog, settings: Settings) -> str:
 
 
 def _rules(fault: Fault, settings: Settings, urgent: frozenset[str], *, unhurried: bool) -> list[yamltext.Value]:
-    """Return the rules of a fault that are evaluated once a minute, or its other ones.
+    """Return the rules of a fault that are evaluated every other minute, or its other ones.
 
     A recording stands before what reads it: Prometheus evaluates a group in order, so an alert sees this round's values.
     """

@@ -83,7 +83,7 @@ def test_every_expression_of_the_catalog_parses(config: Settings) -> None:
 @pytest.mark.parametrize(
     ("config", "path", "expression"),
     [
-        ("limits: {kv_cache_usage_ratio: 0.8}", "capacity/KvCachePressure", "> 0.8\n"),
+        ("limits: {kv_cache_usage_ratio: 0.8}", "capacity/KvCachePressure", "> 0.8)"),
         ("limits: {clock_loss_ratio: 0.3}", "hardware/GpuThermalThrottling", "gpu:atlas_gpu_clock_loss:ratio > 0.3"),
         ("limits: {stall_seconds: 333}", "availability/EngineStalled", "[333s]"),
         ('objectives: [{model: "*", queue_wait_seconds: 3}]', "capacity/QueueBacklog", "predicted_seconds > 3\n"),
@@ -149,10 +149,10 @@ def groups() -> list[dict[str, Any]]:
     return [group for text in files for group in yaml.safe_load(text)["groups"]]
 
 
-def test_tickets_and_alerts_with_long_windows_are_evaluated_once_a_minute_and_all_others_at_every_interval() -> None:
+def test_tickets_and_alerts_with_long_windows_are_evaluated_every_other_minute_and_all_others_at_every_interval() -> None:
     for group in groups():
         unhurried = group["name"].endswith("-unhurried")
-        assert group["interval"] == ("1m" if unhurried else "15s")
+        assert group["interval"] == ("2m" if unhurried else "15s")
         for rule in (rule for rule in group["rules"] if "alert" in rule):
             long = rule["alert"] in {"P99Regression", "CanaryRegression", "WorkloadMixShift", "GpuMemoryErrors"}
             assert unhurried == (long or rule["labels"]["severity"] == "ticket")

@@ -100,11 +100,8 @@ def _windows(name: Callable[[float], str], timing: Timing) -> Iterator[Recording
 
 def _joined(name: str, seconds: float, times: int) -> str:
     """Return the sum of a count and of the same count one or more whole windows ago, as far as there are any."""
-    earlier = (
-        promql.label_replace(f"{name} offset {promql.duration(seconds * back)}", "part", str(back))
-        for back in range(1, times)
-    )
-    return promql.sum_by(c.MODEL_LABELS, "\n  or ".join((name, *earlier)))
+    earlier = (f"{name} offset {promql.duration(seconds * back)}" for back in range(1, times))
+    return promql.sum_by(c.MODEL_LABELS, promql.together(name, *earlier))
 
 
 def rules(indicator: Indicator, parameters: Parameters, summary: Callable[[Objective], str]) -> tuple[Rule, ...]:

@@ -16,6 +16,8 @@ STEP_SECONDS = 300.0
 """How often a day is looked at. Every evaluation would cost twenty times as much and say the same."""
 _ENOUGH = 12
 """Looks that make a past: an hour of them."""
+_THINNED = 5
+"""Of so many evaluations one is kept."""
 
 
 def usual(name: str, recorded: str, timing: Timing) -> Recording:
@@ -29,8 +31,8 @@ def usual(name: str, recorded: str, timing: Timing) -> Recording:
 
 
 def thinned(name: str, recorded: str, timing: Timing) -> Recording:
-    """Return the recording of `recorded` in one minute of ten, of which `mean` reads a day cheaply."""
-    return Recording(name=name, expr=promql.thinned(recorded, timing.hold(60)))
+    """Return the recording of `recorded` every ten minutes, of which `mean` reads a day cheaply."""
+    return Recording(name=name, expr=promql.thinned(recorded, timing.unhurried_seconds, of=_THINNED))
 
 
 def mean(thinned_name: str, timing: Timing) -> str:

@@ -61,16 +61,17 @@ def engine_stalled(parameters: Parameters) -> Fault:
 def _recordings(parameters: Parameters) -> tuple[Recording, ...]:
     by_server = c.SERVER_LABELS
     window = parameters.timing.window(parameters.limits.stall_seconds)
-    running = promql.sum_by(by_server, str(s.REQUESTS_RUNNING))
-    waiting = promql.sum_by(by_server, str(s.REQUESTS_WAITING))
-    tokens = promql.sum_by(by_server, promql.rate(s.GENERATION_TOKENS, window))
+    tokens = promql.rate(s.GENERATION_TOKENS, window)
     return (
         # Some runtimes tell only one of the two: Triton has no running requests, BentoML no waiting ones.
-        Recording(name=PRESENT, expr=f"({running} + {waiting})\nor {running}\nor {waiting}"),
+        Recording(
+            name=PRESENT,
+            expr=promql.sum_by(by_server, promql.together(str(s.REQUESTS_RUNNING), str(s.REQUESTS_WAITING))),
+        ),
         # Neither a rejection nor a client that gives up is progress.
         Recording(name=FINISHED, expr=completed.rate(window, 'outcome=~"ok|error"')),
         # Both where both are told: a server of embeddings has a token counter that never moves.
-        Recording(name=PROGRESS, expr=f"({tokens} + {FINISHED})\nor {tokens}\nor {FINISHED}"),
+        Recording(name=PROGRESS, expr=promql.sum_by(by_server, promql.together(tokens, FINISHED))),
     )
 
 

@@ -5,9 +5,12 @@ from __future__ import annotations
 from atlas_ops import promql
 from atlas_ops.catalog import conventions as c
 from atlas_ops.catalog import signals as s
-from atlas_ops.catalog.model import Family, Fault, Panel, Rule, Severity
+from atlas_ops.catalog.faults import since
+from atlas_ops.catalog.model import Family, Fault, Panel, Recording, Rule, Severity
 from atlas_ops.catalog.parameters import GAP_SECONDS, Parameters
 
+MUTE, MUTE_SINCE = "server:atlas_metrics_disabled:group", "server:atlas_metrics_disabled:since_seconds"
+MISSING, MISSING_SINCE = "server:atlas_signal_missing:group", "server:atlas_signal_missing:since_seconds"
 _STATES = 'state=~"disabled|unauthorized|empty"'
 
 
@@ -17,24 +20,24 @@ def faults(parameters: Parameters) -> tuple[Fault, ...]:
 
 
 def _server_metrics_disabled(parameters: Parameters) -> Fault:
-    timing, seconds = parameters.timing, parameters.limits.metrics_missing_seconds
-    window, labels = timing.window(seconds), (*c.SERVER_IDENTITY, "state")
+    timing, labels = parameters.timing, (*c.SERVER_IDENTITY, "state")
     states = promql.select(s.SERVER_SCRAPE_STATE, _STATES)
-    # A minimum is whole only if there was a value a window ago: a server may be empty for its first minutes.
-    lasting = f"min_over_time({states}[{window}]) == 1 and {s.SERVER_SCRAPE_STATE} offset {window} == 1"
+    # From one evaluation to the next: whatever else is told meanwhile is seen, and a lost scrape is not missed.
+    mute = f"min_over_time({states}[{promql.duration(timing.unhurried_seconds)}]) == 1"
     return Fault(
         name="ServerMetricsDisabled",
         family=Family.BLINDNESS,
         meaning="The server answers, but its metrics page is switched off, locked, or says nothing that is known.",
         impact="Its users are served, but no fault of this server can be seen: slow, full or failing, it stays silent.",
+        recordings=_recordings(MUTE, MUTE_SINCE, labels, mute),
         rules=(
             Rule(
-                expr=f"max by ({', '.join(labels)}) ({lasting})",
+                expr=_lasting(MUTE_SINCE, parameters),
                 labels=labels,
                 severity=Severity.TICKET,
                 summary=(
                     "The metrics page of {{ $labels.server }} ({{ $labels.runtime }}) has been {{ $labels.state }} for "
-                    f"{promql.duration(timing.hold(seconds))}: none of its faults can be seen."
+                    f"{promql.duration(timing.hold(parameters.limits.metrics_missing_seconds))}: none of its faults can be seen."
                 ),
                 keep_firing_seconds=timing.hold(GAP_SECONDS),
             ),
@@ -56,17 +59,17 @@ def _server_metrics_disabled(parameters: Parameters) -> Fault:
 
 
 def _signal_unresolved(parameters: Parameters) -> Fault:
-    timing, seconds = parameters.timing, parameters.limits.metrics_missing_seconds
-    window, labels = timing.window(seconds), (*c.SERVER_IDENTITY, "signal")
-    lasting = f"max_over_time({s.SIGNAL_RESOLVED}[{window}]) == 0 and {s.SIGNAL_RESOLVED} offset {window} == 0"
+    timing, labels = parameters.timing, (*c.SERVER_IDENTITY, "signal")
+    missing = f"max_over_time({s.SIGNAL_RESOLVED}[{promql.duration(timing.unhurried_seconds)}]) == 0"
     return Fault(
         name="SignalUnresolved",
         family=Family.BLINDNESS,
         meaning="A metric that this version of the runtime should have is not on its page: it was renamed or switched off.",
         impact="None for users. The rules that read this signal cannot fire for this server, whatever happens to it.",
+        recordings=_recordings(MISSING, MISSING_SINCE, labels, missing),
         rules=(
             Rule(
-                expr=f"max by ({', '.join(labels)}) ({lasting})",
+                expr=_lasting(MISSING_SINCE, parameters),
                 labels=labels,
                 severity=Severity.TICKET,
                 summary=(
@@ -93,3 +96,13 @@ def _signal_unresolved(parameters: Parameters) -> Fault:
         look_alike="A server that has had no request yet, and a page that lacks a metric for some minutes in a rollout.",
         scenario="signal_unresolved",
     )
+
+
+def _recordings(name: str, name_since: str, labels: tuple[str, ...], held: str) -> tuple[Recording, ...]:
+    """Return the recordings of where a condition holds, and since when."""
+    return Recording(name=name, expr=f"group by ({', '.join(labels)}) ({held})"), since.recording(name_since, name)
+
+
+def _lasting(name: str, parameters: Parameters) -> str:
+    seconds = parameters.timing.hold(parameters.limits.metrics_missing_seconds)
+    return f"time() - {name} >= {promql.number(seconds)}"

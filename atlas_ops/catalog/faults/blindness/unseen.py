@@ -41,7 +41,8 @@ def recordings(parameters: Parameters) -> tuple[Recording, ...]:
     window, memory = (parameters.timing.window(seconds) for seconds in (SIGHT_SECONDS, REMEMBERED_SECONDS))
     answers = f"min_over_time(up{{{_JOB}}}[{window}]) or last_over_time(up{{{_JOB}}}[{memory}])"
     blind = f"({answers}) == 0 or min_over_time({PAGE_MADE}[{window}]) == 0"
-    told = " or ".join(map(str, _SOURCES))
+    who = f"group by (job, instance, {c.HOST_NAME}, {c.MODEL})"
+    told = " or ".join(f"{who} ({source})" for source in _SOURCES)
     of_hosts = _firing(f'{c.HOST_NAME}!=""')
     of_models = _firing(f'{c.HOST_NAME}=""', f'{c.MODEL}!=""')
     return (
@@ -49,7 +50,7 @@ def recordings(parameters: Parameters) -> tuple[Recording, ...]:
         Recording(
             name=WATCHED,
             # It goes on from its own last value, however long the exporter is away: no lookback has to be long enough.
-            expr=f"group by (job, instance, {c.HOST_NAME}, {c.MODEL}) ({told})\nor\n{WATCHED} and {exporter} {BLIND}",
+            expr=f"{told}\nor\n{WATCHED} and {exporter} {BLIND}",
         ),
         Recording(name=UNSEEN, expr=f"{WATCHED} and {exporter} {BLIND}"),
         Recording(

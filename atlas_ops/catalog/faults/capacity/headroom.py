@@ -57,8 +57,7 @@ def _used() -> str:
     """Return the fuller of slots and KV cache by server, where a runtime tells both, or the one that it tells."""
     running = promql.sum_by(c.SERVER_LABELS, str(s.REQUESTS_RUNNING))
     slots = f"{running} / {promql.sum_by(c.SERVER_LABELS, str(s.REQUESTS_CAPACITY))}"
-    cache = f"max by ({', '.join(c.SERVER_LABELS)}) ({s.KV_CACHE_USAGE})"
-    return f"({slots} >= {cache})\nor\n{cache}\nor\n{slots}"
+    return f"max by ({', '.join(c.SERVER_LABELS)}) ({promql.together(str(s.KV_CACHE_USAGE), slots)})"
 
 
 def _model_used(parameters: Parameters) -> str:

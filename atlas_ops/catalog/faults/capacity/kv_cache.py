@@ -19,7 +19,7 @@ def pressure(parameters: Parameters) -> Fault:
     window = timing.window(120)
     # Preemption frees blocks, so a single reading in the middle of thrashing can show 0.45 (measured on vLLM 0.32):
     # the highest reading of the window is what the cache was really at.
-    usage = f"max by ({', '.join(by_server)}) (max_over_time({s.KV_CACHE_USAGE}[{window}]))"
+    full = f"max by ({', '.join(by_server)}) (max_over_time({s.KV_CACHE_USAGE}[{window}]) > {limit})"
     share, waiting = (
         promql.number(limit)
         for limit in (parameters.limits.preempted_requests_ratio, parameters.limits.waiting_minimum)
@@ -31,7 +31,7 @@ def pressure(parameters: Parameters) -> Fault:
         impact="Answers stall in the middle and start late; the GPU spends its time on work it has done before.",
         rules=(
             Rule(
-                expr=f"{usage} > {limit}\nand\n{_preempted(window)} > {share} * {COMPLETED_RATE}\nand\n{_waiting(window)} >= {waiting}",
+                expr=f"{full}\nand\n{_preempted(window)} > {share} * {COMPLETED_RATE}\nand\n{_waiting(window)} >= {waiting}",
                 labels=by_server,
                 severity=Severity.PAGE,
                 summary=(

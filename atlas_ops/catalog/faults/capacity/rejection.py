@@ -6,32 +6,32 @@ from atlas_ops import promql
 from atlas_ops.catalog import conventions as c
 from atlas_ops.catalog import signals as s
 from atlas_ops.catalog.model import Family, Fault, Inhibition, Panel, Recording, Rule, Severity
-from atlas_ops.catalog.parameters import OUTLAST_SECONDS, Parameters
+from atlas_ops.catalog.parameters import OUTLAST_SECONDS, Parameters, Timing
 
+REJECTED_RATE = "model:atlas_requests_rejected:rate5m"
+RATE = "model:atlas_requests:rate5m"
 REJECTED_RATIO = "model:atlas_requests_rejected:ratio_rate5m"
 REJECTED = 'outcome="rejected"'
+_WINDOW_SECONDS = 300.0
 
 
 def rejected(parameters: Parameters) -> Fault:
     """Return RequestsRejected."""
     timing, limits = parameters.timing, parameters.limits
-    window, now = timing.window(300), timing.window(60)
     limit, minimum = (
         promql.number(limit) for limit in (limits.rejected_requests_ratio, limits.rejected_requests_minimum)
     )
-    enough = promql.sum_by(c.MODEL_LABELS, promql.increase(s.REQUESTS, window, REJECTED))
+    enough = f"{REJECTED_RATE} * {promql.number(timing.window_seconds(_WINDOW_SECONDS))}"
+    now = " / ".join(_rates(timing.window(60)))
     return Fault(
         name="RequestsRejected",
         family=Family.CAPACITY,
         meaning="The servers of the model turn requests away instead of queueing them.",
         impact="Users get an error at once, often as HTTP 429 or 503, for streams sometimes inside an HTTP 200 answer.",
-        recordings=(Recording(name=REJECTED_RATIO, expr=rejected_ratio(c.MODEL_LABELS, window)),),
+        recordings=_recordings(timing),
         rules=(
             Rule(
-                expr=(
-                    f"{REJECTED_RATIO} > {limit}\nand\n{enough} >= {minimum}\n"
-                    f"and\n{rejected_ratio(c.MODEL_LABELS, now)} > {limit}"
-                ),
+                expr=f"{REJECTED_RATIO} > {limit}\nand\n{enough} >= {minimum}\nand\n{now} > {limit}",
                 labels=c.MODEL_LABELS,
                 severity=Severity.PAGE,
                 summary=(
@@ -60,7 +60,18 @@ def rejected(parameters: Parameters) -> Fault:
     )
 
 
-def rejected_ratio(labels: tuple[str, ...], window: str) -> str:
-    """Return the share of requests that were turned away over a window, by labels."""
-    away = promql.sum_by(labels, promql.rate(s.REQUESTS, window, REJECTED))
-    return f"{away} / {promql.sum_by(labels, promql.rate(s.REQUESTS, window))}"
+def _recordings(timing: Timing) -> tuple[Recording, ...]:
+    away, every = _rates(timing.window(_WINDOW_SECONDS))
+    return (
+        Recording(name=REJECTED_RATE, expr=away),
+        Recording(name=RATE, expr=every),
+        Recording(name=REJECTED_RATIO, expr=f"{REJECTED_RATE} / {RATE}"),
+    )
+
+
+def _rates(window: str) -> tuple[str, str]:
+    """Return the requests in a second that were turned away, and all of them, over a window."""
+    away, every = (
+        promql.sum_by(c.MODEL_LABELS, promql.rate(s.REQUESTS, window, outcome)) for outcome in (REJECTED, "")
+    )
+    return away, every

@@ -5,6 +5,7 @@ from __future__ import annotations
 from atlas_ops import promql
 from atlas_ops.catalog import conventions as c
 from atlas_ops.catalog import signals as s
+from atlas_ops.catalog.faults import since
 from atlas_ops.catalog.model import Family, Fault, Panel, Recording, Rule, Severity
 from atlas_ops.catalog.parameters import OUTLAST_SECONDS, Parameters
 
@@ -69,8 +70,7 @@ def _recordings(parameters: Parameters) -> tuple[Recording, ...]:
     window = parameters.timing.window(_BUSY_SECONDS)
     return (
         Recording(name=BUSIEST, expr=f"max by ({_GPU}) (max_over_time({s.GPU_UTILIZATION}[{window}]))"),
-        # Its own last value, or now.
-        Recording(name=IDLE_SINCE, expr=f"({IDLE_SINCE} or time() + 0 * {BUSIEST}) and {BUSIEST} < {idle}"),
+        since.recording(IDLE_SINCE, f"{BUSIEST} < {idle}"),
     )
 
 

@@ -9,7 +9,7 @@ from atlas_ops.catalog.faults.hardware.clock import BUSY, WINDOW_SECONDS
 from atlas_ops.catalog.model import Family, Fault, Panel, Recording, Rule, Severity
 from atlas_ops.catalog.parameters import Parameters
 
-NVLINK_RATE = "gpu:atlas_gpu_nvlink_errors:rate2m"
+NVLINK_RATE = "gpu:atlas_gpu_nvlink_errors:rate4m"
 """Of the worst link, by type. Recorded once: there are 54 counters for each H100."""
 PCIE_BANDWIDTH = "gpu:atlas_gpu_pcie_bandwidth:ratio"
 
@@ -23,7 +23,8 @@ _REMEMBERED_SECONDS = 1800.0
 def nvlink_errors(parameters: Parameters) -> Fault:
     """Return the fault of a bad link between GPUs."""
     limits, timing = parameters.limits, parameters.timing
-    window, remembered = timing.window(120), timing.window(_REMEMBERED_SECONDS)
+    # So long that no error falls between two evaluations.
+    window, remembered = promql.duration(2 * timing.unhurried_seconds), timing.window(_REMEMBERED_SECONDS)
     worst = f"max by ({owner.BY_GPU}, {_TYPE}) ({promql.rate(s.GPU_NVLINK_ERRORS, window)})"
     retrained = promql.select(NVLINK_RATE, f'{_TYPE}=~"{_RETRAINED}"')
     checksums = promql.select(NVLINK_RATE, f'{_TYPE}=~"{_CHECKSUMS}"')

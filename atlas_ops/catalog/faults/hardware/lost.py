@@ -50,7 +50,7 @@ def _silent(parameters: Parameters) -> Rule:
     by_gpu = f"max by ({owner.BY_GPU})"
     fallen = xid.recent(parameters, (xid.OFF_THE_BUS,))
     # Seen for the whole window: an exporter that has just started knows nothing yet.
-    silent = f"{by_gpu} (max_over_time({s.GPU_UP}[{window}])) == 0 and {by_gpu} ({s.GPU_UP} offset {window}) == 0"
+    silent = f"{by_gpu} (max_over_time({s.GPU_UP}[{window}])) == 0 and {by_gpu} ({s.GPU_UP} offset {window} == 0)"
     return Rule(
         expr=owner.owned(f"{silent}\n  or {by_gpu} ({fallen})"),
         labels=owner.OWNED_GPU,
@@ -78,7 +78,7 @@ def _missing(parameters: Parameters) -> Rule:
 
 def recovery_required(parameters: Parameters) -> Fault:
     """Return the fault of a GPU that its driver wants to have reset."""
-    action = f"max by ({owner.BY_GPU}) ({s.GPU_RECOVERY_ACTION})"
+    action = f"max by ({owner.BY_GPU}) ({s.GPU_RECOVERY_ACTION} > 0)"
     hold, keep = parameters.timing.hold(60), parameters.timing.hold(OUTLAST_SECONDS)
     return Fault(
         name="GpuRecoveryRequired",
@@ -87,7 +87,7 @@ def recovery_required(parameters: Parameters) -> Fault:
         impact="New processes on the GPU fail, and what still runs on it cannot be relied on.",
         rules=(
             Rule(
-                expr=owner.owned(f"({action} > 0) != {_DRAIN_AND_RESET}"),
+                expr=owner.owned(f"{action} != {_DRAIN_AND_RESET}"),
                 labels=owner.OWNED_GPU,
                 severity=Severity.PAGE,
                 summary=(

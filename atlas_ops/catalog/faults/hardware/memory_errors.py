@@ -26,7 +26,7 @@ def memory_errors(parameters: Parameters) -> Fault:
         impact="The process that read the data was stopped, and its requests are lost; the next one may meet the same row.",
         rules=(
             Rule(
-                expr=owner.owned(f"{by_place} ({promql.increase(s.GPU_ECC_ERRORS, window, _UNCORRECTED)}) > 0"),
+                expr=owner.owned(f"{by_place} ({promql.increase(s.GPU_ECC_ERRORS, window, _UNCORRECTED)} > 0)"),
                 labels=(*owner.OWNED_GPU, _LOCATION),
                 severity=Severity.PAGE,
                 summary=(
@@ -37,7 +37,7 @@ def memory_errors(parameters: Parameters) -> Fault:
                 variant="uncorrected",
             ),
             Rule(
-                expr=owner.owned(f"max by ({owner.BY_GPU}) ({s.GPU_ROW_REMAP_FAILURE}) == 1"),
+                expr=owner.owned(f"max by ({owner.BY_GPU}) ({s.GPU_ROW_REMAP_FAILURE} == 1)"),
                 labels=owner.OWNED_GPU,
                 severity=Severity.PAGE,
                 summary="GPU {{ $labels.gpu }} on {{ $labels.host_name }} could not replace a broken row of its memory.",
@@ -80,7 +80,7 @@ def row_remap_pending(parameters: Parameters) -> Fault:
         impact="Nobody feels it: what runs goes on, with a little less memory. It is the sign of a memory that wears out.",
         rules=(
             Rule(
-                expr=owner.owned(f"max by ({owner.BY_GPU}) ({s.GPU_ROW_REMAP_PENDING}) == 1"),
+                expr=owner.owned(f"max by ({owner.BY_GPU}) ({s.GPU_ROW_REMAP_PENDING} == 1)"),
                 labels=owner.OWNED_GPU,
                 severity=Severity.TICKET,
                 summary="GPU {{ $labels.gpu }} on {{ $labels.host_name }} has to be reset for a broken memory row to be replaced.",
