@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import time
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -15,6 +16,7 @@ from atlas_ops.pager.runbooks import runbook
 from atlas_ops.pager.runbooks.runbook import Runbook
 from atlas_ops.pager.slack import message
 from atlas_ops.pager.slack.blocks import Message
+from atlas_ops.pager.slack.message import Reach
 
 _LOG = logging.getLogger(__name__)
 
@@ -25,12 +27,24 @@ class Composer:
 
     runbooks: Path
     pager_url: str
+    alertmanager_url: str = ""
+    """Where readers find Alertmanager's own page; empty: messages do not lead there."""
+    buttons: bool = False
+    """Whether Slack tells the pager of buttons that are pressed."""
+    escalates: bool = False
+    """Whether there is anybody to escalate to."""
     charts: Charts | None = None
     """Draws what an alert is judged by; None: nobody does."""
 
     def message(self, incident: Incident) -> Message:
         """Return the message of an incident in its present state."""
-        return message.parent(incident, self.runbook(incident.headline.fault), self.pager_url)
+        reach = Reach(
+            pager_url=self.pager_url,
+            alertmanager_url=self.alertmanager_url,
+            buttons=self.buttons,
+            escalates=self.escalates,
+        )
+        return message.parent(incident, self.runbook(incident.headline.fault), reach, time.time())
 
     def runbook(self, fault: str) -> Runbook | None:
         """Return the runbook of a fault; None when there is none."""

@@ -150,6 +150,8 @@ class Incident:
     """What the checks of its runbook found; None until they ran."""
     chart: str = ""
     """Slack's id of the file that shows its chart; empty: none was uploaded."""
+    chart_words: str = ""
+    """What that chart shows, in a sentence."""
 
     @property
     def id(self) -> str:

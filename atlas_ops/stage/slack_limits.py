@@ -25,8 +25,17 @@ _KEYS = {
     "context": {"type", "block_id", "elements"},
     "actions": {"type", "block_id", "elements"},
     "divider": {"type", "block_id"},
+    "image": {"type", "block_id", "alt_text", "title", "image_url", "slack_file"},
 }
-_BUTTON_KEYS = {"type", "action_id", "text", "url", "value", "style"}
+_BUTTON_KEYS = {"type", "action_id", "text", "url", "value", "style", "confirm", "accessibility_label"}
+_CONFIRM = {"title": 100, "text": 300, "confirm": 30, "deny": 30}
+
+
+def files(message: Json) -> tuple[str, ...]:
+    """Return the ids of the files that a message shows."""
+    blocks = message.get("blocks")
+    shown = [block.get("slack_file") for block in blocks if _is_object(block)] if isinstance(blocks, list) else []
+    return tuple(str(file["id"]) for file in shown if _is_object(file) and "id" in file)
 
 
 def problem(message: Json) -> tuple[str, tuple[str, ...]]:
@@ -91,6 +100,29 @@ def _inside(kind: str, block: Json, path: str) -> Iterator[str]:
         yield from _each(block.get("elements"), 10, f"{path}/elements", _element)
     elif kind == "actions":
         yield from _each(block.get("elements"), 25, f"{path}/elements", _button)
+        yield from _unique(block.get("elements"), f"{path}/elements")
+    elif kind == "image":
+        yield from _image(block, path)
+
+
+def _unique(items: object, path: str) -> Iterator[str]:
+    names = [item.get("action_id") for item in items if _is_object(item)] if isinstance(items, list) else []
+    named = [name for name in names if name is not None]
+    if len(named) != len(set(named)):
+        yield f"action_id already exists [json-pointer:{path}]"
+
+
+def _image(block: Json, path: str) -> Iterator[str]:
+    yield from _optional({"alt_text": block.get("alt_text")}, "alt_text", 2000, path)
+    if "title" in block:
+        yield from _text(block["title"], 2000, f"{path}/title", kinds=("plain_text",))
+    file = block.get("slack_file")
+    if ("image_url" in block) == ("slack_file" in block):
+        yield f"needs image_url or slack_file, not both [json-pointer:{path}]"
+    elif "image_url" in block:
+        yield from _optional(block, "image_url", 3000, path)
+    elif not _is_object(file) or file.keys() not in ({"id"}, {"url"}):
+        yield f"needs an id or a url [json-pointer:{path}/slack_file]"
 
 
 def _each(items: object, most: int, path: str, check: _Check) -> Iterator[str]:
@@ -123,6 +155,18 @@ def _button(item: object, path: str) -> Iterator[str]:
         yield f"must be a valid URL [json-pointer:{path}/url]"
     if item.get("style", "primary") not in ("primary", "danger"):
         yield f"must be primary or danger [json-pointer:{path}/style]"
+    if "confirm" in item:
+        yield from _confirm(item["confirm"], f"{path}/confirm")
+
+
+def _confirm(item: object, path: str) -> Iterator[str]:
+    if not _is_object(item):
+        yield f"must be an object [json-pointer:{path}]"
+        return
+    yield from _keys(item, {*_CONFIRM, "style"}, path)
+    for name, most in _CONFIRM.items():
+        kinds = ("plain_text", "mrkdwn") if name == "text" else ("plain_text",)
+        yield from _text(item.get(name), most, f"{path}/{name}", kinds=kinds)
 
 
 def _text(item: object, most: int, path: str, kinds: tuple[str, ...] = ("plain_text", "mrkdwn")) -> Iterator[str]:
@@ -157,7 +201,7 @@ def _strings(value: object) -> Iterator[str]:
             yield from _strings(item)
     elif _is_object(value):
         for key, item in value.items():
-            if key in ("text", "url", "value") and isinstance(item, str):
+            if key in ("text", "url", "value", "alt_text") and isinstance(item, str):
                 yield item
             else:
                 yield from _strings(item)

@@ -13,12 +13,16 @@ from atlas_ops.pager.incident import Alert, Event, Headline, Incident, Kind, ord
 from atlas_ops.pager.runbooks.runbook import Runbook
 from atlas_ops.pager.slack import blocks, message, wire
 from atlas_ops.pager.slack.blocks import Message
+from atlas_ops.pager.slack.facts import SHOWN_ALERTS
+from atlas_ops.pager.slack.message import Reach
 from atlas_ops.pager.timeline import add_up
 from atlas_ops.stage import slack_limits
 from tests.pager.notes import RUNBOOK, START, alert, notification, runbooks
 
 BOOK = Runbook(fault="QueueBacklog", family="capacity", text=RUNBOOK)
 PAGER = "https://pager.example.org"
+REACH = Reach(pager_url=PAGER, alertmanager_url="https://alertmanager.example.org", buttons=True, escalates=True)
+NOW = 1795514460.0
 
 
 def incident(*alerts: Alert, truncated: int = 0) -> Incident:
@@ -42,7 +46,7 @@ def incident(*alerts: Alert, truncated: int = 0) -> Incident:
 
 
 def parent(*alerts: dict[str, object], book: Runbook | None = BOOK, truncated: int = 0) -> Message:
-    return message.parent(incident(*notification(*alerts).alerts, truncated=truncated), book, PAGER)
+    return message.parent(incident(*notification(*alerts).alerts, truncated=truncated), book, REACH, NOW)
 
 
 def shown(composed: Message) -> str:
@@ -125,7 +129,7 @@ def test_the_labels_of_hardware_and_of_the_fault_itself_are_shown() -> None:
 def test_many_alerts_are_listed_up_to_some_and_counted() -> None:
     text = shown(parent(*[alert(pod=f"p-{number}", fingerprint=str(number)) for number in range(30)], truncated=12))
     assert "30 of 30 alerts fire" in text
-    assert f"and {30 - message.SHOWN_ALERTS + 12} more" in text
+    assert f"and {30 - SHOWN_ALERTS + 12} more" in text
     assert "p-0 and 28 more" not in text
     assert "and 28 more" in text
 
@@ -160,7 +164,7 @@ def test_what_alerts_say_can_be_no_markup_and_no_mention() -> None:
 )
 def test_an_address_that_slack_refuses_gets_no_button(url: str) -> None:
     composed = parent(alert(annotations={"summary": "s", "dashboard_url": url, "panel_url": url}))
-    assert [link.label for link in _links(composed)] == ["Runbook", "Prometheus"]
+    assert [link.label for link in _links(composed)] == ["Runbook", "Prometheus", "Silence page"]
     assert problem(composed) == ("", ())
 
 
@@ -233,7 +237,7 @@ def test_slack_takes_every_message_whatever_the_alerts_say(
         greedy = Runbook(
             fault="x", family="y", text=RUNBOOK.replace("Look twice.", hole * 50).replace("waiting", hole * 20)
         )
-        composed = message.parent(incident(*alerts, truncated=truncated), greedy, PAGER)
+        composed = message.parent(incident(*alerts, truncated=truncated), greedy, REACH, NOW)
         assert problem(composed) == ("", ())
         assert problem(message.plainly(composed)) == ("", ())
         assert "<!channel" not in shown(composed)

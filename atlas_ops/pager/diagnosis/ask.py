@@ -40,7 +40,7 @@ def prometheus(url: str, seconds: float = SECONDS) -> Query:
 
 
 def diagnose(checks: Sequence[Check], values: Values, query: Query, *, seconds: float = SECONDS) -> Diagnosis:
-    """Return what the checks say about an alert with these labels and words (`slack.message.values`)."""
+    """Return what the checks say about an alert with these labels and words (`runbooks.values`)."""
     runtime = values.get("runtime", "")
     asked = [check for check in checks if not (check.runtimes and runtime) or runtime in check.runtimes]
     deadline = time.monotonic() + seconds

@@ -1,6 +1,6 @@
 """A message as typed blocks, always within Slack's limits.
 
-Built by `pager.slack.message`; printed for Slack by `pager.slack.wire` and as a preview by `pager.console.pages`. The makers below cut
+Built by `pager.slack.message`; printed for Slack by `pager.slack.wire` and as a preview by the console. The makers below cut
 whatever they are given, so that no text can make Slack refuse a message.
 """
 
@@ -16,12 +16,16 @@ TEXT_LIMIT = 3000
 FIELD_LIMIT = 2000
 FIELDS_LIMIT = 10
 URL_LIMIT = 3000
-URLS_LIMIT = 3500
+WORDS_LIMIT = 400
+"""Slack takes 2,000 for a picture; more than a sentence or two nobody has read out."""
+CONFIRM_LIMIT = 300
+URLS_LIMIT = 3000
 """All addresses of a message together: Slack's sum may count them, so they must leave room for the texts."""
 FALLBACK_LIMIT = 3900
 """Slack splits a text above about 4,000 characters into two messages."""
 
 _MENTION = re.compile(r"@(?=channel|here|everyone)", re.IGNORECASE)
+_ID = re.compile(r"[UWS][A-Z0-9]{1,20}")
 _GRAVE = "\N{MODIFIER LETTER GRAVE ACCENT}"
 _PLAIN_TEXT = str.maketrans(
     {
@@ -42,6 +46,8 @@ class Style(Enum):
     """A code block of its own lines."""
     TIME = "time"
     """A moment, which Slack shows in the reader's time zone."""
+    MENTION = "mention"
+    """A person or user group, whom Slack notifies; the text is an id of Slack's, never what an alert says."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,7 +105,35 @@ class Links:
     links: tuple[Link, ...]
 
 
-Block = Header | Section | Fields | Context | Links
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Button:
+    """A button that the pager hears of when it is pressed: which one (`action`), and about which incident."""
+
+    action: str
+    label: str
+    incident: str
+    urgent: bool = False
+    """Whether it stands out among the others."""
+    sure: str = ""
+    """What is asked before it counts; empty: nothing."""
+
+
+@dataclass(frozen=True, slots=True)
+class Buttons:
+    """A row of buttons to press."""
+
+    buttons: tuple[Button, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Picture:
+    """A file that Slack has, by its id; `words` say what it shows to those who do not see it."""
+
+    file: str
+    words: str
+
+
+Block = Header | Section | Fields | Context | Links | Buttons | Picture
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -160,6 +194,11 @@ def time(at: float, text: str) -> Span:
     return Span(Style.TIME, text, at)
 
 
+def mention(name: str) -> Span:
+    """Return the call of a person (U..., W...) or a user group (S...) by id; plain text for what is no id."""
+    return Span(Style.MENTION, name) if _ID.fullmatch(name) else plain(name)
+
+
 def header(text: str) -> Header:
     """Return a title within Slack's limit. Characters of markup are replaced: plain text has no escape for them."""
     safe = _MENTION.sub("@\u200b", " ".join(text.split()).translate(_PLAIN_TEXT))
@@ -187,6 +226,11 @@ def links(wanted: Iterable[Link]) -> Links:
     return Links(tuple(kept))
 
 
+def picture(file: str, words: str) -> Picture:
+    """Return a picture of a file, with words within a limit."""
+    return Picture(file, cut(" ".join(words.split()), WORDS_LIMIT) or "A chart")
+
+
 def fitted(spans: Iterable[Span], limit: int) -> Text:
     """Return as many of the spans as fit, the last one cut; a code block is never left open."""
     kept: list[Span] = []
@@ -197,7 +241,7 @@ def fitted(spans: Iterable[Span], limit: int) -> Text:
             continue
         if left < marks + 2:
             break
-        text = span.text if span.style is Style.TIME else cut(span.text, left - marks)
+        text = span.text if span.style in (Style.TIME, Style.MENTION) else cut(span.text, left - marks)
         left -= marks + size(text)
         kept.append(Span(span.style, text, span.at))
         if text != span.text:
@@ -206,7 +250,7 @@ def fitted(spans: Iterable[Span], limit: int) -> Text:
 
 
 # Characters that the printed form adds to a span; a moment needs `<!date^1700000000.0^{date_short_pretty} {time_secs}|>`.
-_MARKS = {Style.PLAIN: 0, Style.BOLD: 2, Style.CODE: 2, Style.BLOCK: 8, Style.TIME: 80}
+_MARKS = {Style.PLAIN: 0, Style.BOLD: 2, Style.CODE: 2, Style.BLOCK: 8, Style.TIME: 80, Style.MENTION: 40}
 
 
 def _opens(url: str) -> bool:

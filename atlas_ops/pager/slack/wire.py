@@ -7,12 +7,15 @@ import json
 
 from atlas_ops.pager.slack.blocks import (
     Block,
+    Button,
+    Buttons,
     Context,
     Fields,
     Header,
     Link,
     Links,
     Message,
+    Picture,
     Section,
     Span,
     Style,
@@ -57,12 +60,31 @@ def _block(block: Block) -> Json:
         case Context(text):
             return {"type": "context", "elements": [_mrkdwn(text)]}
         case Links(links):
-            return {"type": "actions", "elements": [_button(number, link) for number, link in enumerate(links)]}
+            return {"type": "actions", "elements": [_link(number, link) for number, link in enumerate(links)]}
+        case Buttons(buttons):
+            return {"type": "actions", "elements": [_button(button) for button in buttons]}
+        case Picture(file, words):
+            return {"type": "image", "slack_file": {"id": file}, "alt_text": words}
 
 
-def _button(number: int, link: Link) -> Json:
-    label = {"type": "plain_text", "text": link.label, "emoji": False}
-    return {"type": "button", "action_id": f"link-{number}", "text": label, "url": link.url}
+def _link(number: int, link: Link) -> Json:
+    # Slack tells of the press of a link, too: `slack.press` lets it pass.
+    return {"type": "button", "action_id": f"link-{number}", "text": _words(link.label), "url": link.url}
+
+
+def _button(button: Button) -> Json:
+    printed: Json = {"type": "button", "action_id": button.action, "text": _words(button.label)}
+    printed["value"] = button.incident
+    if button.urgent:
+        printed["style"] = "primary"
+    if button.sure:
+        words = {"title": "Are you sure?", "text": button.sure, "confirm": button.label, "deny": "No"}
+        printed["confirm"] = {name: _words(text) for name, text in words.items()}
+    return printed
+
+
+def _words(text: str) -> Json:
+    return {"type": "plain_text", "text": text, "emoji": False}
 
 
 def _mrkdwn(text: Text) -> Json:
@@ -81,5 +103,7 @@ def _span(span: Span) -> str:
             return f"`{text}`"
         case Style.BLOCK:
             return f"```\n{text}\n```"
+        case Style.MENTION:
+            return f"<!subteam^{span.text}>" if span.text.startswith("S") else f"<@{span.text}>"
         case Style.TIME:
             return f"<!date^{int(span.at)}^{{date_short_pretty}} {{time_secs}}|{text}>"

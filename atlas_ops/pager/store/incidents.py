@@ -49,6 +49,7 @@ class Incidents:
                     truncated=int(row.truncated) + _left_out(row, alerts),
                     diagnosis=verdict.from_json(row.diagnosis),
                     chart=str(row.chart),
+                    chart_words=str(row.chart_words),
                 ),
                 posting=posting_of(row),
                 events=tuple(event_of(found) for found in events),
