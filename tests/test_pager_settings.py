@@ -44,7 +44,14 @@ def test_the_readme_shows_every_key() -> None:
     )
     defaults = Pager()
     left = [name for name in Pager.__dataclass_fields__ if getattr(pager, name) == getattr(defaults, name)]
-    shown_as_they_are = {"storm_messages_per_minute", "diagnosis", "heartbeat_late_seconds", "fallback_after_seconds"}
+    shown_as_they_are = {
+        "storm_messages_per_minute",
+        "diagnosis",
+        "heartbeat_expected",
+        "heartbeat_reach",
+        "heartbeat_late_seconds",
+        "fallback_after_seconds",
+    }
     assert set(left) == shown_as_they_are
 
 
@@ -58,6 +65,7 @@ pager:
   targets:
     ann: {slack_user: ann}
     nobody: {}
+    fallback: {slack_channel: "#tickets"}
     primary: {email: "ann@example.org\\nBcc: eve@example.org"}
     hook: {webhook_url_file: "https://hooks.example.org/s3cret"}
   schedules: {primary: a.yaml}
@@ -80,10 +88,12 @@ pager:
         "pager.targets.hook.webhook_url_file: expected the path of a file that holds it, found the secret itself",
         "pager.schedules: 'primary' is the name of a target, too",
         "pager.escalation[0].after: is missing",
-        "pager.escalation[0].to: expected one of ann, nobody, primary, hook, found 'nan'",
+        "pager.escalation[0].to: expected one of ann, nobody, fallback, primary, hook, found 'nan'",
         "pager.escalation[0].repeat: only the last step can be repeated",
         "pager.escalation[1].after: expected a length of time above 0s and below 7d, found 0s",
         "pager.fallback: is for when Slack is down",
+        "pager.targets: 'fallback' is the name of the section beside it",
+        "pager.targets: fallback: all pages or tickets go to its slack_channel already",
         "pager.smtp.from: expected one address such as pager@example.org, found 'me'",
         "pager.smtp.username: expected both username and password_file, or neither",
         "pager.smtp: host is missing, so no mail can be sent to primary",

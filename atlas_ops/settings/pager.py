@@ -40,6 +40,10 @@ class Pager:
     """New messages in a minute above which further incidents are gathered in one."""
     diagnosis: bool = True
     """Whether Prometheus is asked for the likely cause when a page comes."""
+    heartbeat_expected: bool = True
+    """Whether Alertmanager's heartbeat comes to the pager, so that its absence is a page."""
+    heartbeat_reach: bool = True
+    """Whether it is a page, too, that Prometheus or Alertmanager (`links`) does not answer the pager for so long."""
     heartbeat_late_seconds: float = 300.0
     """Age of Alertmanager's heartbeat at which its absence is a page. It comes once a minute."""
     fallback: Target = field(default_factory=lambda: Target(name=FALLBACK))
@@ -73,6 +77,8 @@ def read_pager(section: Section) -> Pager:
             "messages_per_minute", default.storm_messages_per_minute, above=0, below=1000
         ),
         diagnosis=section.flag("diagnosis", default.diagnosis),
+        heartbeat_expected=heartbeat.flag("expected", default.heartbeat_expected),
+        heartbeat_reach=heartbeat.flag("reach", default.heartbeat_reach),
         heartbeat_late_seconds=read_duration(heartbeat, "late_after", default.heartbeat_late_seconds, below=_DAY),
         fallback_after_seconds=read_duration(fallback, "after", default.fallback_after_seconds, below=_DAY),
         fallback=read_target(fallback, FALLBACK),
@@ -97,6 +103,13 @@ def _mistakes(section: Section, pager: Pager) -> None:
         section.mistake("tickets_channel", "expected channel beside it: pages have no place to go to")
     for name in (target.name for target in pager.targets if target.name in pager.schedules):
         section.mistake("schedules", f"{name!r} is the name of a target, too; give one of them another name")
+    if pager.target(FALLBACK) is not None:
+        section.mistake("targets", f"{FALLBACK!r} is the name of the section beside it; give the target another name")
+    for target in pager.targets:
+        if target.slack_channel and target.slack_channel in (pager.channel, pager.tickets_channel):
+            section.mistake(
+                "targets", f"{target.name}: all pages or tickets go to its slack_channel already; leave it out"
+            )
     mailed = [target.name for target in (*pager.targets, pager.fallback) if target.emails]
     if mailed and not pager.smtp.host:
         section.mistake("smtp", f"host is missing, so no mail can be sent to {', '.join(mailed)}")

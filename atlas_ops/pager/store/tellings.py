@@ -64,11 +64,13 @@ class Tellings:
         """Have a target told of the open pages that came before a time, and that Slack does not have; return how many."""
         told = exists().where(TELLINGS.c.incident == INCIDENTS.c.id, TELLINGS.c.reason == Reason.SLACK_DOWN.value)
         late = and_(INCIDENTS.c.severity == Severity.PAGE.value, INCIDENTS.c.received_at <= before, ~_IN_SLACK, ~told)
-        wanted = select(INCIDENTS.c.id).where(~_OVER, late, ~attended(now))
-        with self._database.writing(hold="tellings") as connection:
-            incidents = connection.scalars(wanted.order_by(INCIDENTS.c.received_at).limit(MOST)).all()
-            for incident in incidents:
-                add(connection, incident, Reason.SLACK_DOWN, target, now)
+        wanted = select(INCIDENTS.c.id).where(~_OVER, late, ~attended(now)).order_by(INCIDENTS.c.received_at)
+        with self._database.reading() as connection:
+            incidents = connection.scalars(wanted.limit(MOST)).all()
+        if incidents:
+            with self._database.writing(hold="tellings") as connection:
+                for incident in incidents:
+                    add(connection, incident, Reason.SLACK_DOWN, target, now)
         return len(incidents)
 
     def tell_of(self, incident: str, reason: Reason, target: Target, now: float) -> None:
