@@ -30,6 +30,7 @@ COMMANDS = (
     ("preview", "show the dashboards in a browser, without a Grafana"),
     ("rehearse", "play every fault and every look-alike through the rules, and say what was told"),
     ("simulate", "run a fleet of model servers and GPUs that does not exist"),
+    ("runbooks", "write all runbooks as a static site"),
     ("unpack", "copy the shipped rules, dashboards, runbooks and dialects into a folder"),
 )
 

@@ -64,6 +64,9 @@ def server(app: Starlette) -> uvicorn.Server:
             access_log=False,
             backlog=BACKLOG,
             lifespan="off",
+            # Who asks is who has opened the connection; names that a proxy tells are believed by pager.access alone.
+            proxy_headers=False,
+            server_header=False,
             timeout_graceful_shutdown=int(STOP_SECONDS),
         )
     )

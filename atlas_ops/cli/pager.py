@@ -9,7 +9,7 @@ import os
 import sys
 from pathlib import Path
 
-from atlas_ops.cli import listening, pager_parts, place
+from atlas_ops.cli import listening, pager_console, pager_parts, place
 from atlas_ops.cli.pager_parts import SLACK_API, TOKEN
 from atlas_ops.pager.store import address
 from atlas_ops.pager.store.store import Store
@@ -31,7 +31,8 @@ examples:
 
 exit codes:
   0  stopped by SIGTERM or Ctrl-C
-  2  the command line is wrong, or {TOKEN} is set and --channel is not
+  2  the command line is wrong, {TOKEN} is set and --channel is not, or --listen opens the pages to other machines and
+     nobody would have to log in (pager.console in the settings, --public-console)
   3  the settings file has mistakes (all of them are listed)
   4  the port is in use, or the database cannot be used
 """
@@ -61,6 +62,7 @@ def add(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
         help="the pager's address as readers reach it (default: links.pager, or --listen)",
     )
     parser.add_argument("--runbooks", type=Path, metavar="DIR", help="folder of runbooks (default: those of atlas-ops)")
+    pager_console.add(parser)
     place.add_config(parser)
 
 
@@ -69,10 +71,12 @@ def run(args: argparse.Namespace) -> int:
     logging.basicConfig(format="%(asctime)s %(levelname)s %(message)s", level=logging.INFO, stream=sys.stderr)
     settings = place.read_config(args)
     slack, external = pager_parts.slack_of(args, settings), pager_parts.external(args, settings)
+    ways_in = pager_console.ways_in(args, settings)
     database = address.read(args.database, os.environ)
     with listening.listening(args.listen) as listener, contextlib.closing(Store(database)) as store:
         here = listening.address(listener)
-        parts = pager_parts.build(args, settings, store, slack, external or here)
+        gate = ways_in.gate(external or here)
+        parts = pager_parts.build(args, settings, store, slack, external or here, gate)
         server = listening.server(parts.pager.app())
         with parts.working():
             where = f"Slack: #{slack.channel}" if slack else "no token, messages are shown on the console"

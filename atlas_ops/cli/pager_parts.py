@@ -8,18 +8,24 @@ import os
 import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Protocol
 
 from atlas_ops import settings as addresses
 from atlas_ops import shipped
+from atlas_ops.alertmanager import Alertmanager
 from atlas_ops.catalog import build_catalog
 from atlas_ops.cli import place
 from atlas_ops.cli.listening import STOP_SECONDS
 from atlas_ops.errors import UsageError
+from atlas_ops.pager.access.gate import Gate
+from atlas_ops.pager.access.token import Token
 from atlas_ops.pager.app import Pager
 from atlas_ops.pager.charts.charts import Charts
 from atlas_ops.pager.composer import Composer
-from atlas_ops.pager.console.pages import Console
+from atlas_ops.pager.console.incident_page import Sight
+from atlas_ops.pager.console.routes import Console
+from atlas_ops.pager.deeds.perform import Performer
 from atlas_ops.pager.delivery.worker import Delivery
 from atlas_ops.pager.diagnosis.ask import prometheus
 from atlas_ops.pager.diagnosis.worker import Diagnostician
@@ -66,7 +72,9 @@ class Parts:
                 job.stop(STOP_SECONDS)
 
 
-def build(args: argparse.Namespace, settings: Settings, store: Store, slack: Slack | None, address: str) -> Parts:
+def build(
+    args: argparse.Namespace, settings: Settings, store: Store, slack: Slack | None, address: str, gate: Gate
+) -> Parts:
     """Return the parts of a pager that readers reach at `address`."""
     runbooks = place.existing(args.runbooks) if args.runbooks else shipped.folder("runbooks")
     charts = Charts(catalog=build_catalog(settings.parameters), prometheus_url=settings.links.prometheus)
@@ -84,8 +92,17 @@ def build(args: argparse.Namespace, settings: Settings, store: Store, slack: Sla
         for job in jobs:
             job.wake()
 
+    sight = Sight(charts=charts, again=wake if settings.pager.diagnosis else None)
+    performer = Performer(store, Alertmanager(settings.links.alertmanager), metrics, changed=wake)
+    console = Console(store=store, composer=composer, gate=gate, delivery=delivery, performer=performer, sight=sight)
+    token = settings.pager.webhook_token_file
     pager = Pager(
-        store=store, console=Console(store, composer, delivery), metrics=metrics, delivery=delivery, wake=wake
+        store=store,
+        console=console,
+        metrics=metrics,
+        delivery=delivery,
+        wake=wake,
+        token=Token.read(Path(token)) if token else None,
     )
     return Parts(pager=pager, jobs=tuple(jobs))
 

@@ -6,7 +6,6 @@ Made by `atlas_ops.cli.pager`. A webhook is answered 200 only when it is on the 
 
 from __future__ import annotations
 
-import asyncio
 import logging
 import time
 from collections.abc import Callable
@@ -16,32 +15,18 @@ from starlette.applications import Starlette
 from starlette.concurrency import run_in_threadpool
 from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect, Request
-from starlette.responses import HTMLResponse, PlainTextResponse, Response
+from starlette.responses import PlainTextResponse, Response
 from starlette.routing import Route
 
 from atlas_ops.errors import AtlasError
-from atlas_ops.pager import webhook
-from atlas_ops.pager.console import pages as console
-from atlas_ops.pager.console.pages import Console
+from atlas_ops.pager import body, webhook
+from atlas_ops.pager.access.token import Token, bearer
+from atlas_ops.pager.console.routes import Console
 from atlas_ops.pager.delivery.worker import Delivery
 from atlas_ops.pager.metrics import Metrics
 from atlas_ops.pager.store.store import Store
 
 _LOG = logging.getLogger(__name__)
-BODY_SECONDS = 30.0
-"""A body that has not come by then is not coming; Alertmanager itself gives up earlier."""
-_HEADERS = {
-    "Content-Security-Policy": (
-        "default-src 'none'; style-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
-    ),
-    "X-Content-Type-Options": "nosniff",
-    "Referrer-Policy": "no-referrer",
-    "Cache-Control": "no-store",
-}
-
-
-class _TooLarge(Exception):
-    pass
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -54,22 +39,20 @@ class Pager:
     delivery: Delivery | None
     wake: Callable[[], None]
     """Called when a webhook has changed something."""
+    token: Token | None = None
+    """What whoever posts webhooks has to show; None: nothing."""
 
     def app(self) -> Starlette:
         """Return the ASGI application."""
         return Starlette(
             routes=[
                 Route("/webhook", self._webhook, methods=["POST"]),
-                Route("/", self._index),
-                Route("/incidents/{incident}", self._incident),
-                Route("/runbooks", self._runbooks),
-                Route("/runbooks/{fault}", self._runbook),
-                Route("/style.css", self._style),
                 Route("/metrics", self._metrics),
                 Route("/-/healthy", self._healthy),
                 Route("/-/ready", self._ready),
+                *self.console.routes(),
             ],
-            exception_handlers={HTTPException: self._wrong, AtlasError: self._broken},
+            exception_handlers={HTTPException: self.console.wrong, AtlasError: self.console.broken},
         )
 
     # --- the webhook --------------------------------------------------------------------------------------------------
@@ -77,22 +60,35 @@ class Pager:
     async def _webhook(self, request: Request) -> Response:
         if "origin" in request.headers:
             return PlainTextResponse("only Alertmanager may post here, no web page\n", status_code=403)
+        if (refused := self._unknown(request)) is not None:
+            return refused
         try:
-            async with asyncio.timeout(BODY_SECONDS):
-                body = await _body(request)
-        except _TooLarge:
+            content = await body.read(request, webhook.MAX_BODY_BYTES)
+        except body.TooLargeError:
             limit = webhook.MAX_BODY_BYTES // (1024 * 1024)
             text = f"the body is larger than {limit} MiB; set max_alerts in Alertmanager's webhook_configs"
             return self._refuse(request, "too_large", text, 413)
         except TimeoutError:
-            return self._refuse(request, "failed", f"the body did not arrive within {BODY_SECONDS:.0f} s", 503)
+            return self._refuse(request, "failed", f"the body did not arrive within {body.SECONDS:.0f} s", 503)
         except ClientDisconnect:
             return self._refuse(request, "refused", "the sender went away before its body had arrived", 400)
-        return await run_in_threadpool(self._take, request, body)
+        return await run_in_threadpool(self._take, request, content)
 
-    def _take(self, request: Request, body: bytes) -> Response:
+    def _unknown(self, request: Request) -> Response | None:
+        """Refuse a sender that has to show a token and does not; None when all is well."""
+        if self.token is None:
+            return None
+        shown = bearer(request.headers.get("authorization", ""))
+        if shown is not None and self.token.matches(shown):
+            return None
+        text = (
+            "Alertmanager has to show the token of pager.webhook_token_file: http_config.authorization.credentials_file"
+        )
+        return self._refuse(request, "refused", text, 401)
+
+    def _take(self, request: Request, content: bytes) -> Response:
         try:
-            notification = webhook.parse(body)
+            notification = webhook.parse(content)
         except webhook.BadWebhook as error:
             return self._refuse(request, "refused", error.message, 400)
         now = time.time()
@@ -113,47 +109,7 @@ class Pager:
         self.metrics.received(result)
         return PlainTextResponse(text + "\n", status_code=status)
 
-    # --- the pages ----------------------------------------------------------------------------------------------------
-
-    def _index(self, request: Request) -> Response:
-        del request
-        return _page(self.console.index())
-
-    def _incident(self, request: Request) -> Response:
-        page = self.console.incident(request.path_params["incident"], request.query_params.get("alert", ""))
-        if page is None:
-            return self._missing("There is no such incident", "It may have been in another database.")
-        return _page(page)
-
-    def _runbooks(self, request: Request) -> Response:
-        del request
-        return _page(self.console.runbooks())
-
-    def _runbook(self, request: Request) -> Response:
-        page = self.console.runbook(request.path_params["fault"])
-        if page is None:
-            return self._missing("There is no such runbook", "Runbooks are named after the alerts they are for.")
-        return _page(page)
-
-    def _missing(self, title: str, text: str) -> Response:
-        return _page(self.console.notice(title, text), 404)
-
-    def _wrong(self, request: Request, error: Exception) -> Response:
-        del request
-        status = error.status_code if isinstance(error, HTTPException) else 500
-        if status == 404:
-            return self._missing("There is no such page", "The address may be cut off.")
-        return PlainTextResponse(f"{error}\n", status_code=status)
-
-    def _broken(self, request: Request, error: Exception) -> Response:
-        _LOG.error("%s cannot be shown: %s", request.url.path, error)
-        return _page(self.console.notice("The pager is not well", str(error)), 503)
-
     # --- for machines -------------------------------------------------------------------------------------------------
-
-    def _style(self, request: Request) -> Response:
-        del request
-        return Response(console.style(), media_type="text/css", headers={"Cache-Control": "max-age=3600"})
 
     def _metrics(self, request: Request) -> Response:
         del request
@@ -172,23 +128,3 @@ class Pager:
         if self.delivery is not None and not self.delivery.alive:
             return PlainTextResponse("the delivery to Slack does not run\n", status_code=503)
         return PlainTextResponse("ready\n")
-
-
-async def _body(request: Request) -> bytes:
-    """Return the body; _TooLarge when it is, whatever its Content-Length says.
-
-    What is left of it then is read and thrown away by uvicorn, so that its sender sees our answer and no reset.
-    """
-    announced = request.headers.get("content-length", "")
-    if announced.isdecimal() and int(announced) > webhook.MAX_BODY_BYTES:
-        raise _TooLarge
-    body = bytearray()
-    async for chunk in request.stream():
-        body += chunk
-        if len(body) > webhook.MAX_BODY_BYTES:
-            raise _TooLarge
-    return bytes(body)
-
-
-def _page(html: str, status: int = 200) -> Response:
-    return HTMLResponse(html, status_code=status, headers=_HEADERS)

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 
 from starlette.requests import Request
 
-from atlas_ops.pager.access.names import clean
+from atlas_ops.pager.scrub import scrub_name
 
 _LOG = logging.getLogger(__name__)
 Address = ipaddress.IPv4Address | ipaddress.IPv6Address
@@ -34,7 +34,8 @@ class Proxy:
             # A proxy that only adds its header to the one that the browser sent is no proof of anything.
             _LOG.warning("%s came more than once from %s: the proxy has to replace it", self.header, sender)
             return ""
-        return clean(told[0].encode("latin-1").decode("utf-8", "replace"))  # headers are bytes; names are UTF-8
+        name = told[0].encode("latin-1").decode("utf-8", "replace").strip()  # headers are bytes, names are UTF-8
+        return scrub_name(name) if name else ""
 
     def _trusted(self, sender: str) -> bool:
         try:

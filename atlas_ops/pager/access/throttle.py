@@ -1,4 +1,4 @@
-"""Slows down who guesses tokens. Asked by `access.gate` and `pager.app` around each attempt; safe to use from many threads."""
+"""Slows down who guesses tokens. Asked by `access.gate` before and after each attempt; safe to use from many threads."""
 
 from __future__ import annotations
 

@@ -45,8 +45,8 @@ def gather(panel: Panel, alert: Alert, span: Span, prometheus: Prometheus) -> Pi
     step = max(_LEAST_STEP, (span.end - start) / _POINTS)
     lines: list[Line] = []
     for expr, legend in panel.queries:
-        courses = prometheus.query_range(_filled(expr, alert), start, span.end, step)
-        lines += [_line(legend, course) for course in courses if _about(alert, course.labels)]
+        courses = prometheus.query_range(filled(expr, alert), start, span.end, step)
+        lines += [_line(legend, course) for course in courses if about(alert, course.labels)]
     lines = sorted((line for line in lines if line.values), key=lambda line: max(line.values), reverse=True)
     if not lines:
         return None
@@ -63,7 +63,9 @@ def gather(panel: Panel, alert: Alert, span: Span, prometheus: Prometheus) -> Pi
     )
 
 
-def _filled(expr: str, alert: Alert) -> str:
+def filled(expr: str, alert: Alert) -> str:
+    """Return a query of a panel for what an alert is about."""
+
     def fill(found: re.Match[str]) -> str:
         value = re.escape(alert.word(found[2])) or ".*"
         escaped = value.replace("\\", "\\\\").replace('"', '\\"').replace("\n", "\\n")
@@ -72,15 +74,21 @@ def _filled(expr: str, alert: Alert) -> str:
     return _VARIABLE.sub(fill, expr.replace("$__rate_interval", _RATE_INTERVAL))
 
 
-def _about(alert: Alert, labels: Mapping[str, str]) -> bool:
+def about(alert: Alert, labels: Mapping[str, str]) -> bool:
     """Say whether a series is about what the alert is about: no label of one contradicts the other."""
     pairs = ((alert.word(word), labels.get(label, "")) for word, label in conventions.ALERT_LABELS.items())
     details = ((alert.labels.get(name, ""), labels.get(name, "")) for name in conventions.DETAIL_LABELS)
     return all(ours == theirs for ours, theirs in (*pairs, *details) if ours and theirs)
 
 
-def _line(legend: str, course: Course) -> Line:
-    clean = scrub_labels(course.labels)
+def named(legend: str, labels: Mapping[str, str]) -> str:
+    """Return the name of a series: its panel's legend filled in, scrubbed."""
+    clean = scrub_labels(labels)
     name = " ".join(_LEGEND.sub(lambda found: clean.get(found[1], ""), legend).split())
+    return name[:80] or "value"
+
+
+def _line(legend: str, course: Course) -> Line:
     kept = [pair for pair in zip(course.times, course.values, strict=True) if math.isfinite(pair[1])]
-    return Line(name=name[:80] or "value", at=tuple(at for at, _ in kept), values=tuple(value for _, value in kept))
+    name = named(legend, course.labels)
+    return Line(name=name, at=tuple(at for at, _ in kept), values=tuple(value for _, value in kept))

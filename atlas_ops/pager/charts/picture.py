@@ -49,4 +49,9 @@ class Picture:
 
     def written(self, value: float) -> str:
         """Return a value with its unit."""
-        return UNITS[_UNITS.get(self.unit, "number")](value)
+        return written(self.unit, value)
+
+
+def written(unit: str, value: float) -> str:
+    """Return a finite value with its unit, Grafana's id of which is given."""
+    return UNITS[_UNITS.get(unit, "number")](value)

@@ -1,0 +1,69 @@
+"""What a person does on the page of an incident, as a deed. Called by `console.routes`."""
+
+from __future__ import annotations
+
+import re
+import secrets
+import threading
+import time
+from collections import OrderedDict
+
+from atlas_ops.pager.access.gate import Visitor
+from atlas_ops.pager.console.forms import BadForm, Form
+from atlas_ops.pager.deeds.deed import Act, Deed
+from atlas_ops.pager.scrub import scrub_name
+
+SILENCES = {"30 min": 1800.0, "4 h": 14_400.0}
+"""How long one can silence; the same as in Slack."""
+SOMEBODY = "somebody on the console"
+_KEY = re.compile(r"[0-9a-f]{16}")
+_REMEMBERED = 1000
+
+
+def new_key() -> str:
+    """Return what makes all presses of the buttons of one page the same deed."""
+    return secrets.token_hex(8)
+
+
+def deed(incident: str, visitor: Visitor, form: Form) -> Deed:
+    """Return the deed that a form asks for; BadForm when it asks for none."""
+    try:
+        act = Act(form.get("act", ""))
+    except ValueError:
+        raise BadForm(f"expected act to be one of {', '.join(act.value for act in Act)}", 400) from None
+    seconds = SILENCES.get(form.get("length", ""), 0.0) if act is Act.SILENCE else 0.0
+    if act is Act.SILENCE and not seconds:
+        raise BadForm(f"expected length to be one of {', '.join(SILENCES)}", 400)
+    key = form.get("key", "")
+    if not _KEY.fullmatch(key):
+        raise BadForm("expected key to be 16 hexadecimal digits, the same whenever the same deed is sent again", 400)
+    who = visitor.name or (scrub_name(form["who"]) if form.get("who", "").strip() else SOMEBODY)
+    return Deed(
+        key=f"console-{incident}-{act.value}-{key}",
+        act=act,
+        incident=incident,
+        who=who,
+        at=time.time(),
+        seconds=seconds,
+    )
+
+
+class Told:
+    """What came of the last deeds, so that the page after a form can say it. Lost with a restart, as it may be."""
+
+    def __init__(self) -> None:
+        self._texts: OrderedDict[str, str] = OrderedDict()
+        self._lock = threading.Lock()
+
+    def keep(self, text: str) -> str:
+        """Keep a sentence; return the word that brings it back."""
+        word = secrets.token_hex(8)
+        with self._lock:
+            self._texts[word] = text
+            while len(self._texts) > _REMEMBERED:
+                self._texts.popitem(last=False)
+        return word
+
+    def text(self, word: str) -> str:
+        """Return the sentence; empty when it is not known."""
+        return self._texts.get(word, "")

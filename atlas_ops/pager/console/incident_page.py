@@ -1,0 +1,97 @@
+"""The page of one incident: what it is, how it is now, what it probably comes from, what to do. Called by `console.routes`."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from atlas_ops.pager.access.gate import Visitor
+from atlas_ops.pager.charts.charts import SECONDS, Charts, available
+from atlas_ops.pager.charts.now import Now, now
+from atlas_ops.pager.composer import Composer
+from atlas_ops.pager.console import acts, runbook_pages
+from atlas_ops.pager.console.printer import Printer
+from atlas_ops.pager.console.state import State
+from atlas_ops.pager.deeds.deed import is_silenced, possible
+from atlas_ops.pager.diagnosis.ask import prometheus
+from atlas_ops.pager.incident import Alert, Incident, Work
+from atlas_ops.pager.runbooks.values import values
+
+SHOWN_ALERTS = 100
+QUIET_SECONDS = 5 * 3600.0
+"""Alertmanager repeats a firing alert every four hours; an open incident that is not repeated may be a leftover."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Sight:
+    """What there is to look with; without charts there are no values either: they come from the same Prometheus."""
+
+    charts: Charts | None = None
+    again: Callable[[], None] | None = None
+    """Wakes whoever diagnoses; None: nobody does."""
+
+    def now(self, alert: Alert) -> Now | None:
+        """Return the present values of an alert; None when nobody can be asked, or its fault is none of ours."""
+        fault = self.charts.catalog.fault(alert.fault) if self.charts else None
+        return (
+            now(fault.panel, alert, prometheus(self.charts.prometheus_url, SECONDS)) if fault and self.charts else None
+        )
+
+    def charted(self, alert: Alert) -> bool:
+        """Say whether an alert can have a chart."""
+        return bool(self.charts and self.charts.catalog.fault(alert.fault) and available())
+
+    def chart(self, incident: Incident, alert: Alert, *, dark: bool) -> bytes | None:
+        """Return the chart of an alert as SVG; None when there is none."""
+        picture = self.charts.picture(incident, alert) if self.charts else None
+        return self.charts.drawn(picture, "svg", dark=dark) if self.charts and picture else None
+
+
+def chosen(work: Work, fingerprint: str) -> Alert:
+    """Return the alert that a page is about: the one that is asked for, else the gravest."""
+    return next((one for one in work.incident.alerts if one.fingerprint == fingerprint), work.incident.lead)
+
+
+def show(
+    printer: Printer,
+    composer: Composer,
+    sight: Sight,
+    state: State,
+    visitor: Visitor,
+    work: Work,
+    alert: Alert,
+    *,
+    told: str,
+    acting: bool,
+) -> str:
+    """Return the page, its runbook filled in for an alert. `told`: what came of the deed before; `acting`: with buttons."""
+    incident, head = work.incident, work.incident.headline
+    book = composer.runbook(alert.fault)
+    moment = time.time()
+    return printer.page(
+        "incident.html",
+        visitor,
+        incident=incident,
+        head=head,
+        silenced=is_silenced(head, moment),
+        quiet=head.until is None and moment - head.heard_at > QUIET_SECONDS,
+        told=told,
+        acts=[act.value for act in possible(head, moment)] if acting and visitor.may_act else [],
+        silences=acts.SILENCES,
+        key=acts.new_key(),
+        state=state,
+        posting=work.posting,
+        message=composer.message(incident),
+        now_values=sight.now(alert),
+        charted=sight.charted(alert),
+        findings=incident.diagnosis.findings if incident.diagnosis else (),
+        diagnosed_at=incident.diagnosis.at if incident.diagnosis else None,
+        may_ask=sight.again is not None and visitor.may_act and bool(composer.checks(head.fault)),
+        filled_for=alert,
+        runbook=runbook_pages.html(book, values(alert), composer, printer.root) if book else None,
+        alerts=incident.alerts[:SHOWN_ALERTS],
+        more=len(incident.alerts) - SHOWN_ALERTS + incident.truncated,
+        events=work.events,
+        prometheus=values(alert)["prometheus"],
+    )
