@@ -12,7 +12,8 @@ from dataclasses import dataclass
 from atlas_ops.catalog import conventions
 from atlas_ops.errors import EnvironmentProblem
 from atlas_ops.prometheus import Alert, Prometheus
-from atlas_ops.stage.slack_standin import Message, SlackStandIn
+from atlas_ops.stage.slack_message import Message
+from atlas_ops.stage.slack_standin import SlackStandIn
 
 POLL_SECONDS = 0.25
 

@@ -7,71 +7,65 @@ nothing of the pager.
 from __future__ import annotations
 
 import dataclasses
-import json
 import math
 import threading
 import time
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from collections.abc import Callable
 from types import TracebackType
-from urllib.parse import parse_qsl
 
 from atlas_ops.stage import slack_limits, slack_webhook
+from atlas_ops.stage.slack_files import UPLOADS, File, Files
+from atlas_ops.stage.slack_gate import Gate
+from atlas_ops.stage.slack_http import Answer, Answers, Server
 from atlas_ops.stage.slack_limits import Json
+from atlas_ops.stage.slack_message import Message, Whisper
 
 CHANNEL_ID = "C0STANDIN01"
-SCOPES = frozenset(("chat:write", "channels:read", "groups:read", "channels:history"))
+SCOPES = frozenset(("chat:write", "channels:read", "groups:read", "channels:history", "files:write"))
 _NEEDED = {
     "chat.postMessage": "chat:write",
     "chat.update": "chat:write",
+    "chat.postEphemeral": "chat:write",
+    "files.getUploadURLExternal": "files:write",
+    "files.completeUploadExternal": "files:write",
     "conversations.list": "channels:read",
     "conversations.history": "channels:history",
     "conversations.replies": "channels:history",
 }
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Message:
-    """One message as it reads now. `thread_ts` is empty unless it is a reply; `edits` counts its updates."""
-
-    channel: str
-    ts: str
-    thread_ts: str
-    text: str
-    blocks: tuple[Json, ...]
-    metadata: Json
-    edits: int = 0
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Answer:
-    """One answer over HTTP."""
-
-    body: Json | str
-    """A text only where Slack answers with one: at incoming webhooks."""
-    status: int = 200
-    headers: Mapping[str, str] = dataclasses.field(default_factory=dict)
-
-
 class SlackStandIn:
     """A workspace with one channel and one app. `url` is what a client takes for Slack's API."""
 
-    def __init__(self, *, token: str, channel: str, port: int = 0, per_second: float = 1.0, burst: int = 10) -> None:
+    def __init__(
+        self,
+        *,
+        token: str,
+        channel: str,
+        app_token: str = "",
+        port: int = 0,
+        per_second: float = 1.0,
+        burst: int = 10,
+    ) -> None:
         self._token = token
+        self._app_token = app_token
         self._channel = channel.lstrip("#")
         self._rate = (per_second, burst)
         self._buckets: dict[str, tuple[float, float]] = {}
         self._messages: dict[str, Message] = {}
+        self._whispers: list[Whisper] = []
+        self._files = Files()
         self._calls: list[str] = []
         self._scopes = set(SCOPES)
         self._failure: Answer | None = None
         self._failures_left = math.inf
         self.intercept: Callable[[str, Json], Answer | None] = lambda _method, _arguments: None
         """Asked before each call is judged; what it returns is the answer."""
+        self.connections: Callable[[], str] = lambda: ""
+        """Opens a connection of Socket Mode and returns its address; set by `stage.slack_socket`."""
         self._lock = threading.Lock()
-        self._gate = _Gate()
-        self._server = _Server(("127.0.0.1", port), self.answer, self.webhook)
+        self._gate = Gate()
+        self._server = Server(port, Answers(call=self.answer, webhook=self.webhook, upload=self.upload))
         self._thread = threading.Thread(target=self._server.serve_forever, args=(0.05,), daemon=True)
 
     @property
@@ -89,6 +83,18 @@ class SlackStandIn:
         """Every message, in the order in which they were posted."""
         with self._lock:
             return tuple(self._messages.values())
+
+    @property
+    def whispers(self) -> tuple[Whisper, ...]:
+        """Every message that was shown to one person alone."""
+        with self._lock:
+            return tuple(self._whispers)
+
+    @property
+    def files(self) -> tuple[File, ...]:
+        """Every file that was announced."""
+        with self._lock:
+            return tuple(self._files.files.values())
 
     @property
     def calls(self) -> tuple[str, ...]:
@@ -166,6 +172,15 @@ class SlackStandIn:
             self._messages[ts] = Message(channel=CHANNEL_ID, ts=ts, thread_ts="", text=text, blocks=(), metadata={})
             return Answer(body="ok")
 
+    def upload(self, path: str, content: bytes) -> Answer:
+        """Take the bytes of a file, at the address that was given for them; that address is the right to do it."""
+        with self._lock:
+            if self._failure is not None and self._failures_left > 0:
+                self._failures_left -= 1
+                return self._failure
+            problem = self._files.upload(path, content)
+        return Answer(body=problem, status=400) if problem else Answer(body=f"OK - {len(content)}")
+
     def _judge(self, method: str, token: str, arguments: Json) -> Answer:
         if self._failure is not None and self._failures_left > 0:
             self._failures_left -= 1
@@ -174,13 +189,18 @@ class SlackStandIn:
             "auth.test": self._auth_test,
             "chat.postMessage": self._post,
             "chat.update": self._update,
+            "chat.postEphemeral": self._whisper,
+            "files.getUploadURLExternal": self._announce,
+            "files.completeUploadExternal": self._complete,
+            "apps.connections.open": self._connect,
             "conversations.list": self._list,
             "conversations.history": self._history,
             "conversations.replies": self._replies,
         }
         if method not in methods:
             return refusal("unknown_method")
-        if token != self._token:
+        expected = self._app_token if method == "apps.connections.open" else self._token
+        if not expected or token != expected:
             return refusal("invalid_auth" if token else "not_authed")
         needed = _NEEDED.get(method, "")
         if needed and needed not in self._scopes:
@@ -195,9 +215,8 @@ class SlackStandIn:
     def _post(self, arguments: Json) -> Answer:
         if str(arguments.get("channel", "")).lstrip("#") not in (self._channel, CHANNEL_ID):
             return refusal("channel_not_found")
-        code, details = slack_limits.problem(arguments)
-        if code:
-            return refusal(code, response_metadata={"messages": [f"[ERROR] {detail}" for detail in details]})
+        if (refused := self._refused(arguments)) is not None:
+            return refused
         thread = str(arguments.get("thread_ts") or "")
         if thread and (thread not in self._messages or self._messages[thread].thread_ts):
             return refusal("thread_not_found")
@@ -221,9 +240,8 @@ class SlackStandIn:
             return refusal("channel_not_found")
         if ts not in self._messages:
             return refusal("message_not_found")
-        code, details = slack_limits.problem(arguments)
-        if code:
-            return refusal(code, response_metadata={"messages": [f"[ERROR] {detail}" for detail in details]})
+        if (refused := self._refused(arguments)) is not None:
+            return refused
         limited = self._limited("update")
         if limited is not None:
             return limited
@@ -236,6 +254,47 @@ class SlackStandIn:
             edits=old.edits + 1,
         )
         return _ok(channel=CHANNEL_ID, ts=ts, text=self._messages[ts].text)
+
+    def _refused(self, arguments: Json) -> Answer | None:
+        """Return why Slack does not take a message; None when it does."""
+        code, details = slack_limits.problem(arguments)
+        missing = [name for name in slack_limits.files(arguments) if not self._files.shows(name)]
+        if not code and missing:
+            code, details = "invalid_blocks", tuple(f"invalid slack file {name}" for name in missing)
+        told = {"messages": [f"[ERROR] {detail}" for detail in details]}
+        return refusal(code, response_metadata=told) if code else None
+
+    def _whisper(self, arguments: Json) -> Answer:
+        if arguments.get("channel") != CHANNEL_ID:
+            return refusal("channel_not_found")
+        if not str(arguments.get("user") or "").startswith("U"):
+            return refusal("user_not_in_channel")
+        if (refused := self._refused(arguments)) is not None:
+            return refused
+        self._whispers.append(
+            Whisper(
+                channel=CHANNEL_ID,
+                user=str(arguments["user"]),
+                thread_ts=str(arguments.get("thread_ts") or ""),
+                text=str(arguments.get("text", "")),
+            )
+        )
+        return _ok(message_ts=self._next_ts())
+
+    def _announce(self, arguments: Json) -> Answer:
+        made = self._files.announce(arguments)
+        if isinstance(made, str):
+            return refusal(made)
+        return _ok(upload_url=f"{self.url.removesuffix('/api/')}{UPLOADS}{made.id}", file_id=made.id)
+
+    def _complete(self, arguments: Json) -> Answer:
+        problem = self._files.complete(arguments)
+        return refusal(problem) if problem else _ok(files=arguments["files"])
+
+    def _connect(self, arguments: Json) -> Answer:
+        del arguments
+        address = self.connections()
+        return _ok(url=address) if address else refusal("internal_error")
 
     def _list(self, arguments: Json) -> Answer:
         if "private_channel" in str(arguments.get("types", "")) and "groups:read" not in self._scopes:
@@ -290,83 +349,6 @@ class SlackStandIn:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self.stop()
-
-
-class _Gate:
-    """Lets calls of one method hang until it is opened."""
-
-    def __init__(self) -> None:
-        self.held = threading.Event()
-        self._opened = threading.Event()
-        self._closed_for: tuple[str, bool] | None = None
-
-    def close(self, method: str, *, accepted: bool) -> None:
-        """Let calls of a method hang, at one of the two places that `pass_through` is called at."""
-        self.held.clear()
-        self._opened.clear()
-        self._closed_for = (method, accepted)
-
-    def open(self) -> None:
-        """Let everything through."""
-        self._closed_for = None
-        self._opened.set()
-
-    def pass_through(self, method: str, *, accepted: bool) -> None:
-        """Hang while closed."""
-        if self._closed_for == (method, accepted):
-            self.held.set()
-            self._opened.wait()
-
-
-class _Server(ThreadingHTTPServer):
-    daemon_threads = True
-
-    def __init__(
-        self,
-        address: tuple[str, int],
-        answer: Callable[[str, str, Json], Answer],
-        webhook: Callable[[Json], Answer],
-    ) -> None:
-        super().__init__(address, _Handler)
-        self.answer = answer
-        self.webhook = webhook
-
-
-class _Handler(BaseHTTPRequestHandler):
-    server: _Server
-
-    def do_POST(self) -> None:
-        """Answer a call; slack_sdk posts all of them."""
-        body = self.rfile.read(int(self.headers.get("Content-Length") or 0))
-        if self.path == slack_webhook.PATH:
-            answer = self.server.webhook(self._arguments(body))
-        else:
-            token = self.headers.get("Authorization", "").removeprefix("Bearer ").strip()
-            answer = self.server.answer(self.path.rpartition("/api/")[2], token, self._arguments(body))
-        told = answer.body
-        text = told.encode() if isinstance(told, str) else json.dumps(told).encode()
-        try:
-            self.send_response(answer.status)
-            for name, value in {**answer.headers, "Content-Type": _type(answer)}.items():
-                self.send_header(name, value)
-            self.send_header("Content-Length", str(len(text)))
-            self.end_headers()
-            self.wfile.write(text)
-        except ConnectionError:
-            return  # the caller was killed meanwhile
-
-    def _arguments(self, body: bytes) -> Json:
-        if "json" in self.headers.get("Content-Type", ""):
-            return _object(json.loads(body or b"{}"))
-        form: dict[str, object] = dict(parse_qsl(body.decode()))
-        return form | {name: json.loads(str(form[name])) for name in ("blocks", "metadata") if name in form}
-
-    def log_message(self, format: str, *args: object) -> None:  # noqa: A002 - the name of the base class
-        """Say nothing."""
-
-
-def _type(answer: Answer) -> str:
-    return "text/html" if isinstance(answer.body, str) else "application/json"
 
 
 def _ok(**values: object) -> Answer:

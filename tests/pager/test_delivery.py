@@ -9,15 +9,21 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
+from sqlalchemy import update
 
 from atlas_ops.pager.incident import Incident
 from atlas_ops.pager.runbooks.runbook import Runbook
 from atlas_ops.pager.slack import message
 from atlas_ops.pager.slack.blocks import Message
+from atlas_ops.pager.store import outbox
+from atlas_ops.pager.store.address import Server
+from atlas_ops.pager.store.lane import Lane
 from atlas_ops.pager.store.store import Store
-from atlas_ops.stage.slack_standin import Answer, SlackStandIn, refusal
+from atlas_ops.pager.store.tables import INCIDENTS
+from atlas_ops.stage.slack_http import Answer
+from atlas_ops.stage.slack_standin import SlackStandIn, refusal
 from tests.pager.notes import LATER, alert, notification
-from tests.pager.rig import FAST, TOKEN, Rig, delivering, eventually, parents, replies, standing_slack
+from tests.pager.rig import CHANNEL, FAST, TOKEN, Rig, delivering, eventually, parents, replies, standing_slack
 
 
 @pytest.fixture
@@ -27,9 +33,14 @@ def slack() -> Iterator[SlackStandIn]:
 
 
 @pytest.fixture
-def rig(tmp_path: Path, slack: SlackStandIn) -> Iterator[Rig]:
-    with delivering(tmp_path, slack) as made:
+def rig(tmp_path: Path, address: Path | Server, slack: SlackStandIn) -> Iterator[Rig]:
+    with delivering(tmp_path, slack, database=address) as made:
         yield made
+
+
+@pytest.fixture(autouse=True)
+def short_lease(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(outbox, "LEASE_SECONDS", 0.5)
 
 
 def metric(rig: Rig, name: str) -> float:
@@ -97,8 +108,10 @@ def test_a_burst_of_server_errors_costs_no_message_and_doubles_none(slack: Slack
     assert metric(rig, 'atlas_pager_retried_total{reason="server_error"}') >= 1
 
 
-def test_a_rate_limit_holds_for_everything_that_is_sent(tmp_path: Path, slack: SlackStandIn) -> None:
-    with delivering(tmp_path, slack) as rig:
+def test_a_rate_limit_holds_for_everything_that_is_sent(
+    tmp_path: Path, address: Path | Server, slack: SlackStandIn
+) -> None:
+    with delivering(tmp_path, slack, database=address) as rig:
         assert eventually(lambda: "auth.test" in slack.calls)
         slack.fail_with(429, retry_after=1, times=1)
         began = time.monotonic()
@@ -110,9 +123,12 @@ def test_a_rate_limit_holds_for_everything_that_is_sent(tmp_path: Path, slack: S
         assert slack.calls.count("chat.postMessage") == 6
 
 
-def test_a_storm_stays_below_the_rate_that_slack_allows(tmp_path: Path) -> None:
+def test_a_storm_stays_below_the_rate_that_slack_allows(tmp_path: Path, address: Path | Server) -> None:
     pace = dataclasses.replace(FAST, per_second=20, burst=3)
-    with standing_slack(per_second=20, burst=4) as slack, delivering(tmp_path, slack, pace=pace) as rig:
+    with (
+        standing_slack(per_second=20, burst=4) as slack,
+        delivering(tmp_path, slack, database=address, pace=pace) as rig,
+    ):
         for number in range(12):
             rig.hear(alert(pod=str(number)), group=str(number))
         assert rig.quiet()
@@ -120,21 +136,21 @@ def test_a_storm_stays_below_the_rate_that_slack_allows(tmp_path: Path) -> None:
         assert metric(rig, 'atlas_pager_retried_total{reason="rate_limited"}') == 0
 
 
-def test_pages_go_before_tickets(tmp_path: Path, slack: SlackStandIn) -> None:
-    store = Store(tmp_path / "pager.db")
+def test_pages_go_before_tickets(tmp_path: Path, address: Path | Server, slack: SlackStandIn) -> None:
+    store = Store(address)
     store.inbox.accept(notification(alert(severity="ticket", pod="t"), group="t"), time.time())
     store.inbox.accept(notification(alert(severity="page", pod="p"), group="p"), time.time())
     store.close()
-    with delivering(tmp_path, slack) as rig:
+    with delivering(tmp_path, slack, database=address) as rig:
         assert rig.quiet()
     assert ["PAGE" in posted.text for posted in parents(slack)] == [True, False]
 
 
 def test_a_missing_scope_is_said_and_the_message_goes_once_it_is_granted(
-    slack: SlackStandIn, tmp_path: Path, caplog: pytest.LogCaptureFixture
+    slack: SlackStandIn, tmp_path: Path, address: Path | Server, caplog: pytest.LogCaptureFixture
 ) -> None:
     slack.revoke("chat:write")
-    with caplog.at_level(logging.INFO), delivering(tmp_path, slack) as rig:
+    with caplog.at_level(logging.INFO), delivering(tmp_path, slack, database=address) as rig:
         rig.hear(alert())
         assert eventually(lambda: "chat:write" in rig.delivery.problem)
         assert eventually(lambda: "chat:write" in rig.store.incidents.open()[0].problem)
@@ -167,11 +183,13 @@ def test_a_refusal_is_kept_told_and_tried_again(slack: SlackStandIn, rig: Rig, c
     assert len(parents(slack)) == 1
 
 
-def test_a_wrong_token_is_known_before_the_first_alert_and_its_end_too(tmp_path: Path, slack: SlackStandIn) -> None:
-    with delivering(tmp_path, slack, token="xoxb-other") as rig:
+def test_a_wrong_token_is_known_before_the_first_alert_and_its_end_too(
+    tmp_path: Path, address: Path | Server, slack: SlackStandIn
+) -> None:
+    with delivering(tmp_path, slack, database=address, token="xoxb-other") as rig:
         assert eventually(lambda: "does not know the token" in rig.delivery.problem)
     slack.revoke("chat:write")
-    with delivering(tmp_path, slack) as rig:
+    with delivering(tmp_path, slack, database=address) as rig:
         assert eventually(lambda: "lacks the scope" in rig.delivery.problem)
         slack.grant("chat:write")
         assert eventually(lambda: rig.delivery.problem == "")
@@ -192,7 +210,7 @@ def test_one_message_that_never_goes_holds_up_no_other(slack: SlackStandIn, rig:
     rig.hear(alert(pod="poison"), group="poison")
     for number in range(5):
         rig.hear(alert(pod=f"p{number}"), group=str(number))
-    assert eventually(lambda: len(rig.store.outbox.unsent(time.time())) == 1)
+    assert eventually(lambda: rig.store.outbox.waiting() == 1)
     assert len(parents(slack)) == 5
 
 
@@ -237,27 +255,31 @@ def test_a_group_that_fires_again_gets_a_message_of_its_own(slack: SlackStandIn,
 # --- exactly once: the pager is cut off at each point of the way -------------------------------------------------------
 
 
-def crash_after_attempt(folder: Path, *, event: int = 1, ago: float = 0.0) -> None:
+def crash_after_attempt(address: Path | Server) -> None:
     """Leave the database as a pager leaves it that is killed between its attempt and Slack's answer."""
-    store = Store(folder / "pager.db")
+    store = Store(address)
     store.inbox.accept(notification(alert()), time.time())
-    store.outbox.attempt(store.incidents.open()[0].id, at=time.time() - ago, event=event)
+    claim = store.outbox.claim(Lane(channel=CHANNEL), every=0.0)
+    assert claim is not None
+    store.outbox.attempt(claim.id, at=time.time(), event=1)
     store.close()
 
 
-def test_an_attempt_that_never_reached_slack_is_made_again(tmp_path: Path, slack: SlackStandIn) -> None:
-    crash_after_attempt(tmp_path)
-    with delivering(tmp_path, slack) as rig:
+def test_an_attempt_that_never_reached_slack_is_made_again(
+    tmp_path: Path, address: Path | Server, slack: SlackStandIn
+) -> None:
+    crash_after_attempt(address)
+    with delivering(tmp_path, slack, database=address) as rig:
         assert rig.quiet()
     assert len(parents(slack)) == 1
 
 
 @pytest.mark.parametrize("accepted", [True, False])
 def test_a_message_that_slack_took_without_saying_so_is_found_and_not_sent_again(
-    tmp_path: Path, slack: SlackStandIn, accepted: bool
+    tmp_path: Path, address: Path | Server, slack: SlackStandIn, accepted: bool
 ) -> None:
     slack.hold("chat.postMessage", accepted=accepted)
-    with delivering(tmp_path, slack, timeout=1) as rig:
+    with delivering(tmp_path, slack, database=address, timeout=1) as rig:
         rig.hear(alert())
         assert slack.wait_until_held()
         assert eventually(lambda: metric(rig, 'atlas_pager_retried_total{reason="timeout"}') == 1)
@@ -290,11 +312,11 @@ def test_a_message_that_is_still_on_its_way_through_slack_after_the_restart_is_w
 
 
 def test_when_slack_does_not_let_us_look_twice_is_better_than_never(
-    tmp_path: Path, slack: SlackStandIn, caplog: pytest.LogCaptureFixture
+    tmp_path: Path, address: Path | Server, slack: SlackStandIn, caplog: pytest.LogCaptureFixture
 ) -> None:
     slack.revoke("channels:history")
-    crash_after_attempt(tmp_path)
-    with delivering(tmp_path, slack) as rig:
+    crash_after_attempt(address)
+    with delivering(tmp_path, slack, database=address) as rig:
         assert rig.quiet()
     assert len(parents(slack)) == 1
     assert "may appear twice" in caplog.text
@@ -302,29 +324,31 @@ def test_when_slack_does_not_let_us_look_twice_is_better_than_never(
 
 
 def test_when_something_else_than_slack_answers_our_search_twice_is_better_than_never(
-    tmp_path: Path, slack: SlackStandIn, caplog: pytest.LogCaptureFixture
+    tmp_path: Path, address: Path | Server, slack: SlackStandIn, caplog: pytest.LogCaptureFixture
 ) -> None:
     slack.intercept = lambda method, _: Answer(body={}, status=404) if method.startswith("conversations") else None
-    crash_after_attempt(tmp_path, ago=60)
-    with delivering(tmp_path, slack) as rig:
+    crash_after_attempt(address)
+    with delivering(tmp_path, slack, database=address) as rig:
         assert rig.quiet()
     assert len(parents(slack)) == 1
     assert "may appear twice" in caplog.text
 
 
 def test_a_token_that_may_not_list_private_channels_still_finds_a_public_one(
-    tmp_path: Path, slack: SlackStandIn
+    tmp_path: Path, address: Path | Server, slack: SlackStandIn
 ) -> None:
     slack.revoke("groups:read")
-    crash_after_attempt(tmp_path, ago=60)
-    with delivering(tmp_path, slack) as rig:
+    crash_after_attempt(address)
+    with delivering(tmp_path, slack, database=address) as rig:
         assert rig.quiet()
     assert slack.calls.count("conversations.list") == 2
     assert "conversations.history" in slack.calls
 
 
-def test_a_reply_that_slack_took_without_saying_so_is_not_sent_again(tmp_path: Path, slack: SlackStandIn) -> None:
-    with delivering(tmp_path, slack, timeout=1) as rig:
+def test_a_reply_that_slack_took_without_saying_so_is_not_sent_again(
+    tmp_path: Path, address: Path | Server, slack: SlackStandIn
+) -> None:
+    with delivering(tmp_path, slack, database=address, timeout=1) as rig:
         rig.hear(alert())
         assert rig.quiet()
         slack.hold("chat.postMessage", accepted=True)
@@ -348,8 +372,10 @@ def test_an_update_that_slack_has_is_not_sent_again_with_its_reply(slack: SlackS
     assert len(replies(slack)) == 1
 
 
-def test_a_reply_whose_fate_was_lost_in_a_crash_is_looked_for(tmp_path: Path, slack: SlackStandIn) -> None:
-    with delivering(tmp_path, slack) as rig:
+def test_a_reply_whose_fate_was_lost_in_a_crash_is_looked_for(
+    tmp_path: Path, address: Path | Server, slack: SlackStandIn
+) -> None:
+    with delivering(tmp_path, slack, database=address) as rig:
         rig.hear(alert())
         assert rig.quiet()
         rig.hear(alert(firing=False))
@@ -357,24 +383,28 @@ def test_a_reply_whose_fate_was_lost_in_a_crash_is_looked_for(tmp_path: Path, sl
         incident = rig.store.incidents.recent(1)[0].id
         work = rig.store.incidents.work(incident)
         assert work is not None
-    store = Store(tmp_path / "pager.db")
+    store = Store(address)
     last = work.events[-1].number
-    store.outbox._write(incident, sent_event=last - 1, sent_revision=1, attempt_at=time.time(), attempt_event=last)
+    cut_off = {"sent_event": last - 1, "sent_revision": 1, "attempt_at": time.time(), "attempt_event": last}
+    with store._database.writing() as connection:
+        connection.execute(update(INCIDENTS).values(**cut_off))
     store.close()
-    with delivering(tmp_path, slack) as rig:
+    with delivering(tmp_path, slack, database=address) as rig:
         assert rig.quiet()
     assert len(replies(slack)) == 1
 
 
-def test_what_was_over_long_ago_is_not_posted_to_a_channel_that_is_new(tmp_path: Path, slack: SlackStandIn) -> None:
+def test_what_was_over_long_ago_is_not_posted_to_a_channel_that_is_new(
+    tmp_path: Path, address: Path | Server, slack: SlackStandIn
+) -> None:
     def ago(seconds: float) -> str:
         return time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(time.time() - seconds))
 
-    store = Store(tmp_path / "pager.db")
+    store = Store(address)
     store.inbox.accept(notification(alert(firing=False, ends=ago(90_000), pod="old"), group="old"), time.time())
     store.inbox.accept(notification(alert(firing=False, ends=ago(60), pod="new"), group="new"), time.time())
     store.close()
-    with delivering(tmp_path, slack) as rig:
+    with delivering(tmp_path, slack, database=address) as rig:
         assert rig.quiet()
     (posted,) = parents(slack)
     assert "at new" in posted.text

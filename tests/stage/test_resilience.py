@@ -15,7 +15,8 @@ from atlas_ops import settings
 from atlas_ops.settings import Server
 from atlas_ops.stage.observer import is_resolved
 from atlas_ops.stage.processes import get
-from atlas_ops.stage.slack_standin import Message, SlackStandIn
+from atlas_ops.stage.slack_message import Message
+from atlas_ops.stage.slack_standin import SlackStandIn
 from atlas_ops.stage.stack import Slack, Stack
 from tests.exporter.fake_server import FakeServer, answer, serving
 

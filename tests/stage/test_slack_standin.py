@@ -13,7 +13,8 @@ from slack_sdk import WebClient
 from slack_sdk.errors import SlackApiError
 
 from atlas_ops.stage import slack_limits
-from atlas_ops.stage.slack_standin import CHANNEL_ID, Answer, SlackStandIn, refusal
+from atlas_ops.stage.slack_http import Answer
+from atlas_ops.stage.slack_standin import CHANNEL_ID, SlackStandIn, refusal
 
 TOKEN = "xoxb-test"
 
