@@ -1,0 +1,61 @@
+"""Counts in windows of five minutes, and what the statistics are over an hour, six and a day. Used by `calibration` and `score`."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from atlas_ops.detect.season import DAY, HOUR
+from atlas_ops.detect.statistics import Floats, Statistic
+
+STEP = 300.0
+"""Seconds of a window."""
+HORIZONS = (HOUR, 6 * HOUR, DAY)
+"""Seconds over which residuals are averaged: great shifts show within the hour, small ones within the day."""
+
+
+@dataclass(frozen=True, slots=True)
+class Windows:
+    """Counts of features in consecutive windows. `times[t]` is when window t ends (Unix seconds)."""
+
+    times: Floats
+    counts: Mapping[str, NDArray[np.int64]]
+    """{feature: array of shape (windows, bins)}; a window without rows is all zeros."""
+
+
+@dataclass(frozen=True, slots=True)
+class Observed:
+    """Statistics in windows: `values[t, s]` over `rows[t, s]` rows; where there are no rows the value is 0."""
+
+    times: Floats
+    values: Floats
+    rows: Floats
+
+
+def observe(windows: Windows, watched: Sequence[Statistic]) -> Observed:
+    """Return the watched statistics of each window."""
+    values, rows = [], []
+    for statistic in watched:
+        counts = windows.counts[statistic.feature]
+        total = counts.sum(axis=1).astype(np.float64)
+        sums = counts @ np.asarray(statistic.weights)
+        values.append(np.divide(sums, total, out=np.zeros_like(total), where=total > 0))
+        rows.append(total)
+    return Observed(times=windows.times, values=np.stack(values, axis=1), rows=np.stack(rows, axis=1))
+
+
+def rolled(residuals: Floats, rows: Floats, seconds: float) -> tuple[Floats, Floats]:
+    """Return the mean residual, weighted by rows, over the last `seconds` before each window's end, and its rows."""
+    width = max(1, round(seconds / STEP))
+    total = _last(rows, width)
+    sums = _last(residuals * rows, width)
+    return np.divide(sums, total, out=np.zeros_like(sums), where=total > 0), total
+
+
+def _last(values: Floats, width: int) -> Floats:
+    sums = np.cumsum(values, axis=0)
+    sums[width:] = sums[width:] - sums[:-width]
+    return sums
