@@ -83,7 +83,7 @@ def _topics(sample: Floats, chance: np.random.RandomState) -> Floats:
         if np.allclose(moved, centres):
             break
         centres = moved
-    return np.round(centres, 6)
+    return np.asarray(np.round(centres, 6))
 
 
 def _nearest(vectors: Floats, centres: Floats) -> tuple[Floats, Floats]:
@@ -93,5 +93,5 @@ def _nearest(vectors: Floats, centres: Floats) -> tuple[Floats, Floats]:
 
 
 def _directions(seed: int, dimensions: int) -> Floats:
-    directions = np.random.RandomState(seed).standard_normal((dimensions, DIRECTIONS))
+    directions: Floats = np.random.RandomState(seed).standard_normal((dimensions, DIRECTIONS))
     return np.asarray(directions / np.linalg.norm(directions, axis=0))

@@ -1,0 +1,206 @@
+"""A reference: what a model's traffic is like when all is well, in one small JSON file without code in it.
+
+Written by `atlas-ops drift fit`, read by `atlas-ops drift check`, `drift show` and `atlas-ops watch`. A file of another kind, version
+or model is refused with a sentence that says so.
+"""
+
+from __future__ import annotations
+
+import base64
+import json
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from atlas_ops.detect.calibration import Calibration, Spread
+from atlas_ops.detect.distances import smoothed
+from atlas_ops.detect.embedding import Embedding
+from atlas_ops.detect.features import Category, Counts, Feature, Numeric
+from atlas_ops.detect.season import Season
+from atlas_ops.detect.statistics import Floats, Statistic, statistics
+from atlas_ops.errors import ConfigError
+
+FORMAT, VERSION = "atlas-ops drift reference", 1
+MOST_BYTES = 64 * 1024 * 1024
+"""A larger file is none of ours: real ones have some hundred kilobytes."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Reference:
+    """Everything that live traffic is compared with."""
+
+    model: str
+    made_at: float
+    start: float | None
+    end: float | None
+    """From when to when its rows are (Unix seconds); None: the data had no times."""
+    rows: int
+    features: tuple[Feature, ...]
+    counts: Mapping[str, Counts]
+    """{feature: rows of the reference in each bin}."""
+    embeddings: tuple[Embedding, ...] = ()
+    calibration: Calibration | None = None
+    """None: the data had no times, or less than a day of them."""
+    notes: tuple[str, ...] = ()
+    """What it lacks, in sentences for people."""
+
+    def shares(self, feature: str) -> Floats:
+        """Return the share of each bin, half a row added to each."""
+        return smoothed(self.counts[feature])
+
+    @property
+    def watched(self) -> tuple[Statistic, ...]:
+        """What is watched, in the order of the calibration's columns."""
+        return tuple(one for feature in self.features for one in statistics(feature, self.shares(feature.name)))
+
+    def feature(self, name: str) -> Feature | None:
+        """Return a feature by its name."""
+        return next((feature for feature in self.features if feature.name == name), None)
+
+
+def write(reference: Reference, path: Path) -> None:
+    """Write the file; a file that is there is replaced whole, never in part."""
+    draft = path.with_name(f".{path.name}.part")
+    draft.write_text(json.dumps(_document(reference), indent=1, allow_nan=False) + "\n", encoding="utf-8")
+    draft.replace(path)
+
+
+def read(path: Path, *, model: str = "") -> Reference:
+    """Read a file; ConfigError when it is none of ours, is damaged, or is of another `model` than the one named."""
+    if path.stat().st_size > MOST_BYTES:
+        raise _wrong(path, f"it has {path.stat().st_size} bytes, more than any reference")
+    try:
+        document = json.loads(path.read_text(encoding="utf-8"))
+    except (ValueError, RecursionError) as error:
+        raise _wrong(path, f"it is not JSON: {error}") from error
+    found = document.get("format") if isinstance(document, dict) else None
+    if found != FORMAT:
+        raise _wrong(path, f"expected a file whose `format` is {FORMAT!r}, found {found!r}")
+    if document.get("version") != VERSION:
+        raise _wrong(path, f"its version is {document.get('version')!r}; this atlas-ops reads version {VERSION}")
+    try:
+        reference = _reference(document)
+        _whole(reference)
+    except (KeyError, TypeError, ValueError, AttributeError) as error:
+        raise _wrong(path, f"it is damaged: {type(error).__name__}: {error}") from error
+    if model and reference.model != model:
+        raise _wrong(path, f"it is the reference of the model {reference.model!r}, not of {model!r}")
+    return reference
+
+
+def _wrong(path: Path, mistake: str) -> ConfigError:
+    return ConfigError(str(path), [mistake], next_step="make the reference again with `atlas-ops drift fit`")
+
+
+def _whole(reference: Reference) -> None:
+    for feature in reference.features:
+        counts = reference.counts[feature.name]
+        if counts.shape != (len(feature.bins),) or (counts < 0).any():
+            raise ValueError(f"the counts of {feature.name} do not fit its bins")
+    calibration = reference.calibration
+    if calibration is not None:
+        watched = len(reference.watched)
+        if calibration.season.table.shape != (2, 24, watched) or calibration.spread.wander.shape[1] != watched:
+            raise ValueError("the calibration does not fit the features")
+
+
+def _document(reference: Reference) -> dict[str, Any]:
+    return {
+        "format": FORMAT,
+        "version": VERSION,
+        "model": reference.model,
+        "made_at": reference.made_at,
+        "start": reference.start,
+        "end": reference.end,
+        "rows": reference.rows,
+        "notes": list(reference.notes),
+        "features": [_feature(feature, reference.counts[feature.name]) for feature in reference.features],
+        "embeddings": [
+            {
+                "name": one.name,
+                "seed": one.seed,
+                "centroids": one.centroids.tolist(),
+                "features": [f.name for f in one.features],
+            }
+            for one in reference.embeddings
+        ],
+        "calibration": None if reference.calibration is None else _calibration(reference.calibration),
+    }
+
+
+def _feature(feature: Feature, counts: Counts) -> dict[str, Any]:
+    common: dict[str, Any] = {"name": feature.name, "counts": counts.tolist()}
+    if isinstance(feature, Numeric):
+        return {"kind": "number", **common, "edges": list(feature.edges)}
+    known = (
+        None
+        if feature.known is None
+        else base64.b64encode(np.array(sorted(feature.known), dtype="<u4").tobytes()).decode()
+    )
+    return {"kind": "category", **common, "names": list(feature.names), "known": known}
+
+
+def _calibration(calibration: Calibration) -> dict[str, Any]:
+    def short(values: Floats) -> Any:
+        return np.vectorize(lambda value: float(f"{value:.6g}"))(values).tolist() if values.size else []
+
+    return {
+        "season": short(calibration.season.table),
+        "wander": short(calibration.spread.wander),
+        "per_row": short(calibration.spread.per_row),
+        "page": None if math.isinf(calibration.page) else calibration.page,
+        "ticket": None if math.isinf(calibration.ticket) else calibration.ticket,
+        "days": calibration.days,
+    }
+
+
+def _reference(document: dict[str, Any]) -> Reference:
+    features = tuple(map(_read_feature, document["features"]))
+    by_name = {feature.name: feature for feature in features}
+    calibration = document["calibration"]
+    return Reference(
+        model=str(document["model"]),
+        made_at=float(document["made_at"]),
+        start=document["start"],
+        end=document["end"],
+        rows=int(document["rows"]),
+        features=features,
+        counts={entry["name"]: np.array(entry["counts"], dtype=np.int64) for entry in document["features"]},
+        embeddings=tuple(
+            Embedding(
+                name=str(entry["name"]),
+                seed=int(entry["seed"]),
+                centroids=np.array(entry["centroids"], dtype=np.float64),
+                features=tuple(by_name[name] for name in entry["features"]),
+            )
+            for entry in document["embeddings"]
+        ),
+        calibration=None if calibration is None else _read_calibration(calibration),
+        notes=tuple(map(str, document["notes"])),
+    )
+
+
+def _read_feature(entry: dict[str, Any]) -> Feature:
+    if entry["kind"] == "number":
+        return Numeric(name=str(entry["name"]), edges=tuple(float(edge) for edge in entry["edges"]))
+    known = entry["known"]
+    hashes = (
+        None
+        if known is None
+        else frozenset(np.frombuffer(base64.b64decode(known, validate=True), dtype="<u4").tolist())
+    )
+    return Category(name=str(entry["name"]), names=tuple(map(str, entry["names"])), known=hashes)
+
+
+def _read_calibration(entry: dict[str, Any]) -> Calibration:
+    return Calibration(
+        season=Season(np.array(entry["season"], dtype=np.float64)),
+        spread=Spread(np.array(entry["wander"], dtype=np.float64), np.array(entry["per_row"], dtype=np.float64)),
+        page=math.inf if entry["page"] is None else float(entry["page"]),
+        ticket=math.inf if entry["ticket"] is None else float(entry["ticket"]),
+        days=float(entry["days"]),
+    )
