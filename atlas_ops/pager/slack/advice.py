@@ -48,3 +48,17 @@ def advice(code: str, *, scope: str, channel: str) -> str:
         where = "docs.slack.dev/reference/methods/chat.postMessage"
         return f"Slack refused the message with {code}: {where} says what it means"
     return f"{text.format(scope=scope or 'chat:write', channel=f'#{channel}')} ({code})"
+
+
+_SOCKET = {
+    "invalid_auth": "Slack does not know the app-level token: copy it (xapp-...) into SLACK_APP_TOKEN and restart",
+    "not_allowed_token_type": "SLACK_APP_TOKEN needs an app-level token: the one that begins with xapp-",
+    "missing_scope": "the app-level token lacks the scope connections:write: make a new one under Basic Information",
+    "unknown_method": "this is not Slack's Web API: check --slack-api-url",
+}
+
+
+def socket_advice(code: str) -> str:
+    """Return a sentence that says why there is no connection for buttons, and what to do; it always names the code."""
+    known = _SOCKET.get(code)
+    return f"{known} ({code})" if known else f"Slack does not open a connection: {code}; is Socket Mode on in the app?"

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import Enum
 
 HEADER_LIMIT = 150
@@ -145,6 +145,12 @@ class Message:
     text: str
     """What notifications and clients without blocks show."""
     blocks: tuple[Block, ...]
+
+
+def bare(message: Message) -> Message:
+    """Return a message without its pictures: a file may be gone, and that must not cost the rest."""
+    kept = tuple(block for block in message.blocks if not isinstance(block, Picture))
+    return replace(message, blocks=kept)
 
 
 def escape(text: str) -> str:

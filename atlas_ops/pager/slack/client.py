@@ -21,12 +21,13 @@ from slack_sdk import WebClient
 from slack_sdk.errors import SlackApiError, SlackClientError
 from slack_sdk.web import SlackResponse
 
-from atlas_ops.pager.slack import wire
+from atlas_ops.pager.slack import blocks, upload, wire
 from atlas_ops.pager.slack.advice import ABOUT_MESSAGE, GONE, UNFINISHED, advice
 from atlas_ops.pager.slack.blocks import Message
 
 TIMEOUT_SECONDS = 10
 """Slack answers within a second; who has not answered by then is asked again."""
+_LOG = logging.getLogger(__name__)
 _CHANNEL_ID = re.compile(r"[CGD][A-Z0-9]{8,}\Z")
 NOT_SLACK = "not_slack"
 """Something else answered: a proxy, or a stand-in that does not know the method."""
@@ -97,6 +98,7 @@ class Slack:
         self._client = WebClient(token=token, base_url=url, timeout=timeout_seconds, logger=quiet, retry_handlers=[])
         # slack_sdk forces the environment's proxy on every address; without that, urllib honours no_proxy.
         self._client.proxy = None
+        self._seconds = timeout_seconds
         self.channel = channel
 
     def check(self) -> Outcome:
@@ -115,7 +117,8 @@ class Slack:
         `broadcast`: the reply is shown in the channel as well.
         """
         return self._place(
-            lambda: self._client.chat_postMessage(
+            message,
+            lambda message: self._client.chat_postMessage(
                 channel=thread.channel if thread else channel or self.channel,
                 thread_ts=thread.ts if thread else None,
                 reply_broadcast=broadcast or None,
@@ -126,13 +129,14 @@ class Slack:
                 unfurl_media=False,
                 link_names=False,
                 parse="none",
-            )
+            ),
         )
 
     def update(self, message: Message, place: Sent) -> Outcome:
         """Replace a message that was sent before."""
         return self._place(
-            lambda: self._client.chat_update(
+            message,
+            lambda message: self._client.chat_update(
                 channel=place.channel,
                 ts=place.ts,
                 text=wire.fallback(message),
@@ -140,8 +144,38 @@ class Slack:
                 metadata=wire.metadata(message),
                 link_names=False,
                 parse="none",
+            ),
+        )
+
+    def whisper(self, text: str, *, channel: str, thread: str, user: str) -> None:
+        """Show a person a line that nobody else sees, in a thread; what keeps it from them is only logged."""
+        answer = self._call(
+            lambda: self._client.chat_postEphemeral(
+                channel=channel,
+                user=user,
+                thread_ts=thread or None,
+                text=blocks.escape(blocks.cut(text, blocks.TEXT_LIMIT)),
+                link_names=False,
+                parse="none",
             )
         )
+        if not isinstance(answer, SlackResponse):
+            _LOG.info("a person could not be answered: %s", answer)
+
+    def upload(self, name: str, content: bytes, words: str) -> str | Later | Refused:
+        """Give Slack a file to show in messages, and return its id. `words` say what it shows to those who do not see it."""
+        size = len(content)
+        place = self._call(lambda: self._client.files_getUploadURLExternal(filename=name, length=size, alt_txt=words))
+        if not isinstance(place, SlackResponse):
+            return _not_sent(place)
+        file, problem = (
+            str(place.get("file_id") or ""),
+            upload.put(str(place.get("upload_url")), content, self._seconds),
+        )
+        if problem:
+            return Later(reason="unreachable", detail=f"the file does not reach Slack: {problem}")
+        done = self._call(lambda: self._client.files_completeUploadExternal(files=[{"id": file, "title": name}]))
+        return file if isinstance(done, SlackResponse) else _not_sent(done)
 
     def find(self, *, incident: str, since: float, channel_id: str, channel: str = "") -> Outcome | Absent:
         """Look for the first message of an incident in a channel (empty: the usual one), sent after the Unix time `since`.
@@ -209,8 +243,12 @@ class Slack:
             if not cursor:
                 return
 
-    def _place(self, method: Callable[[], SlackResponse]) -> Outcome:
-        answer = self._call(method)
+    def _place(self, message: Message, send: Callable[[Message], SlackResponse]) -> Outcome:
+        answer = self._call(lambda: send(message))
+        bare = blocks.bare(message)
+        if isinstance(answer, Refused) and answer.about_message and bare != message:
+            _LOG.warning("Slack does not show the chart of incident %s (%s)", message.incident, answer.code)
+            answer = self._call(lambda: send(bare))
         if isinstance(answer, SlackResponse):
             return Sent(channel=str(answer.get("channel") or ""), ts=str(answer.get("ts") or ""))
         return answer
@@ -253,6 +291,11 @@ class Slack:
             about_message=code in ABOUT_MESSAGE,
             gone=code in GONE,
         )
+
+
+def _not_sent(outcome: Outcome) -> Later | Refused:
+    assert not isinstance(outcome, Sent)  # a call that worked returns its answer
+    return outcome
 
 
 def _header(answer: SlackResponse, name: str) -> str:
