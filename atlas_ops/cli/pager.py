@@ -21,6 +21,10 @@ for a private channel), install it, invite it to the channel, and put its bot to
 channels:history let a pager that was killed see whether Slack has a message already; without them it may come twice.
 Without a token the same messages are shown on the pager's own pages.
 
+On call: the section `pager` of the settings (--config; README.md, section On call) says who is told of a page that nobody
+acknowledges, by which schedule people hand over (`atlas-ops oncall` shows it), and who gets e-mail or a webhook while Slack
+is down. When Alertmanager's heartbeat does not come, or Prometheus or Alertmanager does not answer, the pager pages itself.
+
 Database: a file is for one pager. Two or more pagers share a PostgreSQL server (pip install 'atlas-ops[postgres]'): each
 incident is delivered by one of them, by another when that one dies. The password is taken from {address.PASSWORD}; a socket
 is named by ?host=/var/run/postgresql, TLS by ?sslmode=verify-full&sslrootcert=FILE.
@@ -33,7 +37,7 @@ exit codes:
   0  stopped by SIGTERM or Ctrl-C
   2  the command line is wrong, {TOKEN} is set and --channel is not, or --listen opens the pages to other machines and
      nobody would have to log in (pager.console in the settings, --public-console)
-  3  the settings file has mistakes (all of them are listed)
+  3  the settings file or a schedule has mistakes (all of them are listed)
   4  the port is in use, or the database cannot be used
 """
 

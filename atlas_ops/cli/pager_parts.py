@@ -15,7 +15,7 @@ from atlas_ops import settings as addresses
 from atlas_ops import shipped
 from atlas_ops.alertmanager import Alertmanager
 from atlas_ops.catalog import build_catalog
-from atlas_ops.cli import place
+from atlas_ops.cli import pager_oncall, place
 from atlas_ops.cli.listening import STOP_SECONDS
 from atlas_ops.errors import UsageError
 from atlas_ops.pager.access.gate import Gate
@@ -93,7 +93,10 @@ def build(
             job.wake()
 
     sight = Sight(charts=charts, again=wake if settings.pager.diagnosis else None)
-    performer = Performer(store, Alertmanager(settings.links.alertmanager), metrics, changed=wake)
+    oncall = pager_oncall.build(args, settings, store, slack, metrics, address, wake)
+    escalate = oncall.escalation.by_hand if oncall.escalation else None
+    alertmanager = Alertmanager(settings.links.alertmanager)
+    performer = Performer(store, alertmanager, metrics, changed=wake, escalate=escalate)
     console = Console(store=store, composer=composer, gate=gate, delivery=delivery, performer=performer, sight=sight)
     token = settings.pager.webhook_token_file
     pager = Pager(
@@ -104,7 +107,7 @@ def build(
         wake=wake,
         token=Token.read(Path(token)) if token else None,
     )
-    return Parts(pager=pager, jobs=tuple(jobs))
+    return Parts(pager=pager, jobs=(*jobs, *oncall.jobs))
 
 
 def slack_of(args: argparse.Namespace, settings: Settings) -> Slack | None:

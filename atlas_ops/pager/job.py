@@ -1,4 +1,4 @@
-"""Work that is done again and again in a thread of its own, and that no odd incident can end. Used by `pager.oncall`."""
+"""Work that is done again and again in a thread of its own, and that no odd incident can end. Used by the jobs of `atlas_ops.cli.pager`."""
 
 from __future__ import annotations
 
@@ -22,11 +22,6 @@ class Job:
         self._stopping = threading.Event()
         self._thread = threading.Thread(target=self._run, name=name, daemon=True)
         self.problem = ""
-
-    @property
-    def alive(self) -> bool:
-        """Whether it works."""
-        return self._thread.is_alive()
 
     def start(self) -> None:
         """Begin."""

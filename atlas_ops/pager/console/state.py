@@ -18,6 +18,8 @@ class State:
 
     channel: str
     problem: str
+    untold: tuple[str, ...]
+    """What keeps people from being told by e-mail, webhooks and other channels of Slack."""
     heartbeat: float | None
     """When the last one came, Unix seconds; None: none ever did."""
     heartbeat_late: bool
@@ -29,6 +31,7 @@ def state(store: Store, delivery: Delivery | None, late_seconds: float = HEARTBE
     return State(
         channel=delivery.channel if delivery else "",
         problem=delivery.problem if delivery else "",
+        untold=store.tellings.problems(),
         heartbeat=heartbeat,
         heartbeat_late=heartbeat is not None and time.time() - heartbeat > late_seconds,
     )
