@@ -2,8 +2,9 @@
 
 Run by hand (`make bench-dashboards`), never by the test command. The fleet (`fleet`) is written into an empty Prometheus, with what
 the rules would have recorded, each series as far back as some dashboard looks. Then every query of every panel is asked, one
-after the other, as Grafana asks it when the dashboard is opened on a screen 1,500 pixels wide: All everywhere, the default time
-range, a point for each pixel but none between two scrapes. Grafana asks several at a time, so opening takes less than the total.
+after the other, as Grafana asks it when the dashboard is opened on a screen 1,500 pixels wide: with All chosen, or the first value
+where the dashboard opens on one; over the default time range; with about a point for each pixel of the panel, but none between
+two scrapes. Grafana asks several at a time, so opening takes less than the total.
 
 Dashboards of others are asked beside ours, on the native metrics of the same fleet (`--beside FILE ...`), over the last hour and,
 where they have no All, for one model. Those that people have: `examples/observability/prometheus_grafana/grafana.json` of vLLM and
@@ -50,10 +51,10 @@ class Opened:
     hours: float
 
     @property
-    def targets(self) -> Iterator[tuple[str, Json]]:
-        """Return every query with the title of its panel; of older Grafanas, rows may contain panels."""
+    def targets(self) -> Iterator[tuple[Json, Json]]:
+        """Return every query with its panel; of older Grafanas, rows may contain panels."""
         panels = [inner for panel in self.board["panels"] for inner in (panel, *panel.get("panels", ()))]
-        return ((panel["title"], target) for panel in panels for target in panel.get("targets", ()))
+        return ((panel, target) for panel in panels for target in panel.get("targets", ()))
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -102,18 +103,20 @@ def ask(one: Opened, filling: Filling, now: float) -> list[Cost]:
     return [_asked(view, panel, target, choice) for panel, target in one.targets]
 
 
-def _asked(view: View, panel: str, target: Json, choice: Chosen) -> Cost:
-    form: dict[str, object] = {"query": view.asked(target, choice)}
+def _asked(view: View, panel: Json, target: Json, choice: Chosen) -> Cost:
+    form: dict[str, object] = {"query": view.asked(panel, target, choice)}
     if target.get("instant"):
         call = f"query?{urlencode({**form, 'time': view.end})}"
     else:
-        call = f"query_range?{urlencode({**form, 'start': view.start, 'end': view.end, 'step': view.step(target)})}"
+        call = (
+            f"query_range?{urlencode({**form, 'start': view.start, 'end': view.end, 'step': view.step(panel, target)})}"
+        )
     began = time.perf_counter()
     status, body = get(f"{view.prometheus.url}/api/v1/{call}", timeout=TIMEOUT_SECONDS)
     seconds = time.perf_counter() - began
     if status != 200:
-        raise SystemExit(f"{panel}: {target['expr']}: HTTP {status}: {body[:300]!r}")
-    return Cost(panel=panel, seconds=seconds, series=len(json.loads(body)["data"]["result"]))
+        raise SystemExit(f"{panel['title']}: {target['expr']}: HTTP {status}: {body[:300]!r}")
+    return Cost(panel=panel["title"], seconds=seconds, series=len(json.loads(body)["data"]["result"]))
 
 
 def ask_and_tell(one: Opened, filling: Filling, now: float) -> list[Cost]:

@@ -94,14 +94,10 @@ def spans(exprs: Iterable[str]) -> dict[str, list[Span]]:
     return {name: sorted(told) for name, told in found.items()}
 
 
-def past(told: Sequence[Span], now: float, until: float) -> Times:
+def past(told: Sequence[Span], now: float, until: float, step: float = STEP_SECONDS) -> Times:
     """Return the times, before `until`, at which samples are needed so that these spans are full. Milliseconds."""
-    steps = [
-        np.arange(now - longest - 600, min(now - shortest + 600, until), STEP_SECONDS) for longest, shortest in told
-    ]
-    times: Times = np.unique(np.concatenate([*steps, np.array([])]) // STEP_SECONDS * STEP_SECONDS * 1000).astype(
-        np.int64
-    )
+    steps = [np.arange(now - longest - 600, min(now - shortest + 600, until), step) for longest, shortest in told]
+    times: Times = np.unique(np.concatenate([*steps, np.array([])]) // step * step * 1000).astype(np.int64)
     return times
 
 
@@ -132,7 +128,7 @@ class Filling:
         """Write what the recording rules would have written in the past that somebody looks back on."""
         for level in rules.in_order(rule for rule in known if not rule.alert):
             for rule in level.rules:
-                times = past(self.spans.get(rule.name, ()), now, now)
+                times = past(self.spans.get(rule.name, ()), now, now, step=rule.interval_seconds)
                 found = self.prometheus.query_range(rule.expr, now, now, STEP_SECONDS) if len(times) else ()
                 self.write(
                     Written(_labelled(rule, one.labels), times, np.full(len(times), one.values[0])) for one in found

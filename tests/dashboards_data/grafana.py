@@ -7,7 +7,6 @@ comes from the time range and the panel's width, and `$__rate_interval` from the
 from __future__ import annotations
 
 import json
-import math
 import re
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
@@ -18,7 +17,10 @@ from atlas_ops.stage.processes import get
 from tests.render.dashboards.built import Json, queried
 
 PIXELS = 1500
+"""Of the screen, which is 24 columns wide."""
 SCRAPE_SECONDS = 15
+_STEPS = (1, 2, 5, 10, 15, 20, 30, 60, 120, 300, 600, 900, 1200, 1800, 3600, 7200, 10800, 21600, 43200, 86400)
+"""Seconds between two points as Grafana chooses them."""
 _SPECIAL = re.compile(r"[$^*{}\[\]'+?.()|\\]")
 _UNITS = {"s": 1, "m": 60, "h": 3600}
 _LABEL_VALUES = re.compile(r"label_values\((?:(.*), )?(\w+)\)", re.DOTALL)
@@ -41,15 +43,15 @@ class View:
     def start(self) -> float:
         return self.end - 3600 * self.hours
 
-    def step(self, target: Json) -> int:
-        """Seconds: a point for each pixel, but none between two scrapes, or between what the query says (its Min step)."""
-        scrapes = math.ceil(3600 * self.hours / PIXELS / SCRAPE_SECONDS)
-        return max(SCRAPE_SECONDS * scrapes, _least(target))
+    def step(self, panel: Json, target: Json) -> int:
+        """Seconds: about a point for each pixel, but none between two scrapes, or between what the query says (its Min step)."""
+        apart = 3600 * self.hours / (PIXELS * panel["gridPos"]["w"] / 24)
+        return max(min(_STEPS, key=lambda step: abs(step - apart)), SCRAPE_SECONDS, _least(target))
 
-    def asked(self, target: Json, chosen: Chosen) -> str:
+    def asked(self, panel: Json, target: Json, chosen: Chosen) -> str:
         """Return the PromQL of a query."""
         least = _least(target) or SCRAPE_SECONDS
-        return self.filled(target["expr"], chosen, rate=max(self.step(target) + least, 4 * least))
+        return self.filled(target["expr"], chosen, rate=max(self.step(panel, target) + least, 4 * least))
 
     def filled(self, text: str, chosen: Chosen, rate: int = 4 * SCRAPE_SECONDS) -> str:
         """Return PromQL with everything in it that Grafana fills in; `rate`: its `$__rate_interval`, seconds."""
@@ -85,10 +87,12 @@ class View:
             name: next(iter(self.values(name, chosen)), "") for name in alone if re.search(rf"\$\{{?{name}\b", text)
         }
 
-    def answered(self, target: Json, chosen: Chosen) -> bool:
+    def answered(self, panel: Json, target: Json, chosen: Chosen) -> bool:
         """Say whether a query has an answer; QueryRefused when it is none. NaN is one: nobody asked."""
         start = self.end if target["instant"] else self.start
-        return bool(self.prometheus.query_range(self.asked(target, chosen), start, self.end, self.step(target)))
+        return bool(
+            self.prometheus.query_range(self.asked(panel, target, chosen), start, self.end, self.step(panel, target))
+        )
 
     def unanswered(self, chosen: Chosen, excused: Excuse) -> Iterator[str]:
         """Yield a line for each query that is refused, or has no answer and no excuse."""
@@ -97,7 +101,7 @@ class View:
             for target in panel["targets"]:
                 asked = f"{self.board['uid']}, {panel['title']} {target['refId']} ({where}): {target['expr']}"
                 try:
-                    if not self.answered(target, chosen) and not excused(panel["id"], target["expr"]):
+                    if not self.answered(panel, target, chosen) and not excused(panel["id"], target["expr"]):
                         yield f"no data: {asked}"
                 except QueryRefused as refused:
                     yield f"{refused.message}: {asked}"

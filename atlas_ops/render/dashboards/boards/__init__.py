@@ -16,6 +16,7 @@ from atlas_ops.render.dashboards.boards import (
     slo,
 )
 from atlas_ops.render.dashboards.narrowing import with_narrow_faults
+from atlas_ops.render.dashboards.pacing import paced
 from atlas_ops.render.dashboards.panels import Board
 from atlas_ops.settings import Settings
 
@@ -35,4 +36,6 @@ _BUILDERS = (
 
 def build(catalog: Catalog, settings: Settings) -> tuple[Board, ...]:
     """Return every dashboard."""
-    return tuple(with_narrow_faults(builder(catalog, settings), catalog) for builder in _BUILDERS)
+    built = (builder(catalog, settings) for builder in _BUILDERS)
+    timing = settings.parameters.timing
+    return tuple(paced(with_narrow_faults(board, catalog), catalog, timing) for board in built)

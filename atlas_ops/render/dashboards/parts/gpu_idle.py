@@ -40,8 +40,8 @@ def course(*matchers: str, parameters: Parameters, width: int = 8) -> Chart:
         faults=("GpuIdleAllocated",),
         queries=(
             # Each point reads who has which GPU of all, and that seldom changes.
-            Query(expr=_count(busy), legend="at work", step=60),
-            Query(expr=_count(_idle(parameters, *matchers)), legend="held and idle", step=60),
+            Query(expr=_count(busy), legend="at work", step=120),
+            Query(expr=_count(_idle(parameters, *matchers)), legend="held and idle", step=120),
         ),
         unit="short",
         stacked=True,

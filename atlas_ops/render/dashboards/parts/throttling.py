@@ -58,7 +58,9 @@ def time_held(*matchers: str, width: int = 12) -> Chart:
 def states(by: tuple[str, ...], *matchers: str, width: int = 12) -> States:
     """Return what holds each GPU down, over time."""
     found = (promql.select(s.GPU_THROTTLE_ACTIVE, f'reason=~"{reasons}"', *matchers) for reasons, _, _ in _GRAVITY)
-    active = " or ".join(f"{reason} * {level}" for level, reason in enumerate(found, 1))
+    # The gravest first, and of each only where it is active: that is few, and what is before an `or` is gone through at each.
+    active = [f"{level} * {greatest(by, f'{reason} > 0')}" for level, reason in enumerate(found, 1)]
+    none = f"0 * {greatest(by, promql.select(s.GPU_THROTTLE_ACTIVE, *matchers))}"
     words = {float(level): (word, color) for level, (_, word, color) in enumerate(_GRAVITY, 1)}
     return States(
         key="gpu-throttle-states",
@@ -66,7 +68,7 @@ def states(by: tuple[str, ...], *matchers: str, width: int = 12) -> States:
         shows="The gravest reason at each moment.",
         worry="a band is red for long.",
         faults=("GpuThermalThrottling", "GpuPowerBrake"),
-        queries=(Query(expr=greatest(by, active), legend=named(by)),),
+        queries=(Query(expr="\nor ".join((*reversed(active), none)), legend=named(by)),),
         states={0.0: ("At full clock", Palette.GOOD), **words},
         links=(TO_GPU,),
         width=width,
