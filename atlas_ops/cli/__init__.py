@@ -26,6 +26,7 @@ COMMANDS = (
     ("explain", "say what an alert watches, why, for which runtimes, and what to do"),
     ("diagnose", "ask Prometheus why an alert fires, and rank the causes"),
     ("pager", "turn Alertmanager's webhooks into Slack pages with a filled-in runbook"),
+    ("oncall", "say who is on call, and when they hand over"),
     ("demo", "run the whole way from a fault to a page on this machine"),
     ("preview", "show the dashboards in a browser, without a Grafana"),
     ("rehearse", "play every fault and every look-alike through the rules, and say what was told"),

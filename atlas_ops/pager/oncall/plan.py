@@ -5,11 +5,12 @@ Made by `atlas_ops.cli.pager_parts` of the settings; asked by `pager.oncall.esca
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from atlas_ops.errors import ConfigError
 from atlas_ops.pager.oncall.roster import Roster
+from atlas_ops.pager.oncall.schedule import Schedule
 from atlas_ops.settings.pager import Pager
 from atlas_ops.settings.people import Step, Target
 
@@ -40,6 +41,11 @@ class Plan:
             )
 
     @property
+    def schedules(self) -> Mapping[str, Schedule]:
+        """The schedules by name, as they are now."""
+        return self._roster.schedules
+
+    @property
     def waits(self) -> tuple[float, ...]:
         """How long each step waits after the one before, in seconds."""
         return tuple(step.after_seconds for step in self._steps)
@@ -49,7 +55,7 @@ class Plan:
         if number >= len(self._steps):
             return None
         to = self._steps[number].to
-        found = self._roster.schedules.get(to)
+        found = self.schedules.get(to)
         name = found.at(now).who if found else to
         # A schedule that was changed since the start may name somebody new: then at least Slack says who it is.
         target = self._settings.target(name) or Target(name=name)
@@ -57,7 +63,7 @@ class Plan:
 
     def _unknown(self) -> Iterator[str]:
         used = {step.to for step in self._steps}
-        for schedule, found in self._roster.schedules.items():
+        for schedule, found in self.schedules.items():
             unknown = [person for person in found.people if self._settings.target(person) is None]
             if unknown and schedule in used:
                 yield f"{schedule}: {', '.join(unknown)}: no such target"
