@@ -6,7 +6,9 @@ there was none is lost, so the silences are compared anew with each connection.
 
 from __future__ import annotations
 
+import contextlib
 import logging
+import socket
 import threading
 import urllib.request
 from collections.abc import Callable
@@ -74,9 +76,17 @@ class Socket:
         """Close the connection; leave it behind when that takes longer than `seconds`."""
         self._stopping.set()
         self._wake.set()
-        closing = threading.Thread(target=self._client.close, name="socket-close", daemon=True)
+        closing = threading.Thread(target=self._close, name="socket-close", daemon=True)
         closing.start()
         closing.join(seconds)
+
+    def _close(self) -> None:
+        self._client.auto_reconnect_enabled = False
+        session = self._client.current_session
+        with contextlib.suppress(OSError):
+            if session is not None and session.sock is not None:
+                session.sock.shutdown(socket.SHUT_RDWR)  # else slack_sdk reads on for three seconds
+        self._client.close()
 
     def _run(self) -> None:
         opened = False
