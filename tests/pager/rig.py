@@ -19,13 +19,28 @@ from atlas_ops.pager.delivery.pace import Pace
 from atlas_ops.pager.delivery.worker import Delivery
 from atlas_ops.pager.metrics import Metrics
 from atlas_ops.pager.slack.client import Slack
+from atlas_ops.pager.store.address import Server
+from atlas_ops.pager.store.lane import lanes
 from atlas_ops.pager.store.store import Store
-from atlas_ops.stage.slack_standin import Message, SlackStandIn
+from atlas_ops.stage.slack_message import Message
+from atlas_ops.stage.slack_standin import SlackStandIn
 from tests.pager.notes import notification, runbooks
 
 TOKEN = "xoxb-test"
 CHANNEL = "ml-oncall"
-FAST = Pace(per_second=500, burst=50, first_retry=0.02, last_retry=0.1, pause=0.05, refused=0.1, settle=0.6)
+FAST = Pace(
+    per_second=500,
+    burst=50,
+    every=0.0,
+    first_retry=0.02,
+    last_retry=0.1,
+    pause=0.05,
+    refused=0.1,
+    settle=0.6,
+    look=0.02,
+    own_messages=1000,
+    storm_every=0.1,
+)
 
 
 def eventually(condition: Callable[[], bool], *, seconds: float = 20.0) -> bool:
@@ -61,7 +76,7 @@ class Rig:
 
     def quiet(self) -> bool:
         """Wait until Slack shows everything."""
-        return eventually(lambda: not self.store.outbox.unsent(time.time()))
+        return eventually(lambda: self.store.outbox.waiting() + self.store.storms.waiting() == 0)
 
 
 @contextmanager
@@ -77,17 +92,20 @@ def delivering(
     folder: Path,
     slack: SlackStandIn,
     *,
+    database: Path | Server | None = None,
+    tickets_channel: str = "",
     token: str = TOKEN,
     channel: str = CHANNEL,
     pace: Pace = FAST,
     timeout: int = 10,
 ) -> Iterator[Rig]:
-    """Start a delivery on the database in a folder; leaving it is like a stop, not a crash."""
-    store = Store(folder / "pager.db")
+    """Start a delivery on a database (default: a file in the folder); leaving it is like a stop, not a crash."""
+    store = Store(database or folder / "pager.db")
     client = Slack(token=token, url=slack.url, channel=channel, timeout_seconds=timeout)
     metrics = Metrics()
     composer = Composer(runbooks=runbooks(folder / "runbooks"), pager_url="http://pager")
-    rig = Rig(store=store, delivery=Delivery(store, client, composer, metrics, pace), metrics=metrics)
+    delivery = Delivery(store, client, composer, metrics, pace, lanes=lanes(channel, tickets_channel))
+    rig = Rig(store=store, delivery=delivery, metrics=metrics)
     rig.delivery.start()
     try:
         yield rig

@@ -7,12 +7,12 @@ import time
 from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
 import pytest
 from sqlalchemy import update
 
 from atlas_ops.pager.incident import Incident
-from atlas_ops.pager.runbooks.runbook import Runbook
 from atlas_ops.pager.slack import message
 from atlas_ops.pager.slack.blocks import Message
 from atlas_ops.pager.store import outbox
@@ -219,10 +219,10 @@ def test_an_incident_that_cannot_be_composed_holds_up_no_other(
 ) -> None:
     whole = message.parent
 
-    def broken(incident: Incident, book: Runbook | None, pager_url: str) -> Message:
+    def broken(incident: Incident, *more: Any) -> Message:
         if incident.headline.place == "odd":
             raise RuntimeError("a bug")
-        return whole(incident, book, pager_url)
+        return whole(incident, *more)
 
     monkeypatch.setattr(message, "parent", broken)
     rig.hear(alert(pod="odd"), group="odd")
@@ -341,8 +341,7 @@ def test_a_token_that_may_not_list_private_channels_still_finds_a_public_one(
     crash_after_attempt(address)
     with delivering(tmp_path, slack, database=address) as rig:
         assert rig.quiet()
-    assert slack.calls.count("conversations.list") == 2
-    assert "conversations.history" in slack.calls
+    assert slack.calls[1:4] == ("conversations.list", "conversations.list", "conversations.history")
 
 
 def test_a_reply_that_slack_took_without_saying_so_is_not_sent_again(

@@ -2,17 +2,22 @@ from __future__ import annotations
 
 import sqlite3
 import threading
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from sqlalchemy import update
 
 from atlas_ops.errors import EnvironmentProblem
 from atlas_ops.pager.incident import LATE_SECONDS, Kind
 from atlas_ops.pager.store import sqlite
 from atlas_ops.pager.store.address import Server
+from atlas_ops.pager.store.incidents import SHOWN_ALERTS
+from atlas_ops.pager.store.lane import Lane, lanes
 from atlas_ops.pager.store.outbox import LATE_NEWS_SECONDS
 from atlas_ops.pager.store.store import Store
+from atlas_ops.pager.store.tables import INCIDENTS
 from tests.pager.notes import LATER, alert, notification
 
 
@@ -78,7 +83,7 @@ def test_groups_are_kept_apart(store: Store) -> None:
 def test_an_incident_first_heard_of_when_it_was_over_is_kept_as_resolved(store: Store) -> None:
     assert store.inbox.accept(notification(alert(firing=False)), 1.0)
     assert len(store.incidents.recent(1)) == 1
-    assert len(store.outbox.unsent(1795515120.0)) == 1
+    assert store.incidents.recent(1)[0].firing == 0
 
 
 def test_everything_survives_a_restart(address: Path | Server) -> None:
@@ -109,35 +114,123 @@ def test_the_heartbeat_is_kept_and_makes_no_incident(store: Store) -> None:
     assert store.incidents.open() == ()
 
 
+LANE = Lane(channel="ml-oncall")
+
+
+def claimed(store: Store) -> str:
+    claim = store.outbox.claim(LANE, every=0.0)
+    assert claim is not None
+    return claim.id
+
+
+def delivered(store: Store, incident: str) -> None:
+    work = store.incidents.work(incident)
+    assert work is not None
+    store.outbox.posted(incident, channel="C1", ts="1.0", digest="d", event=work.events[-1].number)
+    store.outbox.done(incident, revision=work.posting.revision)
+
+
 def test_what_slack_does_not_show_yet_is_unsent(store: Store) -> None:
     store.inbox.accept(notification(alert()), 1.0)
-    (head,) = store.outbox.unsent(1.0)
-    work = store.incidents.work(head.id)
-    assert work is not None
-    store.outbox.posted(head.id, channel="C1", ts="1.0", digest="d", event=work.events[-1].number)
-    store.outbox.done(head.id, revision=work.posting.revision)
-    assert store.outbox.unsent(1.0) == ()
+    incident = claimed(store)
+    delivered(store, incident)
+    assert store.outbox.waiting() == 0
+    assert store.outbox.claim(LANE, every=0.0) is None
     assert store.incidents.open()[0].delivered
-    assert store.outbox.channel_id() == "C1"
+    assert store.outbox.channel_id(LANE) == "C1"
     store.inbox.accept(notification(alert(pod="b")), 2.0)
-    assert len(store.outbox.unsent(2.0)) == 1
+    assert claimed(store) == incident
 
 
 def test_what_changed_while_it_was_sent_stays_unsent(store: Store) -> None:
     store.inbox.accept(notification(alert()), 1.0)
-    work = store.incidents.work(store.incidents.open()[0].id)
+    incident = claimed(store)
+    work = store.incidents.work(incident)
     assert work is not None
     store.inbox.accept(notification(alert(pod="b")), 2.0)
-    store.outbox.done(work.incident.id, revision=work.posting.revision)
-    assert len(store.outbox.unsent(2.0)) == 1
+    store.outbox.done(incident, revision=work.posting.revision)
+    assert claimed(store) == incident
 
 
-def test_what_was_over_long_before_it_could_be_sent_is_not_news(store: Store) -> None:
+def test_what_was_over_long_before_it_could_be_sent_is_not_news(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
     store.inbox.accept(notification(alert(firing=False)), 1.0)
     over = store.incidents.recent(1)[0].until
     assert over is not None
-    assert len(store.outbox.unsent(over + 60)) == 1
-    assert store.outbox.unsent(over + LATE_NEWS_SECONDS + 1) == ()
+    monkeypatch.setattr(time, "time", lambda: over + 60)
+    assert store.outbox.waiting() == 1
+    monkeypatch.setattr(time, "time", lambda: over + LATE_NEWS_SECONDS + 1)
+    assert store.outbox.waiting() == 0
+    assert store.outbox.claim(LANE, every=0.0) is None
+
+
+def test_pages_are_claimed_before_tickets_and_what_failed_after_what_did_not(store: Store) -> None:
+    for severity in ("ticket", "page", "info"):
+        store.inbox.accept(notification(alert(severity=severity), group=severity), 1.0)
+    order = [claimed(store) for _ in range(4)]
+    severities = {head.id: head.severity for head in store.incidents.open()}
+    assert [severities[incident] for incident in order] == ["page", "ticket", "info", "page"]
+
+
+def test_each_of_two_channels_has_a_lane_of_its_own(store: Store) -> None:
+    pages, tickets = lanes("ml-oncall", "ml-tickets")
+    store.inbox.accept(notification(alert(severity="ticket")), 1.0)
+    assert store.outbox.claim(pages, every=0.0) is None
+    assert store.outbox.claim(tickets, every=0.0) is not None
+    assert len(lanes("ml-oncall", "ml-oncall")) == len(lanes("ml-oncall")) == 1
+
+
+def test_what_failed_waits_for_its_next_try_but_not_for_a_clock_that_was_set_back(store: Store) -> None:
+    store.inbox.accept(notification(alert()), 1.0)
+    claim = store.outbox.claim(LANE, every=0.0)
+    assert claim is not None
+    store.outbox.release(claim, seconds=60.0, problem="Slack is away")
+    assert store.outbox.claim(LANE, every=0.0) is None
+    assert store.incidents.open()[0].problem == "Slack is away"
+    with store._database.writing() as connection:
+        connection.execute(update(INCIDENTS).values(retry_at=store._database.now() + 3600.0))
+    assert store.outbox.claim(LANE, every=0.0) is not None
+
+
+def test_a_message_is_not_changed_again_at_once(store: Store) -> None:
+    store.inbox.accept(notification(alert()), 1.0)
+    incident = claimed(store)
+    delivered(store, incident)
+    store.inbox.accept(notification(alert(pod="b")), 2.0)
+    assert store.outbox.claim(LANE, every=60.0) is None
+    assert store.outbox.claim(LANE, every=0.0) is not None
+
+
+def test_a_new_incident_waits_for_its_diagnosis_but_not_for_long(store: Store) -> None:
+    store.inbox.accept(notification(alert()), time.time())
+    assert store.outbox.claim(LANE, every=0.0, patience=60.0) is None
+    store.diagnoses.record(store.incidents.open()[0].id, None, time.time())
+    assert store.outbox.claim(LANE, every=0.0, patience=60.0) is not None
+    store.inbox.accept(notification(alert(), group="old"), time.time() - 61)
+    assert store.outbox.claim(LANE, every=0.0, patience=60.0) is not None
+
+
+def test_of_many_alerts_the_gravest_are_read_and_the_others_counted(store: Store) -> None:
+    many = [alert(pod=f"p-{number}", severity="ticket", fingerprint=f"t{number}") for number in range(SHOWN_ALERTS)]
+    store.inbox.accept(notification(*many, alert(pod="grave", severity="page"), alert(firing=False)), 1.0)
+    work = store.incidents.work(store.incidents.open()[0].id)
+    whole = store.incidents.work(store.incidents.open()[0].id, alerts=None)
+    assert work is not None
+    assert whole is not None
+    assert work.incident.lead.place == "grave"
+    assert (len(work.incident.alerts), work.incident.truncated) == (SHOWN_ALERTS, 1)
+    assert (len(whole.incident.alerts), whole.incident.truncated) == (SHOWN_ALERTS + 2, 0)
+    assert work.incident.alerts == whole.incident.alerts[:SHOWN_ALERTS]
+
+
+def test_a_clock_that_was_set_back_neither_loses_an_incident_nor_opens_it_twice(store: Store) -> None:
+    store.inbox.accept(notification(alert()), 7200.0)
+    store.inbox.accept(notification(alert(firing=False)), 7201.0)
+    store.inbox.accept(notification(alert(starts=LATER)), 60.0)
+    assert not store.inbox.accept(notification(alert(starts=LATER)), 61.0)
+    assert store.inbox.accept(notification(alert(starts=LATER, firing=False, ends=LATER)), 62.0)
+    assert store.incidents.open() == ()
+    assert len(store.incidents.recent(10)) == 2
+    assert store.inbox.accept(notification(alert(starts=LATER)), 62.0 + LATE_SECONDS + 1), "a resolve that was false"
 
 
 def test_webhooks_of_many_groups_at_once_are_all_kept(store: Store) -> None:

@@ -77,7 +77,7 @@ class Performer:
         return result
 
     def _perform(self, deed: Deed) -> Result:
-        work = self._store.incidents.work(deed.incident)
+        work = self._store.incidents.work(deed.incident, alerts=None)
         if work is None:
             return Result(done=False, text="The pager knows no such incident; it may be of another database.")
         if self._store.deeds.known(deed.key):

@@ -130,7 +130,7 @@ class Reconciler:
                 self._missing.pop((one.incident, fingerprint), None)
         since = {name: self._missing.setdefault((one.incident, name), moment) for name in missing}
         over = {name for name, first in since.items() if moment - first >= self._gone}
-        work = self._store.incidents.work(one.incident) if over else None
+        work = self._store.incidents.work(one.incident, alerts=None) if over else None
         if work is None:
             return False
         ended = tuple(

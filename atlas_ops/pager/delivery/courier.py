@@ -1,6 +1,6 @@
-"""Brings one incident up to date in Slack, each message exactly once. Called by `pager.delivery.worker`.
+"""Brings one message up to date in Slack, everything of it exactly once. Called by `pager.delivery.worker`.
 
-Before a message goes, that it goes is written down; after, that it went. What is found written down without its end, by
+Before something goes, that it goes is written down; after, that it went. What is found written down without its end, by
 a pager that was killed or got no answer, is asked of Slack before anything is sent again.
 """
 
@@ -10,19 +10,22 @@ import logging
 import time
 from dataclasses import dataclass
 
-from atlas_ops.pager.composer import Composer
-from atlas_ops.pager.delivery.pace import Bucket, Pace
-from atlas_ops.pager.incident import Event, Kind, Work
+from atlas_ops.pager.delivery.pace import Pace
+from atlas_ops.pager.delivery.parcel import Parcel
+from atlas_ops.pager.incident import Event
 from atlas_ops.pager.metrics import Metrics
 from atlas_ops.pager.slack import client as slack
 from atlas_ops.pager.slack import message, wire
 from atlas_ops.pager.slack.blocks import Message
 from atlas_ops.pager.slack.client import Absent, Accepted, Later, Outcome, Refused, Sent, Slack
-from atlas_ops.pager.store.store import Store
+from atlas_ops.pager.store.buckets import Buckets
+from atlas_ops.pager.store.lane import Lane
 
 _LOG = logging.getLogger(__name__)
-_CLOCK_SKEW_SECONDS = 300.0
+_CLOCK_SKEW_SECONDS = 3600.0
 """How far our clock and Slack's may be apart when we look for a message by its time."""
+_ANSWERED = 0.0
+"""Stands for the time of an attempt that Slack has answered, without saying whether it took the message."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,114 +38,128 @@ class Settling:
 class Courier:
     """Knows the way of a message: first the message itself, then its updates, each followed by a reply that tells it."""
 
-    def __init__(
-        self, store: Store, slack: Slack, composer: Composer, metrics: Metrics, bucket: Bucket, pace: Pace
-    ) -> None:
-        self._store = store
+    def __init__(self, slack: Slack, metrics: Metrics, buckets: Buckets, pace: Pace) -> None:
         self._slack = slack
-        self._composer = composer
         self._metrics = metrics
-        self._bucket = bucket
+        self._buckets = buckets
         self._pace = pace
+        # When an attempt was made or found, by a clock that nobody sets: attempts of others may bear any time.
+        self._seen: dict[tuple[str, int], float] = {}
 
-    def deliver(self, work: Work, *, plain: bool) -> Outcome | Settling:
-        """Bring one incident up to date; Sent when Slack shows everything of it. `plain`: without blocks."""
-        if work.posting.attempt_at is not None:
-            left = self._recover(work)
-            if not isinstance(left, Work):
+    def deliver(self, parcel: Parcel, lane: Lane, *, plain: bool) -> Outcome | Settling:
+        """Bring one message up to date; Sent when Slack shows everything of it. `plain`: without blocks.
+
+        Raises Taken when another pager has claimed it meanwhile.
+        """
+        if parcel.posting.attempt_at is not None:
+            left = self._recover(parcel, lane)
+            if not isinstance(left, Parcel):
                 return left
-            work = left
-        composed = self._composer.message(work.incident)
+            parcel = left
+        composed = parcel.compose()
         composed = message.plainly(composed) if plain else composed
-        return self._follow_up(work, composed) if work.posting.ts else self._post(work, composed)
+        return self._follow_up(parcel, lane, composed) if parcel.posting.ts else self._post(parcel, lane, composed)
 
-    def _post(self, work: Work, composed: Message) -> Outcome:
-        incident, posting = work.incident.id, work.posting
-        last = max((event.number for event in work.events), default=0)
-        self._store.outbox.attempt(incident, at=time.time(), event=last)
-        self._bucket.take()
-        outcome = self._slack.post(composed)
+    def _post(self, parcel: Parcel, lane: Lane, composed: Message) -> Outcome:
+        last = max((event.number for event in parcel.events), default=0)
+        self._attempt(parcel, lane, last)
+        outcome = self._slack.post(composed, channel=lane.channel)
         if isinstance(outcome, Sent):
             digest = wire.digest(composed)
-            self._store.outbox.posted(incident, channel=outcome.channel, ts=outcome.ts, digest=digest, event=last)
-            self._store.outbox.done(incident, revision=posting.revision)
-            self._metrics.delivered("message", time.time() - posting.received_at)
-            _LOG.info("posted incident %s (%s)", incident, work.incident.headline.fault)
+            parcel.outbox.posted(parcel.id, channel=outcome.channel, ts=outcome.ts, digest=digest, event=last)
+            self._seen.pop((parcel.id, last), None)
+            parcel.outbox.done(parcel.id, revision=parcel.posting.revision)
+            self._metrics.delivered("message", time.time() - parcel.posting.received_at)
+            _LOG.info("posted %s", parcel.name)
         else:
-            self._leave(incident, outcome, event=last)
+            self._leave(parcel, outcome, event=last)
         return outcome
 
-    def _follow_up(self, work: Work, composed: Message) -> Outcome:
+    def _follow_up(self, parcel: Parcel, lane: Lane, composed: Message) -> Outcome:
         """Update the message when it would read differently now, then tell in its thread what happened since."""
-        incident, posting = work.incident.id, work.posting
-        place = Sent(channel=posting.channel, ts=posting.ts)
-        if wire.digest(composed) != posting.digest:
-            self._bucket.take()
+        place = Sent(channel=parcel.posting.channel, ts=parcel.posting.ts)
+        if wire.digest(composed) != parcel.posting.digest:
+            self._buckets.take(lane.channel, self._pace.rate)
             outcome = self._slack.update(composed, place)
             if not isinstance(outcome, Sent):
                 return outcome
-            self._store.outbox.updated(incident, digest=wire.digest(composed))
-            self._metrics.delivered("update", time.time() - posting.changed_at)
-        news = [event for event in work.events if event.number > posting.sent_event and event.kind is not Kind.OPENED]
-        if news:
-            outcome = self._reply(work, news, place)
+            parcel.outbox.updated(parcel.id, digest=wire.digest(composed))
+            self._metrics.delivered("update", time.time() - parcel.posting.changed_at)
+        if parcel.news:
+            outcome = self._reply(parcel, lane, parcel.news, place)
             if not isinstance(outcome, Sent):
                 return outcome
-        self._store.outbox.done(incident, revision=posting.revision)
+        parcel.outbox.done(parcel.id, revision=parcel.posting.revision)
         return place
 
-    def _reply(self, work: Work, news: list[Event], place: Sent) -> Outcome:
-        incident, told = work.incident.id, news[-1].number
-        self._store.outbox.attempt(incident, at=time.time(), event=told)
-        self._bucket.take()
-        outcome = self._slack.post(message.reply(work.incident, news), place)
+    def _reply(self, parcel: Parcel, lane: Lane, news: tuple[Event, ...], place: Sent) -> Outcome:
+        told = news[-1].number
+        self._attempt(parcel, lane, told)
+        loud = any(event.kind in parcel.loud for event in news)
+        outcome = self._slack.post(parcel.reply(news), place, broadcast=loud)
         if isinstance(outcome, Sent):
-            self._store.outbox.replied(incident, event=told)
-            self._metrics.delivered("reply", time.time() - work.posting.changed_at)
+            parcel.outbox.replied(parcel.id, event=told)
+            self._seen.pop((parcel.id, told), None)
+            self._metrics.delivered("reply", time.time() - parcel.posting.changed_at)
         else:
-            self._leave(incident, outcome, event=told)
+            self._leave(parcel, outcome, event=told)
         return outcome
 
-    def _leave(self, incident: str, outcome: Later | Refused, *, event: int) -> None:
+    def _attempt(self, parcel: Parcel, lane: Lane, event: int) -> None:
+        parcel.outbox.attempt(parcel.id, at=time.time(), event=event)
+        self._seen[parcel.id, event] = time.monotonic()
+        self._buckets.take(lane.channel, self._pace.rate)
+
+    def _leave(self, parcel: Parcel, outcome: Later | Refused, *, event: int) -> None:
         """Keep the attempt open only where Slack may have taken the message after all."""
         accepted = outcome.accepted if isinstance(outcome, Later) else Accepted.NO
         if accepted is Accepted.NO:
-            self._store.outbox.attempt(incident, at=None)
+            self._over(parcel, event)
         elif accepted is Accepted.PERHAPS:
             # Slack has answered, so there is nothing to wait for before asking what became of the message.
-            self._store.outbox.attempt(incident, at=0.0, event=event)
+            parcel.outbox.attempt(parcel.id, at=_ANSWERED, event=event)
 
-    def _recover(self, work: Work) -> Work | Later | Settling:
-        """Ask Slack what became of an attempt; return the incident with that settled."""
-        incident, posting = work.incident.id, work.posting
-        found = self._look(work)
+    def _over(self, parcel: Parcel, event: int) -> None:
+        """Note that nothing is on its way any more."""
+        parcel.outbox.attempt(parcel.id, at=None)
+        self._seen.pop((parcel.id, event), None)
+
+    def _recover(self, parcel: Parcel, lane: Lane) -> Parcel | Later | Settling:
+        """Ask Slack what became of an attempt; return the message with that settled."""
+        posting = parcel.posting
+        event = posting.attempt_event
+        seen = self._seen.setdefault((parcel.id, event), time.monotonic())
+        found = self._look(parcel, lane)
         match found:
             case Later(reason=slack.NOT_SLACK):
-                _LOG.warning("incident %s may appear twice: it cannot be looked for: %s", incident, found.detail)
-                self._store.outbox.attempt(incident, at=None)
+                _LOG.warning("%s may appear twice: it cannot be looked for: %s", parcel.name, found.detail)
+                self._over(parcel, event)
             case Later():
                 return found
             case Absent():
-                left = self._pace.settle - (time.time() - (posting.attempt_at or 0.0))
-                if 0 < left <= self._pace.settle:
+                left = self._pace.settle - (time.monotonic() - seen)
+                if left > 0 and posting.attempt_at != _ANSWERED:
                     return Settling(left)
-                self._store.outbox.attempt(incident, at=None)
+                self._over(parcel, event)
             case Refused():
-                _LOG.warning("incident %s may appear twice: Slack does not let us look (%s)", incident, found.advice)
-                self._store.outbox.attempt(incident, at=None)
+                _LOG.warning("%s may appear twice: Slack does not let us look (%s)", parcel.name, found.advice)
+                self._over(parcel, event)
             case Sent() if posting.ts:
-                self._store.outbox.replied(incident, event=posting.attempt_event)
+                parcel.outbox.replied(parcel.id, event=event)
             case Sent():
-                _LOG.info("incident %s had reached Slack before its attempt was cut off", incident)
-                event = posting.attempt_event
-                self._store.outbox.posted(incident, channel=found.channel, ts=found.ts, digest="", event=event)
+                _LOG.info("%s had reached Slack before its attempt was cut off", parcel.name)
+                parcel.outbox.posted(parcel.id, channel=found.channel, ts=found.ts, digest="", event=event)
                 self._metrics.delivered("message", time.time() - posting.received_at)
-        return self._store.incidents.work(incident) or work
+        self._seen.pop((parcel.id, event), None)
+        return parcel.again() or parcel
 
-    def _look(self, work: Work) -> Outcome | Absent:
-        posting = work.posting
+    def _look(self, parcel: Parcel, lane: Lane) -> Outcome | Absent:
+        posting = parcel.posting
         if posting.ts:
             place = Sent(channel=posting.channel, ts=posting.ts)
             return self._slack.find_reply(event=posting.attempt_event, thread=place)
-        since = posting.received_at - _CLOCK_SKEW_SECONDS
-        return self._slack.find(incident=work.incident.id, since=since, channel_id=self._store.outbox.channel_id())
+        # Whichever of these the clock was right at.
+        since = min(posting.received_at, posting.attempt_at or posting.received_at, time.time()) - _CLOCK_SKEW_SECONDS
+        return self._slack.find(
+            incident=parcel.id, since=since, channel_id=parcel.outbox.channel_id(lane), channel=lane.channel
+        )

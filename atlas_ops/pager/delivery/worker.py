@@ -1,6 +1,7 @@
 """The worker that decides what goes to Slack when: one thread, one call at a time.
 
-Started by `atlas_ops.cli.pager`; woken by `pager.app`. The store is its queue, so a crash at any point loses nothing.
+Started by `atlas_ops.cli.pager`; woken by `pager.app`. The store is its queue, so a crash at any point loses nothing, and
+the workers of several pagers may share it.
 """
 
 from __future__ import annotations
@@ -8,30 +9,24 @@ from __future__ import annotations
 import logging
 import threading
 import time
-from dataclasses import dataclass
+from collections.abc import Sequence
 
 from atlas_ops.errors import AtlasError
 from atlas_ops.pager.composer import Composer
+from atlas_ops.pager.delivery import parcel
 from atlas_ops.pager.delivery.courier import Courier, Settling
-from atlas_ops.pager.delivery.pace import Bucket, Pace
-from atlas_ops.pager.incident import Headline, rank
+from atlas_ops.pager.delivery.pace import Pace
+from atlas_ops.pager.delivery.parcel import Parcel
+from atlas_ops.pager.delivery.storms import Gatherer
 from atlas_ops.pager.metrics import Metrics
-from atlas_ops.pager.slack.client import Later, Refused, Sent, Slack
+from atlas_ops.pager.slack.client import Later, Outcome, Refused, Sent, Slack
+from atlas_ops.pager.store.lane import Lane
+from atlas_ops.pager.store.outbox import Claim, Taken
 from atlas_ops.pager.store.store import Store
 
 _LOG = logging.getLogger(__name__)
 _IDLE_SECONDS = 5.0
-"""A webhook wakes the worker; this only bounds how long a missed call could matter."""
-
-
-@dataclass(slots=True)
-class _Trouble:
-    """What is known of an incident that could not be delivered."""
-
-    failures: int = 0
-    not_before: float = 0.0
-    plain: bool = False
-    """Slack refused its blocks, so its text alone goes."""
+"""A webhook wakes the worker; this only bounds how late it notices what another pager left behind."""
 
 
 class Delivery:
@@ -49,18 +44,22 @@ class Delivery:
         pace: Pace | None = None,
         *,
         patience: float = 0.0,
+        lanes: Sequence[Lane] = (),
     ) -> None:
         self._pace = pace or Pace()
-        self._bucket = Bucket(self._pace, time.monotonic())
-        self._courier = Courier(store, slack, composer, metrics, self._bucket, self._pace)
+        self._patience = patience
+        self._lanes = tuple(lanes) or (Lane(channel=slack.channel),)
+        self._courier = Courier(slack, metrics, store.buckets, self._pace)
+        self._gatherer = Gatherer(store.storms, self._pace)
         self._store = store
         self._slack = slack
+        self._composer = composer
         self._metrics = metrics
-        self._trouble: dict[str, _Trouble] = {}
+        self._plain: set[str] = set()
+        """What Slack refused the blocks of, so that its text alone goes."""
         self._failures = 0
         self._not_before = 0.0
         self._checked_at = 0.0
-        self._patience = patience
         self._wake = threading.Event()
         self._stopping = threading.Event()
         self._thread = threading.Thread(target=self._run, name="delivery", daemon=True)
@@ -68,8 +67,8 @@ class Delivery:
 
     @property
     def channel(self) -> str:
-        """The name of the channel that messages go to."""
-        return self._slack.channel
+        """The name of the channel that pages go to."""
+        return self._lanes[0].channel
 
     @property
     def alive(self) -> bool:
@@ -110,84 +109,99 @@ class Delivery:
     def _safe_round(self) -> float:
         try:
             return self._round()
+        except Taken as taken:
+            _LOG.info("another pager goes on with %s", taken)
+            return 0.0
         except AtlasError as error:
             self._metrics.retried("database")
             self._stuck(error.message)
         except Exception:  # noqa: BLE001 - a worker that dies of one odd incident would lose every page after it
             _LOG.exception("an incident could not be delivered; it is tried again after the others")
-        return _IDLE_SECONDS
+        return self._pace.look
 
     def _round(self) -> float:
-        """Deliver one incident that is due; return how long to wait before the next round."""
-        unsent = self._store.outbox.unsent(time.time(), patience=self._patience)
-        self._metrics.queue(len(unsent))
-        self._trouble = {head.id: self._trouble[head.id] for head in unsent if head.id in self._trouble}
-        now = time.monotonic()
-        due = [head for head in unsent if self._of(head.id).not_before <= now]
-        wait = max(self._not_before - now, self._bucket.wait(now) if due else 0.0)
-        if wait > 0:
+        """Deliver one message that is due; return how long to wait before the next round."""
+        waiting = self._store.outbox.waiting() + self._store.storms.waiting()
+        self._metrics.queue(waiting)
+        if not waiting:
+            if self.problem and self._checked_at + self._pace.refused <= time.monotonic():
+                self._check()
+            return min(_IDLE_SECONDS, self._pace.refused)
+        if (pause := self._not_before - time.monotonic()) > 0:
+            return pause
+        return min([self._attend(lane) for lane in self._lanes])
+
+    def _attend(self, lane: Lane) -> float:
+        """Deliver one message of a lane; return how long to wait before the next."""
+        self._gatherer.tend(lane)
+        if (wait := self._store.buckets.wait(lane.channel, self._pace.rate)) > 0:
             return wait
-        if due:
-            self._attend(min(due, key=self._urgency))
+        claim = self._store.storms.claim(lane, every=self._pace.every)
+        if claim is not None:
+            self._deliver(claim, parcel.of_storm(self._store, self._composer, claim.id), lane)
             return 0.0
-        if self.problem and not unsent and self._checked_at + self._pace.refused <= now:
-            self._check()
-        return min([self._of(head.id).not_before - now for head in unsent] + [_IDLE_SECONDS, self._pace.refused])
+        claim = self._store.outbox.claim(lane, every=self._pace.every, patience=self._patience)
+        if claim is None:
+            return self._pace.look
+        found = parcel.of_incident(self._store, self._composer, claim.id)
+        new = found is not None and not found.posting.ts and found.posting.attempt_at is None
+        if not (new and self._gatherer.gathers(lane)):
+            self._deliver(claim, found, lane)
+        return 0.0
 
-    def _urgency(self, head: Headline) -> tuple[int, int, bool]:
-        """Sort pages before tickets; what has failed comes after what has not, so that one cannot hold up all."""
-        return (self._of(head.id).failures, rank(head.severity), head.until is not None)
-
-    def _of(self, incident: str) -> _Trouble:
-        return self._trouble.get(incident) or _Trouble()
-
-    def _attend(self, head: Headline) -> None:
-        work = self._store.incidents.work(head.id)
-        if work is None:
+    def _deliver(self, claim: Claim, found: Parcel | None, lane: Lane) -> None:
+        if found is None:
             return
-        trouble = self._trouble.setdefault(head.id, _Trouble())
-        # Counted as failed until it is not: whatever deliver raises, the others come first then.
-        trouble.failures += 1
-        trouble.not_before = time.monotonic() + self._pace.retry(trouble.failures)
-        outcome = self._courier.deliver(work, plain=trouble.plain)
-        now = time.monotonic()
+        outcome: Outcome | Settling | None = None
+        try:
+            outcome = self._courier.deliver(found, lane, plain=claim.id in self._plain)
+        finally:
+            if outcome is None:  # whatever was raised: the others come first then
+                self._give_back(claim, found)
         match outcome:
             case Sent():
-                del self._trouble[head.id]
+                self._plain.discard(claim.id)
                 self._free()
             case Settling():
-                trouble.failures -= 1
-                trouble.not_before = now + outcome.seconds
+                found.outbox.release(claim, seconds=outcome.seconds, failed=False)
             case Later():
-                self._later(head.id, trouble, outcome, now)
+                self._later(claim, found, outcome, lane)
             case Refused():
-                self._refused(head.id, trouble, outcome, now)
+                self._refused(claim, found, outcome)
 
-    def _later(self, incident: str, trouble: _Trouble, outcome: Later, now: float) -> None:
+    def _give_back(self, claim: Claim, found: Parcel) -> None:
+        try:
+            found.outbox.release(claim, seconds=self._pace.retry(claim.failures))
+        except (Taken, AtlasError):
+            return  # the claim ends by itself
+
+    def _later(self, claim: Claim, found: Parcel, outcome: Later, lane: Lane) -> None:
         self._metrics.retried(outcome.reason)
         self._failures += 1
-        # What Slack asks for holds for everything; our own patience is short, or the next page would wait for it.
-        pause = min(self._pace.retry(self._failures), self._pace.pause) if outcome.wait is None else outcome.wait
-        self._not_before = now + pause
         if outcome.wait is not None:
-            trouble.not_before = self._not_before
-        self._store.outbox.problem(incident, outcome.detail)
+            # What Slack asks for holds for everything in the channel, and for every pager.
+            self._store.buckets.pause(lane.channel, outcome.wait)
+        else:
+            # Our own patience is short, or the next page would wait for it.
+            self._not_before = time.monotonic() + min(self._pace.retry(self._failures), self._pace.pause)
+        seconds = self._pace.retry(claim.failures) if outcome.wait is None else outcome.wait
+        found.outbox.release(claim, seconds=seconds, problem=outcome.detail)
         self._stuck(outcome.detail)
 
-    def _refused(self, incident: str, trouble: _Trouble, outcome: Refused, now: float) -> None:
+    def _refused(self, claim: Claim, found: Parcel, outcome: Refused) -> None:
         self._metrics.retried("refused")
-        trouble.not_before = now
         if outcome.gone:
-            _LOG.warning("the message of incident %s is gone (%s): it is posted anew", incident, outcome.code)
-            self._store.outbox.lost(incident)
-        elif outcome.about_message and not trouble.plain:
-            _LOG.warning("Slack refused the blocks of incident %s (%s): its text goes alone", incident, outcome.code)
-            trouble.plain = True
+            _LOG.warning("the message of %s is gone (%s): it is posted anew", found.name, outcome.code)
+            found.outbox.lost(claim.id)
+            found.outbox.release(claim)
+        elif outcome.about_message and claim.id not in self._plain:
+            _LOG.warning("Slack refused the blocks of %s (%s): its text goes alone", found.name, outcome.code)
+            self._plain.add(claim.id)
+            found.outbox.release(claim)
         else:
-            trouble.not_before = now + self._pace.refused
-            self._store.outbox.problem(incident, outcome.advice)
             if not outcome.about_message:
-                self._not_before = now + self._pace.refused
+                self._not_before = time.monotonic() + self._pace.refused
+            found.outbox.release(claim, seconds=self._pace.refused, problem=outcome.advice)
             self._stuck(outcome.advice)
 
     def _stuck(self, problem: str) -> None:

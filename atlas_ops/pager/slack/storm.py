@@ -68,7 +68,7 @@ def _lines(storm: Storm) -> Iterator[Span]:
     for number, line in enumerate(storm.lines[:SHOWN_FAULTS]):
         yield plain("\n" if number else "")
         yield plain(f"{_EMOJI.get(line.severity, '⚠') if line.firing else _OVER} ")
-        yield bold(f"{_count(line)} × {blocks.cut(line.fault, 50)}")
+        yield bold(f"{_count(line)} {blocks.cut(line.fault, 50)}")
         if line.place:
             yield plain(" e.g. " if line.total > 1 else " ")
             yield code(blocks.cut(line.place, 40))

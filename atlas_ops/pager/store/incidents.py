@@ -34,19 +34,22 @@ class Incidents:
         with self._database.reading() as connection:
             return tuple(headline_of(row) for row in connection.execute(wanted.limit(limit)))
 
-    def work(self, incident: str) -> Work | None:
-        """Return an incident with its timeline and how far it has come to Slack; None when there is none."""
+    def work(self, incident: str, *, alerts: int | None = SHOWN_ALERTS) -> Work | None:
+        """Return an incident with its timeline and how far it has come to Slack; None when there is none.
+
+        `alerts`: how many of its alerts are read, the gravest first; None: all.
+        """
         with self._database.reading() as connection:
             row = connection.execute(select(INCIDENTS).where(INCIDENTS.c.id == incident)).one_or_none()
             if row is None:
                 return None
-            alerts = ordered([alert_of(found) for found in connection.execute(gravest_of(incident, SHOWN_ALERTS))])
+            read = ordered([alert_of(found) for found in connection.execute(gravest_of(incident, alerts))])
             events = connection.execute(select(EVENTS).where(EVENTS.c.incident == incident).order_by(EVENTS.c.number))
             return Work(
                 incident=Incident(
                     headline=headline_of(row),
-                    alerts=alerts,
-                    truncated=int(row.truncated) + _left_out(row, alerts),
+                    alerts=read,
+                    truncated=int(row.truncated) + _left_out(row, read),
                     diagnosis=verdict.from_json(row.diagnosis),
                     chart=str(row.chart),
                     chart_words=str(row.chart_words),

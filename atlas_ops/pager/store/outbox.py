@@ -9,6 +9,7 @@ from __future__ import annotations
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 from sqlalchemy import ColumnElement, Table, case, func, or_, select, update
 
@@ -52,10 +53,11 @@ class Outbox:
         with self._database.reading() as connection:
             return int(connection.scalar(select(func.count()).where(unsent, *self._news())) or 0)
 
-    def claim(self, lane: Lane, *, every: float) -> Claim | None:
+    def claim(self, lane: Lane, *, every: float, patience: float = 0.0) -> Claim | None:
         """Claim the most urgent message of a lane that is due; None when there is none.
 
-        `every`: a message that Slack has is not changed again before so many seconds.
+        `every`: a message that Slack has is not changed again before so many seconds. `patience`: a new incident may wait
+        for its diagnosis for so many seconds.
         """
         table, now = self._table, self._database.now()
         due = [
@@ -65,6 +67,7 @@ class Outbox:
             self._free(),
             *self._news(),
             *self._of(lane),
+            *self._ripe(patience),
         ]
         chosen = select(table.c.id).where(*due).order_by(*self._order()).limit(1).with_for_update(skip_locked=True)
         claimed = {"claimed_by": self._owner, "claimed_until": now + LEASE_SECONDS, "failures": table.c.failures + 1}
@@ -143,7 +146,13 @@ class Outbox:
         news = or_(INCIDENTS.c.until.is_(None), INCIDENTS.c.ts != "", INCIDENTS.c.until > late)
         return INCIDENTS.c.storm == "", news
 
-    def _order(self) -> Sequence[ColumnElement[object]]:
+    def _ripe(self, patience: float) -> Sequence[ColumnElement[bool]]:
+        """Return the conditions on what need not wait for its diagnosis."""
+        now, received = time.time(), INCIDENTS.c.received_at
+        diagnosed = or_(INCIDENTS.c.ts != "", INCIDENTS.c.diagnosed_at.is_not(None))
+        return (or_(diagnosed, received <= now - patience, received > now),) if patience else ()
+
+    def _order(self) -> Sequence[ColumnElement[Any]]:
         """Return the order of urgency: what has failed comes after what has not, so that one cannot hold up all."""
         grave = case(*((INCIDENTS.c.severity == one.value, rank(one.value)) for one in Severity), else_=len(Severity))
         return INCIDENTS.c.failures, grave, INCIDENTS.c.until.is_not(None), INCIDENTS.c.changed_at

@@ -13,8 +13,8 @@ def alerts_of(incident: str) -> Select[tuple[object, ...]]:
     return select(ALERTS).where(ALERTS.c.incident == incident)
 
 
-def gravest_of(incident: str, limit: int) -> Select[tuple[object, ...]]:
-    """Return the query for the first so many alerts of an incident, in the order of `incident.ordered`."""
+def gravest_of(incident: str, limit: int | None) -> Select[tuple[object, ...]]:
+    """Return the query for the first so many (None: all) alerts of an incident, in the order of `incident.ordered`."""
     order = (ALERTS.c.firing.desc(), ALERTS.c.rank, ALERTS.c.starts_at, ALERTS.c.place, ALERTS.c.fingerprint)
     return alerts_of(incident).order_by(*order).limit(limit)
 

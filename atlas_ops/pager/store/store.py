@@ -5,9 +5,12 @@ Every method of its parts raises EnvironmentProblem when the database cannot do 
 
 from __future__ import annotations
 
+import secrets
 from pathlib import Path
 
 from atlas_ops.pager.store.address import Server
+from atlas_ops.pager.store.buckets import Buckets
+from atlas_ops.pager.store.charts import ChartFiles
 from atlas_ops.pager.store.database import Database
 from atlas_ops.pager.store.deeds import Deeds
 from atlas_ops.pager.store.diagnoses import Diagnoses
@@ -17,6 +20,8 @@ from atlas_ops.pager.store.oncall import OnCall
 from atlas_ops.pager.store.outbox import Outbox
 from atlas_ops.pager.store.reports import Reports
 from atlas_ops.pager.store.search import Search
+from atlas_ops.pager.store.storms import Storms
+from atlas_ops.pager.store.tables import INCIDENTS
 from atlas_ops.pager.store.tellings import Tellings
 
 
@@ -27,13 +32,21 @@ class Store:
         self._database = Database(address)
         self.inbox = Inbox(self._database)
         self.incidents = Incidents(self._database)
-        self.outbox = Outbox(self._database)
+        owner = secrets.token_hex(8)
+        self.outbox = Outbox(self._database, owner, INCIDENTS)
+        self.storms = Storms(self._database, owner)
+        self.buckets = Buckets(self._database)
+        self.charts = ChartFiles(self._database)
         self.deeds = Deeds(self._database)
         self.diagnoses = Diagnoses(self._database)
         self.oncall = OnCall(self._database)
         self.tellings = Tellings(self._database)
         self.search = Search(self._database)
         self.reports = Reports(self._database)
+
+        if not self._database.shared:
+            self.outbox.abandon()
+            self.storms.abandon()
 
     def close(self) -> None:
         """Close the database and let go of it."""
