@@ -9,8 +9,8 @@ import os
 import sys
 from pathlib import Path
 
-from atlas_ops.cli import listening, pager_console, pager_parts, place
-from atlas_ops.cli.pager_parts import SLACK_API, TOKEN
+from atlas_ops.cli import listening, pager_console, pager_parts, pager_slack, place
+from atlas_ops.cli.pager_slack import APP_TOKEN, SIGNING_SECRET, SLACK_API, TOKEN
 from atlas_ops.pager.store import address
 from atlas_ops.pager.store.store import Store
 from atlas_ops.settings import DEFAULT_PAGER
@@ -19,7 +19,13 @@ _EPILOG = f"""\
 Slack: create an app with the bot scopes chat:write, channels:read and channels:history (groups:read and groups:history
 for a private channel), install it, invite it to the channel, and put its bot token into {TOKEN}. channels:read and
 channels:history let a pager that was killed see whether Slack has a message already; without them it may come twice.
-Without a token the same messages are shown on the pager's own pages.
+Without a token the same messages are shown on the pager's own pages. With the scope files:write, and atlas-ops[charts]
+installed, a message gets a chart.
+
+Buttons (acknowledge, silence, escalate): turn Socket Mode and interactivity on in the app, and put an app-level token with
+the scope connections:write into {APP_TOKEN}: no public address is needed. Or put the app's signing secret into
+{SIGNING_SECRET} and make EXTERNAL-URL/slack/interactions its Request URL. Silences are made in Alertmanager
+(links.alertmanager). Without either, messages lead to the pager's own page instead.
 
 On call: the section `pager` of the settings (--config; README.md, section On call) says who is told of a page that nobody
 acknowledges, by which schedule people hand over (`atlas-ops oncall` shows it), and who gets e-mail or a webhook while Slack
@@ -74,7 +80,7 @@ def run(args: argparse.Namespace) -> int:
     """Serve until a signal comes; see the exit codes in the help."""
     logging.basicConfig(format="%(asctime)s %(levelname)s %(message)s", level=logging.INFO, stream=sys.stderr)
     settings = place.read_config(args)
-    slack, external = pager_parts.slack_of(args, settings), pager_parts.external(args, settings)
+    slack, external = pager_slack.slack_of(args, settings), pager_parts.external(args, settings)
     ways_in = pager_console.ways_in(args, settings)
     database = address.read(args.database, os.environ)
     with listening.listening(args.listen) as listener, contextlib.closing(Store(database)) as store:

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import argparse
 import contextlib
-import os
-import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,8 +13,9 @@ from atlas_ops import settings as addresses
 from atlas_ops import shipped
 from atlas_ops.alertmanager import Alertmanager
 from atlas_ops.catalog import build_catalog
-from atlas_ops.cli import pager_oncall, place
+from atlas_ops.cli import pager_oncall, pager_slack, place
 from atlas_ops.cli.listening import STOP_SECONDS
+from atlas_ops.cli.pager_slack import Beside
 from atlas_ops.errors import UsageError
 from atlas_ops.pager.access.gate import Gate
 from atlas_ops.pager.access.token import Token
@@ -26,16 +25,17 @@ from atlas_ops.pager.composer import Composer
 from atlas_ops.pager.console.incident_page import Sight
 from atlas_ops.pager.console.routes import Console
 from atlas_ops.pager.deeds.perform import Performer
+from atlas_ops.pager.deeds.reconcile import Reconciler
+from atlas_ops.pager.delivery.pace import Pace
 from atlas_ops.pager.delivery.worker import Delivery
 from atlas_ops.pager.diagnosis.ask import prometheus
 from atlas_ops.pager.diagnosis.worker import Diagnostician
 from atlas_ops.pager.metrics import Metrics
 from atlas_ops.pager.slack.client import Slack
+from atlas_ops.pager.store.lane import lanes
 from atlas_ops.pager.store.store import Store
 from atlas_ops.settings import Settings
 
-TOKEN = "SLACK_BOT_TOKEN"  # noqa: S105 - the name of the variable, not its value
-SLACK_API = "https://slack.com/api/"
 DIAGNOSIS_PATIENCE = 2.0
 """Seconds that a new message waits for its diagnosis: Prometheus answers within a tenth of that when it is well."""
 
@@ -78,11 +78,23 @@ def build(
     """Return the parts of a pager that readers reach at `address`."""
     runbooks = place.existing(args.runbooks) if args.runbooks else shipped.folder("runbooks")
     charts = Charts(catalog=build_catalog(settings.parameters), prometheus_url=settings.links.prometheus)
-    composer = Composer(runbooks=runbooks, pager_url=address, charts=charts)
+    buttons = pager_slack.buttons_of(args)
+    composer = Composer(
+        runbooks=runbooks,
+        pager_url=address,
+        alertmanager_url=settings.links.alertmanager,
+        buttons=slack is not None and buttons.heard,
+        escalates=bool(settings.pager.escalation),
+        charts=charts,
+    )
     metrics = Metrics()
     metrics.heartbeat(store.inbox.heartbeat())
     patience = DIAGNOSIS_PATIENCE if settings.pager.diagnosis else 0.0
-    delivery = Delivery(store, slack, composer, metrics, patience=patience) if slack else None
+    delivery = None
+    if slack:
+        pace = Pace(own_messages=settings.pager.storm_messages_per_minute)
+        places = lanes(slack.channel, settings.pager.tickets_channel)
+        delivery = Delivery(store, slack, composer, metrics, pace, patience=patience, lanes=places)
     jobs: list[Job] = [delivery] if delivery else []
     if settings.pager.diagnosis:
         told = delivery.wake if delivery else _nobody
@@ -97,6 +109,11 @@ def build(
     escalate = oncall.escalation.by_hand if oncall.escalation else None
     alertmanager = Alertmanager(settings.links.alertmanager)
     performer = Performer(store, alertmanager, metrics, changed=wake, escalate=escalate)
+    reconciler = Reconciler(store, alertmanager, metrics, changed=wake)
+    beside = Beside()
+    if slack:
+        connected = reconciler.wake
+        beside = pager_slack.build(buttons, store, slack, charts, performer, metrics, connected=connected, changed=wake)
     console = Console(store=store, composer=composer, gate=gate, delivery=delivery, performer=performer, sight=sight)
     token = settings.pager.webhook_token_file
     pager = Pager(
@@ -105,24 +122,10 @@ def build(
         metrics=metrics,
         delivery=delivery,
         wake=wake,
+        routes=beside.routes,
         token=Token.read(Path(token)) if token else None,
     )
-    return Parts(pager=pager, jobs=(*jobs, *oncall.jobs))
-
-
-def slack_of(args: argparse.Namespace, settings: Settings) -> Slack | None:
-    """Return the way to Slack; None without a token. UsageError when flags and environment do not fit together."""
-    token = os.environ.get(TOKEN, "").strip()
-    if problem := addresses.url_problem(args.slack_api_url):
-        raise UsageError(f"--slack-api-url: {problem}", next_step=f"leave it out for {SLACK_API}")
-    if not token:
-        return None
-    if not re.fullmatch(r"[!-~]+", token):
-        raise UsageError(f"{TOKEN} holds characters that no token has", next_step="copy the bot token (xoxb-...) again")
-    channel = str(args.channel).strip().lstrip("#") or settings.pager.channel
-    if not channel:
-        raise UsageError(f"{TOKEN} is set, but no channel is named", next_step="add --channel NAME, or unset the token")
-    return Slack(token=token, url=args.slack_api_url, channel=channel)
+    return Parts(pager=pager, jobs=(*jobs, *oncall.jobs, reconciler, *beside.jobs))
 
 
 def external(args: argparse.Namespace, settings: Settings) -> str:

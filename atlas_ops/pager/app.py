@@ -39,6 +39,8 @@ class Pager:
     delivery: Delivery | None
     wake: Callable[[], None]
     """Called when a webhook has changed something."""
+    routes: tuple[Route, ...] = ()
+    """Further ways in, such as that of Slack's buttons."""
     token: Token | None = None
     """What whoever posts webhooks has to show; None: nothing."""
 
@@ -50,6 +52,7 @@ class Pager:
                 Route("/metrics", self._metrics),
                 Route("/-/healthy", self._healthy),
                 Route("/-/ready", self._ready),
+                *self.routes,
                 *self.console.routes(),
             ],
             exception_handlers={HTTPException: self.console.wrong, AtlasError: self.console.broken},

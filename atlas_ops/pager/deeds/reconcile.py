@@ -8,8 +8,6 @@ Alertmanager says nothing of a silenced alert, not even that it is over. So here
 
 from __future__ import annotations
 
-import logging
-import threading
 import time
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import replace
@@ -19,12 +17,12 @@ from atlas_ops.errors import AtlasError
 from atlas_ops.pager import times
 from atlas_ops.pager.deeds.deed import Hold
 from atlas_ops.pager.incident import Notification
+from atlas_ops.pager.job import Job
 from atlas_ops.pager.metrics import Metrics
 from atlas_ops.pager.scrub import scrub_name
 from atlas_ops.pager.store.deeds import Watched
 from atlas_ops.pager.store.store import Store
 
-_LOG = logging.getLogger(__name__)
 EVERY_SECONDS = 60.0
 GONE_SECONDS = 300.0
 """An alert that Alertmanager has not known for so long is over. It forgets them when it is started again; Prometheus tells
@@ -33,8 +31,8 @@ _SAME_SECONDS = 1.0
 """Alertmanager keeps times to the millisecond."""
 
 
-class Reconciler:
-    """`problem` says why Alertmanager cannot be asked; empty when it can."""
+class Reconciler(Job):
+    """`problem` says why Alertmanager cannot be asked; empty when it can. `changed` is called when Slack should show it."""
 
     def __init__(
         self,
@@ -46,56 +44,24 @@ class Reconciler:
         every_seconds: float = EVERY_SECONDS,
         gone_seconds: float = GONE_SECONDS,
     ) -> None:
+        super().__init__("the comparison of silences", self._round, every_seconds=every_seconds)
         self._store = store
         self._alertmanager = alertmanager
         self._metrics = metrics
         self._changed = changed
-        self._every = every_seconds
         self._gone = gone_seconds
         self._missing: dict[tuple[str, str], float] = {}
         """Since when (monotonic) an alert of an incident has not been known to Alertmanager."""
-        self._wake = threading.Event()
-        self._stopping = threading.Event()
-        self._thread = threading.Thread(target=self._run, name="reconcile", daemon=True)
-        self.problem = ""
 
-    def start(self) -> None:
-        """Begin to ask."""
-        self._thread.start()
-
-    def wake(self) -> None:
-        """Ask now."""
-        self._wake.set()
-
-    def stop(self, seconds: float) -> None:
-        """Stop after the question that is under way; leave it behind when it takes longer than `seconds`."""
-        self._stopping.set()
-        self._wake.set()
-        self._thread.join(seconds)
-
-    def _run(self) -> None:
-        while not self._stopping.is_set():
-            self._wake.clear()
-            self.round()
-            self._wake.wait(self._every)
-
-    def round(self) -> None:
-        """Ask Alertmanager once, and bring every open incident in line with it; never raises."""
+    def _round(self) -> None:
         try:
-            if self._reconcile(time.time()):
-                self._changed()
-            self._tell("")
-        except AtlasError as error:
-            self._tell(error.message)
-        except Exception:  # noqa: BLE001 - an odd answer must not end the thread
-            _LOG.exception("the silences could not be compared")
-            self._tell("its answer is not understood")
-
-    def _tell(self, problem: str) -> None:
-        if problem and problem != self.problem:
-            _LOG.warning("silences are not known: %s", problem)
-        self.problem = problem
-        self._metrics.alertmanager(up=not problem)
+            changed = self._reconcile(time.time())
+        except AtlasError:
+            self._metrics.alertmanager(up=False)
+            raise
+        self._metrics.alertmanager(up=True)
+        if changed:
+            self._changed()
 
     def _reconcile(self, now: float) -> bool:
         # The incidents first: an alert that comes in between must not look as if Alertmanager had forgotten it.

@@ -7,20 +7,17 @@ page nothing.
 from __future__ import annotations
 
 import logging
-import threading
 import time
 from collections.abc import Callable
 
-from atlas_ops.errors import AtlasError
 from atlas_ops.pager import times
-from atlas_ops.pager.charts import charts
-from atlas_ops.pager.charts.charts import Charts
+from atlas_ops.pager.charts.charts import Charts, available
+from atlas_ops.pager.job import Job
 from atlas_ops.pager.slack.client import Later, Refused, Slack
 from atlas_ops.pager.store.store import Store
 
 _LOG = logging.getLogger(__name__)
-_IDLE_SECONDS = 5.0
-_LATER_SECONDS = 30.0
+EVERY_SECONDS = 5.0
 _TRIES = 3
 _MOST = 10
 """Charts in one round, the newest first; of a storm few messages are left, and few charts."""
@@ -28,8 +25,8 @@ SETTLE_SECONDS = 3.0
 """Slack looks at a file for a moment before it shows it in a message."""
 
 
-class Illustrator:
-    """`problem` says why messages have no charts; empty when they have."""
+class Illustrator(Job):
+    """`without` says why messages have no charts; empty while they have. `changed` is called after each chart."""
 
     def __init__(
         self,
@@ -39,67 +36,41 @@ class Illustrator:
         *,
         changed: Callable[[], None],
         settle_seconds: float = SETTLE_SECONDS,
+        every_seconds: float = EVERY_SECONDS,
     ) -> None:
+        super().__init__("charts in Slack", self._round, every_seconds=every_seconds)
         self._store = store
         self._slack = slack
         self._charts = charts
         self._changed = changed
         self._settle = settle_seconds
         self._tries: dict[str, int] = {}
-        self._wake = threading.Event()
-        self._stopping = threading.Event()
-        self._thread = threading.Thread(target=self._run, name="illustrator", daemon=True)
-        self.problem = ""
+        self._not_before = 0.0
+        self.without = ""
 
-    def start(self) -> None:
-        """Begin to draw, if this pager can."""
-        if charts.available():
-            self._thread.start()
-        else:
+    def _round(self) -> None:
+        if not available():
             self._without("the extra is not installed: pip install 'atlas-ops[charts]'")
-
-    def wake(self) -> None:
-        """Say that there may be a new message."""
-        self._wake.set()
-
-    def stop(self, seconds: float) -> None:
-        """Stop after the chart that is under way; leave it behind when it takes longer than `seconds`."""
-        self._stopping.set()
-        self._wake.set()
-        if self._thread.is_alive():
-            self._thread.join(seconds)
-
-    def _run(self) -> None:
-        while not self._stopping.is_set() and not self.problem:
-            self._wake.clear()
-            self._wake.wait(self._safe_round())
-
-    def _safe_round(self) -> float:
-        try:
-            return self._round()
-        except AtlasError as error:
-            _LOG.warning("charts have to wait: %s", error.message)
-        except Exception:  # noqa: BLE001 - one odd incident must not cost the others their charts
-            _LOG.exception("a chart could not be made")
-        return _LATER_SECONDS
-
-    def _round(self) -> float:
-        wanted = self._store.charts.wanted(_MOST)
+        if time.monotonic() < self._not_before:
+            return
+        wanted = () if self._ends() else self._store.charts.wanted(_MOST)
         self._tries = {incident: self._tries.get(incident, 0) for incident in wanted}
         for incident in wanted:
-            if self._stopping.is_set() or self.problem:
-                return 0.0
-            if self._store.charts.claim(incident, time.time()) and (wait := self._illustrate(incident)):
-                return wait
-        return _IDLE_SECONDS
+            if self._ends():
+                return
+            if self._store.charts.claim(incident, time.time()):
+                self._illustrate(incident)
 
-    def _illustrate(self, incident: str) -> float:
-        """Draw and upload one chart; return how long to wait when Slack does not take it now, else 0."""
+    def _ends(self) -> bool:
+        return bool(self.without) or self._stopping.is_set()
+
+    def _illustrate(self, incident: str) -> None:
+        """Draw and upload one chart."""
         work = self._store.incidents.work(incident)
         picture = self._charts.picture(work.incident) if work else None
         drawn = self._charts.drawn(picture, "png") if picture else None
         if picture is None or drawn is None:
-            return 0.0
+            return
         words = f"{picture.words} (drawn at {times.moment(time.time())})"
         match self._slack.upload(f"{incident}.png", drawn, words):
             case str() as file:
@@ -110,17 +81,17 @@ class Illustrator:
                 self._store.charts.release(incident)
                 self._without(refused.advice)
             case Later() as later:
-                return self._later(incident, later)
-        return 0.0
+                self._later(incident, later)
 
-    def _later(self, incident: str, later: Later) -> float:
+    def _later(self, incident: str, later: Later) -> None:
+        self._not_before = time.monotonic() + (later.wait or self._every)
         self._tries[incident] += 1
         if self._tries[incident] < _TRIES:
             self._store.charts.release(incident)
         else:
             _LOG.warning("incident %s gets no chart: %s", incident, later.detail)
-        return later.wait or _LATER_SECONDS
 
     def _without(self, problem: str) -> None:
-        _LOG.warning("messages in Slack have no charts: %s", problem)
-        self.problem = problem
+        if problem != self.without:
+            _LOG.warning("messages in Slack have no charts: %s", problem)
+        self.without = problem
