@@ -45,6 +45,17 @@ class _Course:
     acknowledged_at: float | None
     not_actionable_by: str
 
+    @property
+    def wait(self) -> float | None:
+        """Seconds until somebody acknowledged it; None when nobody did while it fired."""
+        at = self.acknowledged_at
+        return None if at is None or (self.until is not None and at > self.until) else max(0.0, at - self.received_at)
+
+    @property
+    def by_itself(self) -> bool:
+        """Whether nobody was needed."""
+        return self.wait is None and self.until is not None and self.until - self.since < BY_ITSELF_SECONDS
+
 
 class Reports:
     """Counts what was."""
@@ -66,7 +77,7 @@ class Reports:
 
 
 def _noise(fault: str, severity: str, courses: Sequence[_Course]) -> Noise:
-    waits = [max(0.0, one.acknowledged_at - one.received_at) for one in courses if one.acknowledged_at is not None]
+    waits = [one.wait for one in courses if one.wait is not None]
     return Noise(
         fault=fault,
         severity=severity,
@@ -74,8 +85,5 @@ def _noise(fault: str, severity: str, courses: Sequence[_Course]) -> Noise:
         acknowledged=len(waits),
         seconds_to_acknowledge=statistics.median(waits) if waits else None,
         not_actionable=sum(bool(one.not_actionable_by) for one in courses),
-        by_itself=sum(
-            one.acknowledged_at is None and one.until is not None and one.until - one.since < BY_ITSELF_SECONDS
-            for one in courses
-        ),
+        by_itself=sum(one.by_itself for one in courses),
     )
