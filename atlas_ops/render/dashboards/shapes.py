@@ -36,8 +36,6 @@ _SPECIAL = re.compile(r"[$^*{}\[\]'+?.()|\\/]")
 """Characters that mean something in an expression of JavaScript."""
 _NO_REQUESTS = "No requests"
 """A share or a percentile of nothing is NaN: the server is there, and nobody asks it. Neither is green, which says that all is well."""
-_WIDE = 12
-"""Columns. Below, a table of series shows three of them, and hides the rest."""
 _LEAST_TOP = {"percentunit": 0.01}
 """{unit: what the axis reaches at least}. A line that lies at 0 has an axis up to 100 otherwise, and that is 10000 %."""
 
@@ -70,7 +68,7 @@ def _chart(panel: Chart) -> Json:
         "type": "timeseries",
         "targets": _targets(panel.queries, "time_series", now=False),
         "fieldConfig": {**fields, "overrides": [*_coloured(panel.queries)]},
-        "options": {"legend": _legend(panel.width), "tooltip": {"mode": "multi", "sort": "desc"}},
+        "options": {"legend": _legend(), "tooltip": {"mode": "multi", "sort": "desc"}},
     }
 
 
@@ -289,11 +287,9 @@ def _override(column: Column) -> Json:
     return {"matcher": {"id": "byName", "options": column.title}, "properties": properties}
 
 
-def _legend(width: int = 0) -> Json:
-    """Return a legend below the panel: with values in a chart that is wide; else names alone, of which many fit on a line."""
-    wide = width >= _WIDE
-    mode, calcs = ("table", ["lastNotNull", "max"]) if wide else ("list", [])
-    return {"showLegend": True, "displayMode": mode, "placement": "bottom", "calcs": calcs}
+def _legend() -> Json:
+    # Names alone, many on a line: of a table with values a panel shows three rows, and hides the others.
+    return {"showLegend": True, "displayMode": "list", "placement": "bottom", "calcs": []}
 
 
 def _last() -> Json:

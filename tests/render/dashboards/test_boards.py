@@ -249,8 +249,9 @@ def test_what_a_word_stands_for_has_its_colour_wherever_it_is_drawn() -> None:
 @pytest.mark.parametrize(
     ("name", "title", "word", "colour"),
     [
-        ("server", "Requests per second, by how they ended", "/^ok .* .* .*$/", "green"),
-        ("server", "Requests per second, by how they ended", "/^error .* .* .*$/", "red"),
+        ("server", "Requests per second, by how they ended", "/^ok$/", "green"),
+        ("server", "Requests per second, by how they ended", "/^error$/", "red"),
+        ("server", "Black-box requests, by how they ended", "/^timeout .* .* .*$/", "purple"),
         ("server", "Requests running and waiting", "B", "orange"),
         ("atlas", "Model servers, by how their last scrape ended", "/^ok$/", "green"),
         ("gpu-node", "Time held down, by reason", "/^hw_thermal$/", "red"),

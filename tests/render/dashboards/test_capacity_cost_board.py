@@ -111,7 +111,7 @@ class Prometheus:
 @pytest.fixture(scope="module")
 def prometheus(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Prometheus]:
     times = np.array([1000 * (BEGAN + STEP * place) for place in range(COUNT)], dtype=np.int64)
-    read = ("capacity", "cost", "hardware")
+    read = ("availability", "capacity", "cost", "hardware")
     wanted = [
         rule
         for rule in rules.of_catalog(CATALOG, SETTINGS)

@@ -50,7 +50,7 @@ def _models(settings: Settings) -> Row:
         title="Models",
         panels=(
             inventory.models(parameters, *_PICKED),
-            requests.by_outcome(_BY, *_PICKED),
+            requests.by_outcome(*_PICKED),
             requests.present(_BY, *_PICKED),
             latency.within(latency.FIRST_TOKEN, parameters, _BY, *_PICKED),
         ),

@@ -69,7 +69,7 @@ def _users(settings: Settings) -> Row:
         key="users",
         title="What users feel",
         panels=(
-            requests.by_outcome(by, *_SERVERS),
+            requests.by_outcome(*_SERVERS),
             latency.within(latency.FIRST_TOKEN, parameters, by, *_SERVERS),
             latency.within(latency.WHOLE_REQUEST, parameters, by, *_SERVERS),
             requests.present(by, *_SERVERS),

@@ -46,6 +46,7 @@ def unresolved(timing: Timing, *matchers: str) -> Table:
     )
     return Table(
         key="signals-unresolved",
+        nothing="Nothing that is known",
         title="What it should tell, and does not",
         shows="Signals that servers of this version give, and that are not found on the page.",
         worry="there is any: a metric was renamed or switched off, and alerts that read it are blind.",

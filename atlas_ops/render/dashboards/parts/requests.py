@@ -42,16 +42,16 @@ def answered(parameters: Parameters, by: tuple[str, ...], *matchers: str) -> Num
     )
 
 
-def by_outcome(by: tuple[str, ...], *matchers: str) -> Chart:
-    """Return requests per second by how they ended."""
-    ended = promql.sum_by((*by, "outcome"), promql.rate(s.REQUESTS, WINDOW, *matchers))
+def by_outcome(*matchers: str) -> Chart:
+    """Return requests per second by how they ended, of everything that is chosen together."""
+    ended = promql.sum_by(("outcome",), promql.rate(s.REQUESTS, WINDOW, *matchers))
     return Chart(
         key="requests-by-outcome",
         title="Requests per second, by how they ended",
-        shows="Requests that ended, by outcome; `cancelled` are users who gave up.",
+        shows="Requests that ended, by outcome, of all that is chosen; `cancelled` are users who gave up.",
         worry="errors, timeouts or rejections rise while `ok` falls.",
         faults=("AvailabilitySloBurn", "RequestsRejected", "EngineStalled"),
-        queries=(Query(expr=ended, legend=f"{{{{outcome}}}} {legend(by)}"),),
+        queries=(Query(expr=ended, legend="{{outcome}}"),),
         unit="reqps",
         stacked=True,
     )

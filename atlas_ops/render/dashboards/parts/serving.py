@@ -17,7 +17,7 @@ def _requests(parameters: Parameters, by: tuple[str, ...], *matchers: str) -> Ro
         key="requests",
         title="Requests",
         panels=(
-            requests.by_outcome(by, *matchers),
+            requests.by_outcome(*matchers),
             requests.present(by, *matchers),
             requests.rejected(parameters, by, *matchers),
         ),
