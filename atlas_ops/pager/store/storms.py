@@ -34,9 +34,10 @@ class Storms(Outbox):
 
     def waiting(self) -> int:
         """Return how many storms Slack does not show as they are, and how many of their incidents are not counted."""
+        uncounted = select(func.count()).where(_NOT_TOLD, INCIDENTS.c.storm != "")
         with self._database.reading() as connection:
-            uncounted = select(func.count()).where(_NOT_TOLD, INCIDENTS.c.storm != "")
-            return super().waiting() + int(connection.scalar(uncounted) or 0)
+            count = int(connection.scalar(uncounted) or 0)
+        return count + super().waiting()  # in this order: nothing is overlooked that is counted meanwhile
 
     def current(self, lane: Lane, *, quiet: float) -> str:
         """Return the storm that takes in what is new in a lane; empty when there is none.
