@@ -3,12 +3,15 @@ from __future__ import annotations
 import json
 import re
 from pathlib import Path
+from typing import Any
+from urllib.parse import unquote
 
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from atlas_ops.pager.composer import Composer
+from atlas_ops.pager.diagnosis.verdict import Diagnosis, Finding, Standing, ranked
 from atlas_ops.pager.incident import Alert, Event, Headline, Incident, Kind, ordered
 from atlas_ops.pager.runbooks.runbook import Runbook
 from atlas_ops.pager.slack import blocks, message, wire
@@ -25,7 +28,14 @@ REACH = Reach(pager_url=PAGER, alertmanager_url="https://alertmanager.example.or
 NOW = 1795514460.0
 
 
-def incident(*alerts: Alert, truncated: int = 0) -> Incident:
+def incident(
+    *alerts: Alert,
+    truncated: int = 0,
+    diagnosis: Diagnosis | None = None,
+    chart: str = "",
+    words: str = "",
+    **more: Any,
+) -> Incident:
     total = add_up(alerts, 0.0)
     headline = Headline(
         id="0123456789ab",
@@ -41,12 +51,24 @@ def incident(*alerts: Alert, truncated: int = 0) -> Incident:
         heard_at=0.0,
         problem="",
         delivered=False,
+        **more,
     )
-    return Incident(headline=headline, alerts=ordered(alerts), truncated=truncated)
+    return Incident(
+        headline=headline,
+        alerts=ordered(alerts),
+        truncated=truncated,
+        diagnosis=diagnosis,
+        chart=chart,
+        chart_words=words,
+    )
 
 
-def parent(*alerts: dict[str, object], book: Runbook | None = BOOK, truncated: int = 0) -> Message:
-    return message.parent(incident(*notification(*alerts).alerts, truncated=truncated), book, REACH, NOW)
+def parent(*alerts: dict[str, object], book: Runbook | None = BOOK, reach: Reach = REACH, **more: Any) -> Message:
+    return message.parent(incident(*notification(*alerts).alerts, **more), book, reach, NOW)
+
+
+def finding(cause: str, standing: Standing, told: str = "told", step: str = "", weight: int = 1) -> Finding:
+    return Finding(cause=cause, standing=standing, told=told, next_step=step, weight=weight, query="up")
 
 
 def shown(composed: Message) -> str:
@@ -110,6 +132,125 @@ def test_the_first_steps_are_one_of_diagnosis_and_three_of_mitigation_filled_in(
     assert "curl -s http://10.0.0.1:8000/metrics | grep waiting" in text
     assert "kubectl -n prod scale deploy/x" in text
     assert "undo: kubectl -n prod scale deploy/x --replicas=1" in text
+
+
+def test_each_step_says_whether_it_changes_anything_and_how_that_is_undone() -> None:
+    text = shown(parent(alert(pod="llama-0", namespace="prod")))
+    assert "*Confirm that the queue grows* (only reads)" in text
+    assert "*Add a replica* (changes things; undo: kubectl -n prod scale deploy/x --replicas=1" in text
+    assert "*Hold back batch jobs* (changes things; undo: let them in)" in text
+
+
+def test_the_likely_cause_comes_with_its_evidence_and_its_step_comes_first() -> None:
+    found = ranked(
+        [
+            finding("Too few replicas", Standing.LIKELY, "2 of 2 replicas are full.", step="Ask for less.", weight=3),
+            finding(
+                "Batch jobs", Standing.LIKELY, "Half of the requests are long", step="Hold back batch jobs", weight=2
+            ),
+            finding("A slow disk", Standing.UNKNOWN, "Prometheus did not answer in time"),
+            finding("A new release", Standing.UNLIKELY, "none for 3 days"),
+        ],
+        at=NOW,
+    )
+    text = shown(parent(alert(pod="llama-0", namespace="prod"), diagnosis=found))
+    assert "*Likely cause*  *Too few replicas*: 2 of 2 replicas are full" in text
+    assert "• perhaps also *Batch jobs*: Half of the requests are long" in text
+    assert "Not known: A slow disk (Prometheus did not answer in time)" in text
+    assert "A new release" not in text
+    assert text.index("Likely cause") < text.index("*Model*") < text.index("First steps")
+    steps = re.findall(r"^(\d)\. \*(.+?)\*", text, re.MULTILINE)
+    assert steps == [("1", "Ask for less"), ("2", "Hold back batch jobs"), ("3", "Add a replica")]
+
+
+def test_a_cause_that_is_not_known_is_said_not_to_be_and_the_page_begins_with_how_to_confirm_it() -> None:
+    unknown = ranked([finding("A slow disk", Standing.UNKNOWN, "no data"), finding("x", Standing.UNLIKELY)], at=NOW)
+    text = shown(parent(alert(), diagnosis=unknown))
+    assert "*Likely cause not known*" in text
+    assert "Not known: A slow disk (no data)" in text
+    assert "1 of 2 known causes ruled out" in text
+    assert "1. *Confirm that the queue grows*" in text
+    assert "Likely cause" not in shown(parent(alert())), "nothing was asked, so nothing is said"
+    assert "Likely cause" not in shown(parent(alert(firing=False), diagnosis=unknown))
+
+
+LATER_ON = NOW + 1800
+
+
+@pytest.mark.parametrize(
+    ("deeds", "sign", "state"),
+    [
+        ({}, "🔴 PAGE", "*Firing* · nobody is on it yet"),
+        (
+            {"acknowledged_by": "jane", "acknowledged_at": NOW},
+            "👀 PAGE",
+            "*Firing* · acknowledged by *jane* at <!date^1795514460^{date_short_pretty} {time_secs}|2026-11-24 10:01:00 UTC>",
+        ),
+        ({"silenced_by": "jane", "silenced_until": LATER_ON}, "🔇 PAGE", "silenced by *jane* until <!date^1795516260^"),
+        ({"silenced_by": "jane", "silenced_until": NOW - 1}, "🔴 PAGE", "*Firing* · nobody is on it yet"),
+        ({"escalation": 1, "escalated_to": "second line"}, "🔴 PAGE", "escalated to *second line*"),
+        ({"acknowledged_by": "jo", "not_actionable_by": "jo"}, "👀 PAGE", "nothing to do, says *jo*"),
+    ],
+)
+def test_the_message_shows_how_the_incident_stands(deeds: dict[str, Any], sign: str, state: str) -> None:
+    composed = parent(alert(), **deeds)
+    assert shown(composed).startswith(f"{sign} · QueueBacklog")
+    assert state in shown(composed).splitlines()[1]
+    for who in (deeds.get("acknowledged_by"), deeds.get("escalated_to")):
+        assert not who or who in composed.text
+
+
+def test_after_the_resolve_it_is_still_told_who_was_on_it() -> None:
+    text = shown(parent(alert(firing=False), acknowledged_by="jane", acknowledged_at=NOW))
+    assert "*Resolved after 11 min* · acknowledged by *jane* at" in text
+
+
+def test_only_the_buttons_that_fit_the_state_are_there_and_none_that_do_nothing() -> None:
+    def offered(composed: Message) -> list[str]:
+        rows = [block.buttons for block in composed.blocks if isinstance(block, blocks.Buttons)]
+        return [button.label for row in rows for button in row]
+
+    assert offered(parent(alert())) == ["Acknowledge", "Silence 30 min", "Silence 4 h", "Escalate", "Not actionable"]
+    assert offered(parent(alert(), silenced_until=LATER_ON)) == ["Acknowledge", "Unsilence", "Not actionable"]
+    assert offered(parent(alert(firing=False))) == ["Not actionable"]
+    assert offered(parent(alert(firing=False), not_actionable_by="jane")) == []
+    alone = Reach(pager_url=PAGER, buttons=True)
+    assert "Escalate" not in offered(parent(alert(), reach=alone)), "there is nobody to escalate to"
+    deaf = Reach(pager_url=PAGER)
+    assert offered(parent(alert(), reach=deaf)) == []
+    assert f"{PAGER}/incidents/0123456789ab#act" in shown(parent(alert(), reach=deaf))
+    assert "#act" not in shown(parent(alert(firing=False), reach=deaf))
+
+
+def test_the_silence_page_opens_with_the_labels_of_the_incident() -> None:
+    links = {link.label: link.url for link in _links(parent(alert(model='a"b\\c', server="", severity="page")))}
+    address, _, wanted = links["Silence page"].partition("?filter=")
+    assert address == "https://alertmanager.example.org/#/silences/new"
+    assert unquote(wanted) == '{alertname="QueueBacklog", model="a\\"b\\\\c", severity="page"}'
+    assert "Silence page" not in [link.label for link in _links(parent(alert(firing=False)))]
+    secret = parent(alert(pod="xoxb-2345678901-abcdefghijkl"))
+    assert "Silence page" not in [link.label for link in _links(secret)], "it would reach further than the incident"
+
+
+def test_a_chart_is_shown_with_words_for_those_who_do_not_see_it() -> None:
+    composed = parent(alert(), chart="F012345", words="Chart of the queue; the limit is 10 s")
+    [picture] = [block for block in wire.blocks(composed) if block["type"] == "image"]
+    assert picture == {
+        "type": "image",
+        "slack_file": {"id": "F012345"},
+        "alt_text": "Chart of the queue; the limit is 10 s",
+    }
+    assert not [block for block in wire.blocks(blocks.bare(composed)) if block["type"] == "image"]
+
+
+def test_a_line_that_calls_somebody_calls_them_and_no_line_can_call_all() -> None:
+    events = [
+        Event(number=1, at=0.0, kind=Kind.ESCALATED, text="Nobody is on it", mention="U012AB3CD"),
+        Event(number=2, at=0.0, kind=Kind.ESCALATED, text="to the group", mention="S012AB3CD"),
+        Event(number=3, at=0.0, kind=Kind.ESCALATED, text="odd", mention="!channel"),
+    ]
+    told = shown(message.reply(incident(*notification(alert()).alerts), events))
+    assert told == "<@U012AB3CD> Nobody is on it\n<!subteam^S012AB3CD> to the group\n!channel odd"
 
 
 def test_on_a_bare_host_no_kubectl_command_is_in_the_page() -> None:
@@ -225,10 +366,54 @@ ANNOTATIONS = st.dictionaries(
 )
 
 
+WHO = st.one_of(st.just(""), TEXT)
+DIAGNOSES = st.none() | st.lists(
+    st.builds(
+        Finding,
+        cause=TEXT,
+        standing=st.sampled_from(Standing),
+        told=TEXT,
+        next_step=st.sampled_from(["", "Ask for less", "Confirm that the queue grows"]) | TEXT,
+        weight=st.integers(1, 3),
+        query=TEXT,
+    ),
+    max_size=12,
+).map(lambda found: ranked(found, NOW))
+DEEDS = st.fixed_dictionaries(
+    {
+        "acknowledged_by": WHO,
+        "acknowledged_at": st.none() | st.floats(-1e18, 1e18),
+        "silenced_by": WHO,
+        "silenced_until": st.none() | st.floats(-1e18, 1e18),
+        "escalation": st.integers(0, 5),
+        "escalated_to": WHO,
+        "not_actionable_by": WHO,
+    }
+)
+
+
 @settings(max_examples=80, deadline=None, suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large])
-@given(LABELS, ANNOTATIONS, TEXT, st.booleans(), st.sampled_from([1, 2, 9, 500]), st.integers(0, 10**9))
+@given(
+    LABELS,
+    ANNOTATIONS,
+    TEXT,
+    st.booleans(),
+    st.sampled_from([1, 2, 9, 500]),
+    st.integers(0, 10**9),
+    DIAGNOSES,
+    DEEDS,
+    WHO,
+)
 def test_slack_takes_every_message_whatever_the_alerts_say(
-    labels: dict[str, str], annotations: dict[str, str], url: str, firing: bool, count: int, truncated: int
+    labels: dict[str, str],
+    annotations: dict[str, str],
+    url: str,
+    firing: bool,
+    count: int,
+    truncated: int,
+    diagnosis: Diagnosis | None,
+    deeds: dict[str, Any],
+    words: str,
 ) -> None:
     entry = {**alert(firing=firing), "labels": labels, "annotations": annotations, "generatorURL": "http://" + url}
     alerts = notification(*[{**entry, "fingerprint": f"f{number}"} for number in range(count)]).alerts
@@ -237,7 +422,9 @@ def test_slack_takes_every_message_whatever_the_alerts_say(
         greedy = Runbook(
             fault="x", family="y", text=RUNBOOK.replace("Look twice.", hole * 50).replace("waiting", hole * 20)
         )
-        composed = message.parent(incident(*alerts, truncated=truncated), greedy, REACH, NOW)
+        chart = "F0CHART" if words else ""
+        made = incident(*alerts, truncated=truncated, diagnosis=diagnosis, chart=chart, words=words, **deeds)
+        composed = message.parent(made, greedy, REACH, NOW)
         assert problem(composed) == ("", ())
         assert problem(message.plainly(composed)) == ("", ())
         assert "<!channel" not in shown(composed)
@@ -251,8 +438,21 @@ def test_the_longest_of_everything_is_still_taken() -> None:
     book = Runbook(
         fault="x", family="y", text=RUNBOOK.replace("grep waiting", "grep " + "<" * 5000).replace("Look", long)
     )
+    people: dict[str, Any] = dict.fromkeys(
+        ("acknowledged_by", "silenced_by", "escalated_to", "not_actionable_by"), long
+    )
     composed = parent(
-        *[alert(fingerprint=str(n), annotations=annotations, labels=labels) for n in range(500)], book=book
+        *[alert(fingerprint=str(n), annotations=annotations, labels=labels) for n in range(500)],
+        book=book,
+        diagnosis=ranked(
+            [finding(long, Standing.LIKELY, long)] * 3 + [finding(long, Standing.UNKNOWN, long)] * 3, at=NOW
+        ),
+        chart="F0CHART",
+        words=long,
+        **people,
+        escalation=1,
+        acknowledged_at=NOW,
+        silenced_until=LATER_ON,
     )
     assert problem(composed) == ("", ())
     total = sum(map(slack_limits.size, slack_limits._strings(wire.blocks(composed))))
