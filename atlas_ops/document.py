@@ -9,6 +9,7 @@ from __future__ import annotations
 import difflib
 import itertools
 import math
+import re
 from collections.abc import Iterator, Sequence
 from functools import cached_property
 from pathlib import Path
@@ -20,6 +21,8 @@ from atlas_ops.errors import ConfigError
 _LOADER = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 _TEXTS = frozenset(f"tag:yaml.org,2002:{kind}" for kind in ("str", "int", "float", "timestamp"))
 """What counts as text although YAML reads more into it: a version 0.9, a time 10:00, a date."""
+
+Plain = str | int | float | bool | None | list["Plain"] | dict[str, "Plain"]
 
 
 class Document:
@@ -50,6 +53,11 @@ class Document:
             return
         for number, item in enumerate(self._node.value):
             yield Section(self, item, f"[{number}]")
+
+    @property
+    def plain(self) -> Plain:
+        """The file as lists and mappings, for one that is passed on; texts such as 09:00 and dates stay as they are written."""
+        return None if self._node is None else _plain(self._node)
 
     @classmethod
     def read(cls, path: Path) -> Document:
@@ -242,3 +250,21 @@ def _found(node: yaml.Node | None) -> str:
     if node.tag == "tag:yaml.org,2002:null":
         return "nothing"
     return repr(node.value)
+
+
+def _plain(node: yaml.Node) -> Plain:
+    if isinstance(node, yaml.MappingNode):
+        return {str(key.value): _plain(value) for key, value in node.value}
+    if isinstance(node, yaml.SequenceNode):
+        return [_plain(value) for value in node.value]
+    text = str(node.value)
+    match node.tag.rpartition(":")[2]:
+        case "null":
+            return None
+        case "bool":
+            return text.lower() in ("true", "yes", "on")
+        case "int" if text.lstrip("-").isdecimal():
+            return int(text)
+        case "float" if re.fullmatch(r"-?\d+\.\d+", text, re.ASCII):
+            return float(text)
+    return text

@@ -1,7 +1,8 @@
 """Prints `alerts/alertmanager.yml`: who is told, what is grouped, and which cause hides which symptom.
 
 Pages go to the pager at once, tickets after a while, and of `info` nobody is told. While the pager does not deliver,
-pages go straight to Slack, when `alertmanager.slack_api_url_file` says how (`render.fallback`).
+pages go straight to Slack, when `alertmanager.slack_api_url_file` says how (`render.fallback`). The user's own routes
+(`alertmanager.extra_file`) come first, and the pager has what they take as well.
 """
 
 from __future__ import annotations
@@ -13,22 +14,27 @@ from atlas_ops.catalog import conventions as c
 from atlas_ops.catalog.model import Catalog, Family, Fault, Inhibition, Severity
 from atlas_ops.render import fallback, yamltext
 from atlas_ops.settings import Settings
+from atlas_ops.settings.own_routes import NOBODY, PAGER
 
-_PAGER = "atlas-pager"
-_NOBODY = "nobody"
 _OF_HARDWARE = {"matchers": [f'{c.FAMILY}="{Family.HARDWARE.value}"'], "group_by": ["alertname", c.SEVERITY, "node"]}
 """Hardware has no model; there the node stands in."""
 
 
 def render(catalog: Catalog, settings: Settings) -> dict[str, str]:
     """Return Alertmanager's configuration (0.25 and later)."""
+    own = settings.alertmanager.own
     document: dict[str, yamltext.Value] = {
+        **own.others,
         "route": _route(settings),
-        "inhibit_rules": [_inhibition(fault, inhibition) for fault in catalog.faults for inhibition in fault.inhibits],
+        "inhibit_rules": [
+            *(_inhibition(fault, inhibition) for fault in catalog.faults for inhibition in fault.inhibits),
+            *own.inhibit_rules,
+        ],
         "receivers": [
-            {"name": _PAGER, "webhook_configs": [_webhook(settings)]},
-            {"name": _NOBODY},
+            {"name": PAGER, "webhook_configs": [_webhook(settings)]},
+            {"name": NOBODY},
             *fallback.receivers(settings.alertmanager),
+            *own.receivers,
         ],
     }
     return {"alerts/alertmanager.yml": yamltext.dump(document)}
@@ -43,11 +49,13 @@ def _webhook(settings: Settings) -> dict[str, yamltext.Value]:
 
 
 def _route(settings: Settings) -> yamltext.Value:
+    own = settings.alertmanager.own
+
     def scaled(seconds: float) -> str:
         return promql.duration(max(1.0, settings.parameters.timing.hold(seconds)))
 
     return {
-        "receiver": _PAGER,
+        "receiver": PAGER,
         # One incident for each model and cause.
         "group_by": ["alertname", c.SEVERITY, "namespace", "model"],
         "group_wait": scaled(10),
@@ -55,11 +63,14 @@ def _route(settings: Settings) -> yamltext.Value:
         "repeat_interval": "4h",
         # The first that matches counts.
         "routes": [
+            *own.routes,
             _heartbeat(scaled),
-            *fallback.routes(settings.alertmanager, pager=_PAGER, nobody=_NOBODY),
-            {"matchers": [_of(Severity.INFO)], "receiver": _NOBODY},
+            *fallback.routes(settings.alertmanager, pager=PAGER, nobody=NOBODY),
+            {"matchers": [_of(Severity.INFO)], "receiver": NOBODY},
             _tickets(scaled),
             _OF_HARDWARE,
+            # What an own route has taken does not fall back to the root.
+            *([{"receiver": PAGER}] if own.routes else []),
         ],
     }
 

@@ -9,8 +9,8 @@ from __future__ import annotations
 from atlas_ops.catalog import conventions as c
 from atlas_ops.render import yamltext
 from atlas_ops.settings import Alertmanager
+from atlas_ops.settings.own_routes import WITHOUT_PAGER
 
-_FALLBACK = "slack-without-pager"
 _MOST_ALERTS = 10
 """Of one message: Slack refuses longer ones, and what it refuses is lost."""
 # Prometheus's labels come from model servers, so none may become a mention or a link.
@@ -48,7 +48,7 @@ def receivers(alertmanager: Alertmanager) -> list[yamltext.Value]:
     }
     if alertmanager.slack_channel:
         slack["channel"] = alertmanager.slack_channel
-    return [{"name": _FALLBACK, "slack_configs": [slack]}]
+    return [{"name": WITHOUT_PAGER, "slack_configs": [slack]}]
 
 
 def routes(alertmanager: Alertmanager, *, pager: str, nobody: str) -> list[yamltext.Value]:
@@ -57,11 +57,11 @@ def routes(alertmanager: Alertmanager, *, pager: str, nobody: str) -> list[yamlt
     copies: dict[str, yamltext.Value] = {
         "matchers": [fault, f'{c.VARIANT}="{c.UNDELIVERED}"'],
         "group_by": [c.PAGE, "namespace", "model", "node"],
-        "receiver": _FALLBACK if alertmanager.slack_api_url_file else nobody,
+        "receiver": WITHOUT_PAGER if alertmanager.slack_api_url_file else nobody,
     }
     if not alertmanager.slack_api_url_file:
         return [copies]
     # Its own page goes both ways: a pager that is only slow has the incident, too. What a route has taken does not fall
     # back to the root, so the second way is said as well.
-    around: dict[str, yamltext.Value] = {"matchers": [fault], "receiver": _FALLBACK, "continue": True}
+    around: dict[str, yamltext.Value] = {"matchers": [fault], "receiver": WITHOUT_PAGER, "continue": True}
     return [copies, around, {"matchers": [fault], "receiver": pager}]

@@ -1,10 +1,11 @@
-"""How Alertmanager reaches people by itself while the pager does not deliver. Read by `settings`; printed by `render.alertmanager`."""
+"""How Alertmanager reaches people by itself: while the pager does not deliver, and beside it. Read by `settings`; printed by `render.alertmanager`."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from atlas_ops.document import Section
+from atlas_ops.settings.own_routes import OwnRoutes, read_own_routes
 
 _SLACK_HOOKS = "hooks.slack.com"
 """Where Slack's webhooks are. An address that was copied without its scheme would pass for a path, and be printed."""
@@ -18,6 +19,8 @@ class Alertmanager:
     """File, on the machine of Alertmanager, that holds the address of one of Slack's incoming webhooks: a secret."""
     slack_channel: str = ""
     """Channel to post to; empty: the one that the webhook was made for."""
+    own: OwnRoutes = field(default_factory=OwnRoutes)
+    """The user's own routes and receivers, which work beside the pager."""
 
 
 def read_alertmanager(section: Section) -> Alertmanager:
@@ -26,6 +29,7 @@ def read_alertmanager(section: Section) -> Alertmanager:
     alertmanager = Alertmanager(
         slack_api_url_file=section.string("slack_api_url_file", default.slack_api_url_file),
         slack_channel=section.string("slack_channel", default.slack_channel),
+        own=read_own_routes(section, "extra_file"),
     )
     if alertmanager.slack_channel and not alertmanager.slack_api_url_file:
         section.mistake("slack_channel", "expected slack_api_url_file beside it: without one nothing is posted")

@@ -176,3 +176,80 @@ def test_an_exporter_is_missed_only_where_it_has_something_to_measure(text: str,
     jobs = yaml.safe_load(prometheus.render(catalog, config)["alerts/prometheus.yml"])["scrape_configs"]
     assert ("atlas-exporter" in [job["job_name"] for job in jobs]) == expected
     assert "atlas-pager" in [job["job_name"] for job in jobs]
+
+
+OWN = """\
+global: {smtp_smarthost: "mail.example.org:587", smtp_from: alerts@example.org}
+time_intervals:
+  - name: office
+    time_intervals: [{times: [{start_time: 10:00, end_time: 18:00}], weekdays: ["monday:friday"]}]
+receivers:
+  - {name: duty, email_configs: [{to: duty@example.org}]}
+  - {name: snitch, webhook_configs: [{url: "https://snitch.example.org/"}]}
+routes:
+  - {matchers: ['alertname="Watchdog"'], receiver: snitch}
+  - {matchers: ['severity="page"', 'k8s_namespace_name="chat"'], receiver: duty}
+  - {matchers: ['team="other"'], receiver: duty, continue: false}
+inhibit_rules:
+  - {source_matchers: ['alertname="Maintenance"'], target_matchers: ['severity="ticket"'], equal: [model]}
+"""
+
+
+@pytest.fixture
+def own(tmp_path: Path) -> str:
+    file = tmp_path / "own.yml"
+    file.write_text(OWN)
+    return f"alertmanager: {{extra_file: {file}}}"
+
+
+@pytest.mark.parametrize(
+    ("labels", "receivers"),
+    [
+        ("alertname=Watchdog severity=info", f"snitch,{PAGER}"),
+        ("alertname=QueueBacklog severity=page k8s_namespace_name=chat", f"duty,{PAGER}"),
+        ("alertname=QueueBacklog severity=page k8s_namespace_name=other", PAGER),
+        ("alertname=GpuLost severity=page family=hardware k8s_namespace_name=chat", f"duty,{PAGER}"),
+        ("alertname=WorkloadMixShift severity=info family=drift", NOBODY),
+        ("alertname=SomebodyElses team=other", "duty"),
+    ],
+)
+def test_own_receivers_work_beside_the_pager(tmp_path: Path, own: str, labels: str, receivers: str) -> None:
+    told = amtool(tmp_path, configuration(own), "config", "routes", "test", *labels.split())
+    assert told.strip() == receivers
+
+
+def test_alertmanager_accepts_what_came_with_own_routes(tmp_path: Path, own: str) -> None:
+    program = shutil.which("amtool")
+    assert program
+    file = tmp_path / "alertmanager.yml"
+    file.write_text(configuration(own))
+    checked = subprocess.run([program, "check-config", str(file)], capture_output=True, text=True, check=True)
+    assert "SUCCESS" in checked.stdout
+    assert "time_intervals" in file.read_text()
+    assert "start_time: '10:00'" in file.read_text(), "no number of minutes"
+    assert yaml.safe_load(file.read_text())["inhibit_rules"][-1]["equal"] == ["model"]
+
+
+@pytest.mark.parametrize(
+    ("held", "said"),
+    [
+        (None, "cannot be read"),
+        ("routes: [", "not YAML"),
+        ("- a", "expected keys of receivers"),
+        ("route: {}", "route: unknown key; known keys: receivers, routes"),
+        ("receivers: {}", "receivers: expected a list"),
+        ("routes: [a]", "routes: expected a list of keys with values"),
+        ("receivers: [{name: atlas-pager}, {}, {name: a}, {name: a}]", "atlas-pager is one of atlas-ops' own"),
+        ("receivers: [{name: atlas-pager}, {}, {name: a}, {name: a}]", "receivers: each needs a name"),
+        ("receivers: [{name: atlas-pager}, {}, {name: a}, {name: a}]", "receivers: a is there twice"),
+        ("routes: [{routes: [{receiver: b}]}]", "routes: there is no receiver b"),
+    ],
+)
+def test_mistakes_of_own_routes_are_told_with_the_settings(tmp_path: Path, held: str | None, said: str) -> None:
+    file = tmp_path / "own.yml"
+    if held is not None:
+        file.write_text(held)
+    with pytest.raises(ConfigError) as raised:
+        settings.parse(f"alertmanager: {{extra_file: {file}}}")
+    assert any(said in mistake for mistake in raised.value.mistakes)
+    assert all("line 1: alertmanager.extra_file" in mistake for mistake in raised.value.mistakes)
