@@ -39,3 +39,10 @@ def test_a_dashboard_is_drawn_without_an_error_and_all_of_it_is_shown(
     assert shown.complaints == []
     assert set(shown.missing) <= LEFT_OUT
     assert {panel["title"] for panel in board["panels"] if panel["type"] != "row"} <= shown.panels.keys()
+
+
+def test_the_panels_of_alerts_say_that_nothing_fires(calm: Rehearsed, page: Page) -> None:
+    end = calm.play.fault_to
+    shown = Shown.opened(page, f"{calm.url}/d/{links.uid('fleet')}", {"from": end - 3600, "to": end})
+    for title in ("What fires, and since when", "Alerts that fire"):
+        assert shown.panels[title].inner_text().endswith("Nothing fires")

@@ -55,4 +55,5 @@ def test_the_dashboard_of_an_incident_shows_the_alert_that_leads_there(
         chosen = Shown.opened(page, address, {**query, "var-alertname": str(scenario.expected_fault)})
         chosen.screenshot(screenshots / "incident.png")
         assert chosen.complaints == []
-        assert str(scenario.expected_fault) in chosen.panels["The chosen alerts"].inner_text()
+        for title in ("The chosen alerts", "Alerts on the same nodes and models"):
+            assert str(scenario.expected_fault) in chosen.panels[title].inner_text()

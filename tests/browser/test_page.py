@@ -41,9 +41,9 @@ def server() -> Json:
 @pytest.fixture
 def served(calm: Rehearsed, settings: Settings, built: Path, page: Page) -> Serve:
     @contextmanager
-    def opened(*panels: Json, **query: str) -> Iterator[Shown]:
+    def opened(*panels: Json, variable: Json | None = None, **query: str) -> Iterator[Shown]:
         board = {"uid": "own", "title": "Own", "time": {"from": "now-1h", "to": "now"}, "panels": list(panels)}
-        text = json.dumps({**board, "templating": {"list": [server()]}})
+        text = json.dumps({**board, "templating": {"list": [variable or server()]}})
         with Preview({"dashboards/own.json": text}, settings, page=built, prometheus=calm.prometheus) as preview:
             end = calm.play.fault_to
             yield Shown.opened(page, f"{preview.url}/d/own", {"from": end - 3600, "to": end, **query})
@@ -82,6 +82,13 @@ def test_all_shows_every_value_and_a_choice_in_the_address_only_what_is_chosen(s
         text = shown.panels["up"].inner_text()
         assert SERVERS[1] in text
         assert SERVERS[0] not in text
+
+
+def test_a_variable_without_all_stands_on_its_first_value(served: Serve) -> None:
+    alone = {**server(), "includeAll": False, "allValue": None, "current": {"text": [], "value": []}}
+    with served(panel(1, "up", UP), variable=alone) as shown:
+        assert SERVERS[0] in shown.panels["up"].inner_text()
+        assert SERVERS[1] not in shown.panels["up"].inner_text()
 
 
 def test_a_row_comes_once_for_each_value_and_each_shows_its_own(served: Serve) -> None:
