@@ -130,6 +130,7 @@ build/preview/node_modules/.ready: preview/package.json preview/package-lock.jso
 	touch $@
 
 build/preview/dist/index.html: build/preview/node_modules/.ready $(shell find preview -name '*.ts*' -o -name '*.html' -o -name '*.js')
+	@echo "building the page into build/preview/dist (under a minute)"
 	rm -rf build/preview/src && cp -r preview/. build/preview
 	cd build/preview && npm run --silent build -- --logLevel error
 
