@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import math
 import re
 import signal
 import statistics
@@ -38,7 +39,7 @@ SIZES = (10, 100, 1000)
 AIM_SECONDS = 1.0
 TOLD_RULES = 20
 PREPARED_SECONDS, PREPARED_SECONDS_OF_A_GPU = 20.0, 0.3
-WARM_UP = 5
+WARM_UP = math.ceil(Settings().parameters.timing.unhurried_seconds / STEP_SECONDS) + 1
 """Intervals that are not counted: by then every group, those of the tickets too, was evaluated."""
 _COUNTER = re.compile("_(total|bucket|count|sum)$")
 
@@ -92,7 +93,7 @@ class Bench:
             groups = json.loads(get(f"{self.address}/api/v1/rules")[1])["data"]["groups"]
             for body in bodies:
                 self.prometheus.write(body)
-            # Groups of tickets are evaluated every fourth time.
+            # Groups of tickets are evaluated more seldom.
             seconds.append(sum(group["evaluationTime"] * STEP_SECONDS / group["interval"] for group in groups))
             together.append(sum(group["evaluationTime"] for group in groups))
             for name, cost in _costs(groups).items():

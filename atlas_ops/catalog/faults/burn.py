@@ -78,6 +78,11 @@ def counted(timing: Timing) -> str:
     return timing.window(_COUNTED)
 
 
+def once(summed: str, timing: Timing) -> str:
+    """Return a sum over time of counts over a minute, each event counted once."""
+    return f"{promql.number(round(timing.evaluation_seconds / timing.window_seconds(_COUNTED), 9))} * {summed}"
+
+
 def recordings(indicator: Indicator, timing: Timing) -> tuple[Recording, ...]:
     """Return the counts of bad and of all events over every window."""
     every, bad = indicator.all_name(_COUNTED), indicator.bad_name(_COUNTED)
@@ -90,10 +95,9 @@ def recordings(indicator: Indicator, timing: Timing) -> tuple[Recording, ...]:
 
 
 def _windows(name: Callable[[float], str], timing: Timing) -> Iterator[Recording]:
-    seen = promql.number(round(timing.evaluation_seconds / timing.window_seconds(_COUNTED), 9))
     for window in _SUMMED:
         summed = f"sum_over_time({name(_COUNTED)}[{timing.window(window)}])"
-        yield Recording(name=name(window), expr=f"{seen} * {summed}")
+        yield Recording(name=name(window), expr=once(summed, timing))
     for part, times in _JOINED:
         yield Recording(name=name(part * times), expr=_joined(name(part), timing.window_seconds(part), times))
 

@@ -21,7 +21,7 @@ def model_server_down(parameters: Parameters) -> Fault:
         impact="Requests to this server fail; the replicas that are left carry its load.",
         rules=(
             Rule(
-                expr=f"max by ({', '.join(identity)}) ({gone}) == 1",
+                expr=f"max by ({', '.join(identity)}) ({gone} == 1)",
                 labels=identity,
                 severity=Severity.PAGE,
                 summary="Model server {{ $labels.server }} ({{ $labels.runtime }}) has not answered for a minute or more.",

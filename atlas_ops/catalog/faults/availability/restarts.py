@@ -29,7 +29,7 @@ def crash_looping(parameters: Parameters) -> Fault:
         impact="Every request that it holds is lost at each crash, and while it loads it serves nobody.",
         rules=(
             Rule(
-                expr=f"{_restarts(window)} >= {promql.number(limits.crash_loop_restarts)}",
+                expr=_restarts(window, f" >= {promql.number(limits.crash_loop_restarts)}"),
                 labels=c.SERVER_IDENTITY,
                 severity=Severity.PAGE,
                 summary=(
@@ -88,18 +88,18 @@ def out_of_memory_killed(parameters: Parameters) -> Fault:
     )
 
 
-def _restarts(window: str) -> str:
-    return f"max by ({', '.join(c.SERVER_IDENTITY)}) ({promql.increase(s.SERVER_RESTARTS, window)})"
+def _restarts(window: str, condition: str = "") -> str:
+    return f"max by ({', '.join(c.SERVER_IDENTITY)}) ({promql.increase(s.SERVER_RESTARTS, window)}{condition})"
 
 
-def _kills_in_pods(window: str) -> str:
-    return f"sum by ({', '.join(_IN_POD)}) ({promql.increase(s.CONTAINER_OOM_KILLS, window, _NAMED)})"
+def _kills_in_pods(window: str, condition: str = "") -> str:
+    return f"sum by ({', '.join(_IN_POD)}) ({promql.increase(s.CONTAINER_OOM_KILLS, window, _NAMED)}{condition})"
 
 
 def _killed_in_pod(window: str) -> Rule:
     # The series of a server is there in every state, also while it is down.
     return Rule(
-        expr=f"{_kills_in_pods(window)} > 0\nand on ({c.K8S_NAMESPACE}, {c.K8S_POD}) {s.SERVER_UP}",
+        expr=f"{_kills_in_pods(window, ' > 0')}\nand on ({c.K8S_NAMESPACE}, {c.K8S_POD}) {s.SERVER_UP}",
         labels=_IN_POD,
         severity=Severity.PAGE,
         summary=(
@@ -117,7 +117,7 @@ def _killed_on_host(timing: Timing) -> Rule:
     gone = promql.select(s.SERVER_SCRAPE_STATE, _NAMELESS, 'state="unreachable"')
     hit = f"{restarted} > 0 or ({gone} == 1 unless {gone} offset {window} == 1)"
     return Rule(
-        expr=f"max by ({c.HOST_NAME}) ({killed}) > 0\nand on ({c.HOST_NAME}) ({hit})",
+        expr=f"max by ({c.HOST_NAME}) ({killed} > 0)\nand on ({c.HOST_NAME}) ({hit})",
         labels=(c.HOST_NAME,),
         severity=Severity.PAGE,
         summary=(

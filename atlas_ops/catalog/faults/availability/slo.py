@@ -9,8 +9,11 @@ from atlas_ops.catalog import conventions as c
 from atlas_ops.catalog import signals as s
 from atlas_ops.catalog.dialects import shipped_dialects
 from atlas_ops.catalog.faults import burn
-from atlas_ops.catalog.model import Family, Fault, Panel, Quality
-from atlas_ops.catalog.parameters import Objective, Parameters
+from atlas_ops.catalog.model import Family, Fault, Panel, Quality, Recording
+from atlas_ops.catalog.parameters import Objective, Parameters, Timing
+
+OUTCOMES = "model:atlas_requests:increase1m"
+"""Requests of the last minute, by outcome: every server's counters are read for it, and once."""
 
 
 def availability_slo_burn(parameters: Parameters) -> Fault:
@@ -21,7 +24,7 @@ def availability_slo_burn(parameters: Parameters) -> Fault:
         family=Family.AVAILABILITY,
         meaning="So many requests end without an answer that the month's budget for failures is being used up.",
         impact="Users get errors instead of answers; programs retry, which adds load.",
-        recordings=burn.recordings(indicator, parameters.timing),
+        recordings=(_outcomes(parameters.timing), *burn.recordings(indicator, parameters.timing)),
         rules=burn.rules(indicator, parameters, _summary(indicator)),
         panel=Panel(
             title="Requests without an answer",
@@ -42,6 +45,11 @@ def availability_slo_burn(parameters: Parameters) -> Fault:
     )
 
 
+def _outcomes(timing: Timing) -> Recording:
+    counted = promql.increase(s.REQUESTS, burn.counted(timing))
+    return Recording(name=OUTCOMES, expr=promql.sum_by((*c.MODEL_LABELS, "outcome"), counted))
+
+
 def _incomplete() -> tuple[str, ...]:
     """Return the runtimes whose count of outcomes is no more than about right, or is none at all.
 
@@ -52,10 +60,10 @@ def _incomplete() -> tuple[str, ...]:
 
 
 def _indicator(parameters: Parameters) -> burn.Indicator:
-    heard, span = promql.label_not_in(c.RUNTIME, _incomplete()), burn.counted(parameters.timing)
+    heard = promql.label_not_in(c.RUNTIME, _incomplete())
     # Only what `every` holds is judged, so what is good need not be told apart by runtime again.
-    every = promql.increase(s.REQUESTS, span, 'outcome!="cancelled"', heard)
-    answered = promql.increase(s.REQUESTS, span, 'outcome="ok"')
+    every = promql.select(OUTCOMES, 'outcome!="cancelled"', heard)
+    answered = promql.select(OUTCOMES, 'outcome="ok"')
     return burn.Indicator(
         stem="atlas_availability",
         every=promql.sum_by(c.MODEL_LABELS, every),

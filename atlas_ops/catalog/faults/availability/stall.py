@@ -78,11 +78,12 @@ def _recordings(parameters: Parameters) -> tuple[Recording, ...]:
 def _rule(parameters: Parameters, seconds: float, runtimes: str, *, variant: str = "") -> Rule:
     timing, window = parameters.timing, parameters.timing.window(seconds)
     # The recording looks back as far as the shorter of the two rules needs.
-    nothing = f"max_over_time({PROGRESS}[{window}]) == 0" if variant else f"{PROGRESS} == 0"
+    present, progress = (promql.select(recorded, runtimes) for recorded in (PRESENT, PROGRESS))
+    nothing = f"max_over_time({progress}[{window}]) == 0" if variant else f"{progress} == 0"
     return Rule(
         # Present for the whole window: progress is 0 on an idle server, and the first request may be a long one. A server
         # that was not there a window ago is still warming up.
-        expr=f"min_over_time({promql.select(PRESENT, runtimes)}[{window}]) > 0\nand {nothing}\nand {PRESENT} offset {window}",
+        expr=f"min_over_time({present}[{window}]) > 0\nand {nothing}\nand {present} offset {window}",
         labels=c.SERVER_LABELS,
         severity=Severity.PAGE,
         summary=(

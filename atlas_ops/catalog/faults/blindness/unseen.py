@@ -39,8 +39,8 @@ def recordings(parameters: Parameters) -> tuple[Recording, ...]:
     """Return the recordings, in the order in which they read each other."""
     exporter = "on (job, instance)"
     window, memory = (parameters.timing.window(seconds) for seconds in (SIGHT_SECONDS, REMEMBERED_SECONDS))
-    answers = f"min_over_time(up{{{_JOB}}}[{window}]) or last_over_time(up{{{_JOB}}}[{memory}])"
-    blind = f"({answers}) == 0 or min_over_time({PAGE_MADE}[{window}]) == 0"
+    silent = f"min_over_time(up{{{_JOB}}}[{window}]) == 0 or last_over_time(up{{{_JOB}}}[{memory}]) == 0"
+    blind = f"{silent} or min_over_time({PAGE_MADE}[{window}]) == 0"
     who = f"group by (job, instance, {c.HOST_NAME}, {c.MODEL})"
     told = " or ".join(f"{who} ({source})" for source in _SOURCES)
     of_hosts = _firing(f'{c.HOST_NAME}!=""')

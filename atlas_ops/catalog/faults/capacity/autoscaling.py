@@ -11,7 +11,7 @@ from atlas_ops import promql
 from atlas_ops.catalog import conventions as c
 from atlas_ops.catalog import signals as s
 from atlas_ops.catalog.faults.capacity.queue import COMPLETED_RATE, HOW_LONG
-from atlas_ops.catalog.faults.capacity.rejection import RATE, REJECTED_RATE
+from atlas_ops.catalog.faults.capacity.rejection import rejected_ratio
 from atlas_ops.catalog.model import Family, Fault, Inhibition, Panel, Recording, Rule, Severity
 from atlas_ops.catalog.parameters import OUTLAST_SECONDS, Objective, Parameters
 
@@ -98,8 +98,7 @@ def at_maximum(parameters: Parameters) -> Fault:
     # One that was not watched for the whole window says nothing.
     stuck = f"max_over_time({LEFT}[{window}]) <= 0\nand\n{LEFT} offset {window}"
     waiting = f"avg by ({c.MODEL}) (avg_over_time({s.REQUESTS_WAITING}[{window}])) >= 1"
-    rejected, every = (promql.sum_by(_BY_NAME, f"avg_over_time({rate}[{window}])") for rate in (REJECTED_RATE, RATE))
-    away = f"{rejected} / {every} > {promql.number(limits.rejected_requests_ratio)}"
+    away = f"{rejected_ratio(_BY_NAME, window)} > {promql.number(limits.rejected_requests_ratio)}"
     return Fault(
         name="AutoscalerAtMaximum",
         family=Family.CAPACITY,

@@ -5,33 +5,39 @@ from __future__ import annotations
 from atlas_ops import promql
 from atlas_ops.catalog import conventions as c
 from atlas_ops.catalog import signals as s
+from atlas_ops.catalog.faults import burn
+from atlas_ops.catalog.faults.availability.slo import OUTCOMES
 from atlas_ops.catalog.model import Family, Fault, Inhibition, Panel, Recording, Rule, Severity
 from atlas_ops.catalog.parameters import OUTLAST_SECONDS, Parameters, Timing
 
-REJECTED_RATE = "model:atlas_requests_rejected:rate5m"
-RATE = "model:atlas_requests:rate5m"
 REJECTED_RATIO = "model:atlas_requests_rejected:ratio_rate5m"
 REJECTED = 'outcome="rejected"'
-_WINDOW_SECONDS = 300.0
+_REJECTED_COUNT = "model:atlas_requests_rejected:increase1m"
 
 
 def rejected(parameters: Parameters) -> Fault:
     """Return RequestsRejected."""
-    timing, limits = parameters.timing, parameters.limits
+    timing, limits, window = parameters.timing, parameters.limits, parameters.timing.window(300)
     limit, minimum = (
         promql.number(limit) for limit in (limits.rejected_requests_ratio, limits.rejected_requests_minimum)
     )
-    enough = f"{REJECTED_RATE} * {promql.number(timing.window_seconds(_WINDOW_SECONDS))}"
-    now = " / ".join(_rates(timing.window(60)))
+    enough = burn.once(f"sum_over_time({_REJECTED_COUNT}[{window}])", timing)
     return Fault(
         name="RequestsRejected",
         family=Family.CAPACITY,
         meaning="The servers of the model turn requests away instead of queueing them.",
         impact="Users get an error at once, often as HTTP 429 or 503, for streams sometimes inside an HTTP 200 answer.",
-        recordings=_recordings(timing),
+        recordings=(
+            # Not the part of all outcomes: which runtimes tell this one is known from the signal.
+            Recording(name=_REJECTED_COUNT, expr=_rejected(timing)),
+            Recording(name=REJECTED_RATIO, expr=rejected_ratio(c.MODEL_LABELS, window)),
+        ),
         rules=(
             Rule(
-                expr=f"{REJECTED_RATIO} > {limit}\nand\n{enough} >= {minimum}\nand\n{now} > {limit}",
+                expr=(
+                    f"{REJECTED_RATIO} > {limit}\nand\n{enough} >= {minimum}\n"
+                    f"and\n{rejected_ratio(c.MODEL_LABELS)} > {limit}"
+                ),
                 labels=c.MODEL_LABELS,
                 severity=Severity.PAGE,
                 summary=(
@@ -60,18 +66,14 @@ def rejected(parameters: Parameters) -> Fault:
     )
 
 
-def _recordings(timing: Timing) -> tuple[Recording, ...]:
-    away, every = _rates(timing.window(_WINDOW_SECONDS))
-    return (
-        Recording(name=REJECTED_RATE, expr=away),
-        Recording(name=RATE, expr=every),
-        Recording(name=REJECTED_RATIO, expr=f"{REJECTED_RATE} / {RATE}"),
-    )
+def _rejected(timing: Timing) -> str:
+    return promql.sum_by(c.MODEL_LABELS, promql.increase(s.REQUESTS, burn.counted(timing), REJECTED))
 
 
-def _rates(window: str) -> tuple[str, str]:
-    """Return the requests in a second that were turned away, and all of them, over a window."""
+def rejected_ratio(labels: tuple[str, ...], window: str = "") -> str:
+    """Return the share of requests that were turned away in a window, by labels; without one, in the last minute."""
     away, every = (
-        promql.sum_by(c.MODEL_LABELS, promql.rate(s.REQUESTS, window, outcome)) for outcome in (REJECTED, "")
+        promql.sum_by(labels, f"sum_over_time({counted}[{window}])" if window else counted)
+        for counted in (_REJECTED_COUNT, OUTCOMES)
     )
-    return away, every
+    return f"{away} / {every}"
