@@ -10,6 +10,7 @@ from atlas_ops.check import markdown
 from atlas_ops.check.finding import Finding, did_you_mean
 from atlas_ops.check.generated import first_difference
 from atlas_ops.check.tree import Tree
+from atlas_ops.pager.runbooks import front_matter
 from atlas_ops.pager.runbooks.runbook import Runbook
 from atlas_ops.render import runbooks
 
@@ -93,8 +94,9 @@ def _facts(fault: Fault, text: str, block: str) -> Iterator[Finding]:
 
 
 def _placeholders(fault: Fault, text: str) -> Iterator[Finding]:
+    """Find them in the page; those of its checks are `check.runbook_checks`'s."""
     known = (*fault.alert_labels, *FIXED_WORDS)
-    for number, line in enumerate(text.splitlines(), start=1):
+    for number, line in enumerate(front_matter.body(text).splitlines(), start=1):
         for placeholder in _PLACEHOLDER.finditer(line):
             for word in (word.strip() for word in placeholder[1].split("|")):
                 if word not in known:
