@@ -40,7 +40,14 @@ _FORMS = re.compile(
     """
 )
 _EMAIL = re.compile(r"\b[A-Za-z0-9._%+-]{1,64}@(?:[A-Za-z0-9-]{1,63}\.){1,8}[A-Za-z]{2,24}\b")
-_SECRET_NAME = re.compile(r"(?i)(?:^|[_-])(?:password|passwd|secret|api[_-]?key|private[_-]?key|credentials?)$")
+_SECRET_NAME = re.compile(
+    r"(?i)(?:^|[_-])(?:password|passwd|secret|api[_-]?key|private[_-]?key|credentials?|token|cookie|authorization"
+    r"|prompt|completion|user[_-]?input|e?mail)$"
+)
+"""Labels whose value is never shown: secrets, and what users of a model write or get."""
+_WORD = re.compile(r"[A-Za-z0-9._%+@/=:-]")
+_LONGEST = 2000
+"""Characters of the longest secret that may stand at a cut."""
 # Control characters break lines and terminals; the bidirectional ones make a name read as another.
 _CONTROL = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u200e\u200f\u202a-\u202e\u2066-\u2069\ud800-\udfff]")
 _NAME = 80
@@ -63,12 +70,24 @@ def scrub(text: str) -> str:
     return _EMAIL.sub(REDACTED, _FORMS.sub(REDACTED, clean))
 
 
+def clip(text: str, most: int) -> str:
+    """Return no more than so many characters of a text, without the word that would be cut: half a secret is not recognised."""
+    if len(text) <= most:
+        return text
+    end, least = most, max(0, most - _LONGEST)
+    while end > least and _WORD.match(text[end - 1]):
+        end -= 1
+    return text[:end]
+
+
+def scrub_texts(texts: Mapping[str, str]) -> dict[str, str]:
+    """Return named texts, such as annotations, with every value scrubbed; that of one called `prompt` goes entirely."""
+    return {scrub(name): REDACTED if _SECRET_NAME.search(name) else scrub(text) for name, text in texts.items()}
+
+
 def scrub_labels(labels: Mapping[str, str]) -> dict[str, str]:
     """Return labels with every value scrubbed and on one line; the value of a label called `password` goes entirely."""
-    return {
-        scrub(name): REDACTED if _SECRET_NAME.search(name) else scrub(value).translate(_ONE_LINE)
-        for name, value in labels.items()
-    }
+    return {name: value.translate(_ONE_LINE) for name, value in scrub_texts(labels).items()}
 
 
 def scrub_name(name: str) -> str:

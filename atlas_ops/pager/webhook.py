@@ -14,7 +14,7 @@ from datetime import UTC, datetime
 from atlas_ops.catalog import conventions
 from atlas_ops.errors import AtlasError
 from atlas_ops.pager.incident import Alert, Notification
-from atlas_ops.pager.scrub import scrub, scrub_labels
+from atlas_ops.pager.scrub import clip, scrub, scrub_labels, scrub_texts
 
 MAX_BODY_BYTES = 16 * 1024 * 1024
 """Ten thousand alerts in one group were measured at 6.9 MB."""
@@ -68,13 +68,13 @@ def _alert(reader: _Reader, entry: object, path: str) -> Alert:
     firing = reader.string(alert, "status", path, choices=("firing", "resolved")) == "firing"
     ends_at = reader.time(alert, "endsAt", path, optional=True)
     return Alert(
-        fingerprint=scrub(reader.string(alert, "fingerprint", path)[:MAX_TEXT]),
+        fingerprint=scrub(clip(reader.string(alert, "fingerprint", path), MAX_TEXT)),
         firing=firing,
         starts_at=reader.time(alert, "startsAt", path) or 0.0,
         ends_at=None if firing else ends_at,
         labels=scrub_labels(reader.strings(alert, "labels", path)),
-        annotations={name: scrub(text) for name, text in reader.strings(alert, "annotations", path).items()},
-        generator_url=scrub(reader.string(alert, "generatorURL", path, optional=True)[:MAX_TEXT]),
+        annotations=scrub_texts(reader.strings(alert, "annotations", path)),
+        generator_url=scrub(clip(reader.string(alert, "generatorURL", path, optional=True), MAX_TEXT)),
     )
 
 
@@ -127,7 +127,7 @@ class _Reader:
         for name, value in found.items():
             if not isinstance(value, str):
                 self._note(f"{path}{key}.{name}", "a text", value)
-        return {name[:MAX_TEXT]: value[:MAX_TEXT] for name, value in found.items() if isinstance(value, str)}
+        return {clip(name, MAX_TEXT): clip(value, MAX_TEXT) for name, value in found.items() if isinstance(value, str)}
 
     def time(self, section: Json, key: str, path: str, *, optional: bool = False) -> float | None:
         """Return an RFC 3339 time in Unix seconds; None for Go's zero time, year 1."""
@@ -143,5 +143,5 @@ class _Reader:
         return seconds if moment.year > 1 else None
 
     def _note(self, path: str, expected: str, found: object) -> None:
-        name = {type(None): "nothing", dict: "an object", list: "a list"}.get(type(found)) or repr(found)[:60]
-        self._mistakes.append(scrub(f"{path[:200]}: expected {expected}, found {name}"))
+        name = {type(None): "nothing", dict: "an object", list: "a list"}.get(type(found)) or clip(repr(found), 60)
+        self._mistakes.append(scrub(f"{clip(path, 200)}: expected {expected}, found {name}"))

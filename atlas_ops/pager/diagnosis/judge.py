@@ -11,7 +11,7 @@ from atlas_ops.pager.diagnosis.checks import TOLD_LENGTH, Check
 from atlas_ops.pager.diagnosis.question import PLACEHOLDER, alternatives
 from atlas_ops.pager.diagnosis.verdict import Finding, Standing
 from atlas_ops.pager.runbooks.placeholder import Values
-from atlas_ops.pager.scrub import scrub, scrub_labels
+from atlas_ops.pager.scrub import clip, scrub, scrub_labels
 from atlas_ops.prometheus import Point
 
 _WORDS = {label: word for word, label in conventions.ALERT_LABELS.items()}
@@ -52,7 +52,7 @@ def _finding(check: Check, query: str, standing: Standing, told: str) -> Finding
 
 def _labels(labels: Mapping[str, str]) -> dict[str, str]:
     """Return labels that Prometheus told, scrubbed, by their own names and by people's words."""
-    clean = scrub_labels({name: value[:TOLD_LENGTH] for name, value in labels.items()})
+    clean = scrub_labels({name: clip(value, TOLD_LENGTH) for name, value in labels.items()})
     return {**{_WORDS[name]: value for name, value in clean.items() if name in _WORDS}, **clean}
 
 
