@@ -6,6 +6,7 @@ import hashlib
 import hmac
 import json
 import logging
+import sys
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -17,12 +18,13 @@ from starlette.applications import Starlette
 
 from atlas_ops.pager.slack.interactions import MAX_BODY_BYTES, PATH, Interactions
 from atlas_ops.pager.slack.socket import Socket
+from atlas_ops.stage.processes import Process, free_port
 from atlas_ops.stage.slack_message import Message
 from atlas_ops.stage.slack_press import labels, payload
 from atlas_ops.stage.slack_socket import SlackSocket
 from atlas_ops.stage.slack_standin import SlackStandIn
 from tests.pager.alertmanager import ask, running
-from tests.pager.notes import alert
+from tests.pager.notes import alert, body
 from tests.pager.pressing import APP_TOKEN, Desk, desk
 from tests.pager.rig import CHANNEL, TOKEN, eventually, serving
 
@@ -330,3 +332,37 @@ def test_a_body_above_the_limit_is_refused(client: httpx.Client) -> None:
 
 def test_it_takes_posts_alone(client: httpx.Client) -> None:
     assert client.get(PATH).status_code == 405
+
+
+# --- as it is run -----------------------------------------------------------------------------------------------------
+
+
+def test_the_command_hears_of_buttons_both_ways(
+    tmp_path: Path, slack: SlackStandIn, link: SlackSocket, alertmanager: str
+) -> None:
+    port = free_port()
+    address = f"http://127.0.0.1:{port}"
+    (tmp_path / "atlas-ops.yaml").write_text(f"links: {{alertmanager: {alertmanager}, pager: {address}}}\n")
+    command = [sys.executable, "-m", "atlas_ops", "pager", "--listen", f"127.0.0.1:{port}"]
+    command += ["--database", str(tmp_path / "pager.db"), "--config", str(tmp_path / "atlas-ops.yaml")]
+    command += ["--slack-api-url", slack.url, "--channel", CHANNEL]
+    secrets = {"SLACK_BOT_TOKEN": TOKEN, "SLACK_APP_TOKEN": APP_TOKEN, "SLACK_SIGNING_SECRET": SECRET}
+    with Process("pager", command, log=tmp_path / "pager.log", environment=secrets) as process:
+        process.wait_until_ready(f"{address}/-/ready")
+        assert eventually(lambda: link.connected == 1)
+        httpx.post(f"{address}/webhook", content=body(alert(model="as run")), trust_env=False)
+        assert eventually(lambda: bool(slack.messages))
+        page = slack.messages[0]
+        assert labels(page) == FIRING
+        assert link.send(payload(page, "atlas_silence_4h"))
+        assert eventually(lambda: len(silences(alertmanager, "as run")) == 1)
+        press = form(payload(page, "atlas_acknowledge", user="joe"))
+        assert httpx.post(address + PATH, content=press, headers=signed(press), trust_env=False).status_code == 200
+        assert httpx.post(address + PATH, content=press, trust_env=False).status_code == 401
+        assert eventually(lambda: labels(slack.messages[0]) == ("Unsilence", "Not actionable"))
+        metrics = httpx.get(f"{address}/metrics", trust_env=False).text
+        assert 'atlas_pager_deeds_total{act="silence"} 1.0' in metrics
+        assert "atlas_pager_socket_up 1.0" in metrics
+        assert "atlas_pager_alertmanager_up 1.0" in metrics
+    log = (tmp_path / "pager.log").read_text()
+    assert not [secret for secret in secrets.values() if secret in log]

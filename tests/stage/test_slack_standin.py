@@ -11,9 +11,12 @@ from urllib.parse import quote
 import pytest
 from slack_sdk import WebClient
 from slack_sdk.errors import SlackApiError
+from websockets.exceptions import ConnectionClosed
+from websockets.sync.client import connect
 
 from atlas_ops.stage import slack_limits
 from atlas_ops.stage.slack_http import Answer
+from atlas_ops.stage.slack_socket import SlackSocket
 from atlas_ops.stage.slack_standin import CHANNEL_ID, SlackStandIn, refusal
 
 TOKEN = "xoxb-test"
@@ -54,6 +57,11 @@ def buttons(count: int = 1, **values: object) -> dict[str, object]:
     return {"type": "actions", "elements": [button] * count}
 
 
+def confirm(**texts: str) -> dict[str, object]:
+    words = {"title": "x", "text": "x", "confirm": "x", "deny": "x", **texts}
+    return {name: {"type": "plain_text", "text": text} for name, text in words.items()}
+
+
 def context(count: int) -> dict[str, object]:
     return {"type": "context", "elements": [{"type": "mrkdwn", "text": "x"}] * count}
 
@@ -80,6 +88,8 @@ def test_a_message_is_kept_updated_and_answered_in_its_thread(slack: SlackStandI
         buttons(25),
         buttons(url="https://" + "x" * 2992, action_id="x" * 255, value="x" * 2000, style="danger"),
         {"type": "divider"},
+        buttons(confirm=confirm(title="x" * 100, text="x" * 300, confirm="x" * 30, deny="x" * 30)),
+        {"type": "image", "image_url": "https://x/y.png", "alt_text": "x" * 2000},
     ],
 )
 def test_a_block_at_its_limit_is_taken(client: WebClient, block: dict[str, object]) -> None:
@@ -116,6 +126,19 @@ def test_a_block_at_its_limit_is_taken(client: WebClient, block: dict[str, objec
         buttons(value="x" * 2001),
         buttons(style="green"),
         buttons(type="checkbox"),
+        buttons(2, action_id="same"),
+        buttons(confirm={}),
+        buttons(confirm=confirm(title="x" * 101)),
+        buttons(confirm=confirm(text="x" * 301)),
+        buttons(confirm=confirm(confirm="x" * 31)),
+        buttons(confirm=confirm(deny="")),
+        buttons(confirm={**confirm(), "colour": "red"}),
+        {"type": "image", "image_url": "https://x/y.png"},
+        {"type": "image", "image_url": "https://x/y.png", "alt_text": "x" * 2001},
+        {"type": "image", "alt_text": "x"},
+        {"type": "image", "alt_text": "x", "image_url": "https://x", "slack_file": {"id": "F1"}},
+        {"type": "image", "alt_text": "x", "slack_file": {"id": "F1", "url": "https://x"}},
+        {"type": "image", "alt_text": "x", "slack_file": {"id": "F0UNKNOWN"}},
         {"type": "sections"},
         {},
     ],
@@ -219,6 +242,49 @@ def test_it_fails_and_refuses_as_it_is_told(slack: SlackStandIn, client: WebClie
     assert client.chat_postMessage(channel="ml-oncall", text="x")["ts"] == "1.0"
     assert slack.calls[-1] == "chat.postMessage"
     assert slack.messages == ()
+
+
+def upload(client: WebClient, content: bytes, announced: int) -> tuple[str, int]:
+    place = client.files_getUploadURLExternal(filename="x.png", length=announced, alt_txt="words")
+    try:
+        with urllib.request.urlopen(urllib.request.Request(str(place["upload_url"]), content)) as answer:
+            return str(place["file_id"]), answer.status
+    except HTTPError as refused:
+        return str(place["file_id"]), refused.code
+
+
+def test_a_file_is_shown_when_its_upload_is_complete(slack: SlackStandIn, client: WebClient) -> None:
+    content = b"\x89PNG\r\n\x1a\n..."
+    file, status = upload(client, content, len(content))
+    image = {"type": "image", "alt_text": "x", "slack_file": {"id": file}}
+    assert status == 200
+    assert error(client.chat_postMessage, channel="ml-oncall", text="x", blocks=[image]) == "invalid_blocks"
+    client.files_completeUploadExternal(files=[{"id": file, "title": "t"}])
+    assert client.chat_postMessage(channel="ml-oncall", text="x", blocks=[image])["ok"]
+    assert (slack.files[0].content, slack.files[0].alt_text) == (content, "words")
+    assert upload(client, b"shorter", 10)[1] == 400
+    assert error(client.files_completeUploadExternal, files=[{"id": "F0"}]) == "file_not_found"
+    slack.revoke("files:write")
+    assert error(client.files_getUploadURLExternal, filename="x", length=1) == "missing_scope"
+
+
+def test_a_whisper_is_seen_by_one_person_and_not_kept(slack: SlackStandIn, client: WebClient) -> None:
+    client.chat_postEphemeral(channel=CHANNEL_ID, user="U1", text="psst", thread_ts="1.2")
+    assert [(one.user, one.text, one.thread_ts) for one in slack.whispers] == [("U1", "psst", "1.2")]
+    assert slack.messages == ()
+    assert error(client.chat_postEphemeral, channel=CHANNEL_ID, user="jane", text="x") == "user_not_in_channel"
+
+
+def test_a_connection_needs_the_app_level_token_and_an_address_that_was_not_used() -> None:
+    with SlackStandIn(token=TOKEN, channel="ml-oncall", app_token="xapp-1") as slack, SlackSocket(slack) as link:
+        client = WebClient(base_url=slack.url, retry_handlers=[])
+        assert error(client.apps_connections_open, app_token=TOKEN) == "invalid_auth"
+        address = str(client.apps_connections_open(app_token="xapp-1")["url"])
+        with connect(address) as first:
+            assert json.loads(first.recv())["type"] == "hello"
+            assert link.connected == 1
+            with connect(address) as again, pytest.raises(ConnectionClosed):
+                again.recv()
 
 
 def test_form_bodies_are_read_as_well(slack: SlackStandIn) -> None:

@@ -22,6 +22,8 @@ from atlas_ops.pager.scrub import scrub_name
 from atlas_ops.pager.store.store import Store
 
 _LOG = logging.getLogger(__name__)
+_LOCKS = 16
+"""Alertmanager may take seconds to answer; that must not hold up the deeds of other incidents."""
 
 Escalate = Callable[[Deed, int], str | None]
 """Takes the step of an incident's escalation after so many, and writes that down with the deed. Returns what the timeline
@@ -53,7 +55,7 @@ class Performer:
         self._metrics = metrics
         self._changed = changed
         self._escalate = escalate
-        self._silencing = threading.Lock()
+        self._locks = tuple(threading.Lock() for _ in range(_LOCKS))
         self._acts = {
             Act.ACKNOWLEDGE: self._acknowledge,
             Act.SILENCE: self._silence,
@@ -66,7 +68,9 @@ class Performer:
         """Do it, unless it was done; never raises."""
         deed = replace(deed, who=scrub_name(deed.who))
         try:
-            result = self._perform(deed)
+            # Deeds of one incident one after another: what two people press at once is done once.
+            with self._locks[hash(deed.incident) % _LOCKS]:
+                result = self._perform(deed)
         except AtlasError as error:
             _LOG.warning("%s of incident %s by %s failed: %s", deed.act.value, deed.incident, deed.who, error.message)
             return Result(done=False, text=f"That did not work: {error}")
@@ -114,8 +118,7 @@ class Performer:
     def _silence(self, deed: Deed, incident: Incident) -> Result:
         if is_silenced(incident.headline, deed.at):
             return Result(done=False, text=_silenced(incident.headline))
-        with self._silencing:  # a deed that arrives twice at once must not make two silences
-            until = self._made(deed) or self._make(deed, incident)
+        until = self._made(deed) or self._make(deed, incident)
         told = f"{deed.who} silenced it until {times.moment(until)} ({times.length(until - deed.at)})"
         return self._record(deed, told, Hold(until=until, who=deed.who))
 

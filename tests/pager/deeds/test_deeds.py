@@ -52,13 +52,18 @@ def test_the_first_who_acknowledges_is_on_it_and_the_next_is_told_who(stage: Sce
     assert not stage.head(incident).delivered
 
 
-def test_a_deed_that_arrives_twice_is_done_once(stage: Scene, incident: str) -> None:
-    threads = [threading.Thread(target=stage.silence, args=(incident,), kwargs={"key": "same"}) for _ in range(4)]
+@pytest.mark.parametrize("keys", [("same",) * 4, ("one", "two", "three", "four")])
+def test_what_arrives_twice_or_is_pressed_by_several_at_once_is_done_once(
+    keys: tuple[str, ...], stage: Scene, incident: str
+) -> None:
+    threads = [
+        threading.Thread(target=stage.silence, args=(incident,), kwargs={"key": f"{incident} {key}"}) for key in keys
+    ]
     for thread in threads:
         thread.start()
     for thread in threads:
         thread.join()
-    assert not stage.silence(incident, key="same").done
+    assert not stage.silence(incident, key=f"{incident} {keys[0]}").done
     assert len(stage.told(incident, Kind.SILENCED)) == 1
     assert len(silences(stage, incident)) == 1
 

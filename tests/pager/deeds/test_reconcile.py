@@ -49,27 +49,27 @@ def silence_by_hand(stage: Scene, seconds: float = 600.0, **matchers: str) -> st
 
 def test_a_silence_made_elsewhere_shows_and_its_end_too(stage: Scene, incident: str) -> None:
     made = silence_by_hand(stage, model=stage.head(incident).model)
-    stage.reconciler.round()
+    stage.reconciler._once()
     head = stage.head(incident)
     assert head.silenced_by == "amtool"
     assert head.silenced_until == pytest.approx(time.time() + 600, abs=60)
     [told] = stage.told(incident, Kind.SILENCED)
     assert told.startswith("amtool silenced it in Alertmanager until ")
-    stage.reconciler.round()
+    stage.reconciler._once()
     assert len(stage.told(incident, Kind.SILENCED)) == 1
     ask("DELETE", f"{stage.url}/api/v2/silence/{made}")
-    stage.reconciler.round()
+    stage.reconciler._once()
     assert stage.head(incident).silenced_until is None
     assert stage.told(incident, Kind.UNSILENCED) == ["The silence has ended"]
 
 
 def test_a_silence_of_our_own_is_no_news_and_its_end_by_time_is(stage: Scene, incident: str) -> None:
     stage.press(Act.SILENCE, incident, seconds=1.0)
-    stage.reconciler.round()
+    stage.reconciler._once()
     assert len(stage.told(incident, Kind.SILENCED)) == 1
 
     def over() -> bool:
-        stage.reconciler.round()
+        stage.reconciler._once()
         return stage.head(incident).silenced_until is None
 
     assert eventually(over)
@@ -80,14 +80,14 @@ def test_an_incident_of_which_one_alert_is_heard_is_not_silenced(stage: Scene, i
     model = stage.head(incident).model
     stage.fire(model=model, pod="llama-1")
     made = silence_by_hand(stage, model=model, pod="llama-0")
-    stage.reconciler.round()
+    stage.reconciler._once()
     assert stage.head(incident).silenced_until is None
     ask("DELETE", f"{stage.url}/api/v2/silence/{made}")
 
 
 def test_a_silence_made_elsewhere_is_not_ended_by_the_button(stage: Scene, incident: str) -> None:
     made = silence_by_hand(stage, model=stage.head(incident).model)
-    stage.reconciler.round()
+    stage.reconciler._once()
     result = stage.press(Act.UNSILENCE, incident)
     assert not result.done
     assert result.text.startswith("amtool silenced it in Alertmanager")
@@ -101,7 +101,7 @@ def test_the_end_of_a_silenced_alert_of_which_alertmanager_says_nothing_is_notic
     fire(stage.url, {**LABELS, "model": stage.head(incident).model}, ends=time.time())
 
     def over() -> bool:
-        stage.reconciler.round()
+        stage.reconciler._once()
         return stage.head(incident).until is not None
 
     assert eventually(over)
@@ -113,7 +113,7 @@ def test_an_alertmanager_that_has_forgotten_its_alerts_ends_nothing_for_a_while(
     fire(stage.url, {**LABELS, "model": stage.head(incident).model}, ends=time.time())
     patient = Reconciler(stage.store, stage.reconciler._alertmanager, stage.metrics, changed=lambda: None)
     for _ in range(3):
-        patient.round()
+        patient._once()
     assert stage.head(incident).until is None
     assert stage.head(incident).silenced_until is not None
 
