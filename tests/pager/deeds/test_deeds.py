@@ -31,7 +31,7 @@ def stage(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Scene]:
 
 @pytest.fixture
 def incident(stage: Scene, request: pytest.FixtureRequest) -> str:
-    return stage.fire(model=request.node.name[:60])
+    return stage.fire(model=request.node.name[-60:])
 
 
 def silences(stage: Scene, incident: str) -> list[dict[str, object]]:

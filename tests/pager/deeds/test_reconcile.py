@@ -30,7 +30,7 @@ def stage(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Scene]:
 
 @pytest.fixture
 def incident(stage: Scene, request: pytest.FixtureRequest) -> str:
-    return stage.fire(model=request.node.name[:60])
+    return stage.fire(model=request.node.name[-60:])
 
 
 def silence_by_hand(stage: Scene, seconds: float = 600.0, **matchers: str) -> str:
