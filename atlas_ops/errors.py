@@ -31,6 +31,12 @@ class UsageError(AtlasError):
     exit_code = 2
 
 
+class DataError(AtlasError):
+    """Data that a command was given cannot be read, or is not what the command can work with."""
+
+    exit_code = 2
+
+
 class ConfigError(AtlasError):
     """A file that the user wrote (settings, dialect, runbook) holds one or more mistakes, all listed."""
 

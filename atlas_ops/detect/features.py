@@ -43,17 +43,21 @@ class Numeric:
         """Names of the bins, in the order of their counts: those of the range by rank, then the rest."""
         return (*(f"{rank:02d}" for rank in range(self.inner)), BELOW, ABOVE, MISSING)
 
-    def count(self, values: Any) -> Counts:
-        """Count values: an array of numbers, NaN where one is missing. Infinite ones are outside of the range."""
+    def places(self, values: Any) -> NDArray[np.int64]:
+        """Return the place of each value's bin: of an array of numbers, NaN where one is missing. Infinite ones are out of range."""
         numbers = np.asarray(values, dtype=np.float64).ravel()
-        missing = np.isnan(numbers)
         edges = np.asarray(self.edges)
+        ranks = np.searchsorted(edges, numbers, side="right")  # NaN sorts behind everything
         # The last bin holds its upper edge as well: it is the greatest value of the reference.
-        places = np.searchsorted(edges, numbers[~missing], side="right")
-        places[numbers[~missing] == edges[-1]] = self.inner
-        counted = np.bincount(places, minlength=len(edges) + 1)
-        inside, below, above = counted[1:-1], counted[0], counted[-1]
-        return np.concatenate([inside, [below, above, missing.sum()]]).astype(np.int64)
+        ranks[numbers == edges[-1]] = self.inner
+        order = np.array([self.inner, *range(self.inner), self.inner + 1])
+        places = order[ranks]
+        places[np.isnan(numbers)] = self.inner + 2
+        return places
+
+    def count(self, values: Any) -> Counts:
+        """Count values in their bins."""
+        return np.bincount(self.places(values), minlength=self.inner + 3).astype(np.int64)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -78,11 +82,14 @@ class Category:
     def count(self, values: Any) -> Counts:
         """Count values: anything with a text form; None, NaN and "" are missing."""
         counts = np.zeros(len(self.bins), dtype=np.int64)
-        places = {name: place for place, name in enumerate(self.names)}
         words, times = _tallied(values)
-        for word, number in zip(words, times, strict=True):
-            counts[self._place(word, places)] += number
+        np.add.at(counts, self.places(words), np.asarray(times, dtype=np.int64))
         return counts
+
+    def places(self, words: Sequence[str | None]) -> NDArray[np.int64]:
+        """Return the place of each word's bin; None is missing. Made for the different words of a batch, not for its rows."""
+        named = {name: place for place, name in enumerate(self.names)}
+        return np.fromiter((self._place(word, named) for word in words), dtype=np.int64, count=len(words))
 
     def _place(self, word: str | None, places: dict[str, int]) -> int:
         if word is None:
