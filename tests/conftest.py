@@ -10,6 +10,11 @@ settings.register_profile("untimed", deadline=None)
 settings.load_profile("untimed")
 
 
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """Let a person ask for more of what the suite has only a little of."""
+    parser.addoption("--kills", type=int, default=6, help="how often tests of chaos kill a pager on each database")
+
+
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Begin with what takes minutes of waiting, so that nobody waits for it alone at the end."""
     items.sort(key=lambda item: "tests/stage/" not in item.nodeid)
