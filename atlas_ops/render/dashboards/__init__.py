@@ -1,7 +1,8 @@
 """Prints `dashboards/*.json`: a dashboard for each question that people have.
 
-`panels` are the words, `parts` what can be shown, `boards` the dashboards; `coverage` leaves out what the configured runtimes
-cannot show; `shapes` and `grafana` make Grafana's JSON of it. Called by `render`.
+`panels` are the words, `parts` what can be shown, `boards` the dashboards, which `narrowing` and `pacing` go over; `coverage` leaves
+out what cannot be shown with the user's settings; `shapes` and `grafana` make Grafana's JSON of it, with the colours of `colours`.
+Called by `render`.
 """
 
 from __future__ import annotations
