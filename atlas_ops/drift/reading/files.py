@@ -1,0 +1,166 @@
+"""Opens data files and hands out their rows in batches. Called by `drift.survey`, `drift.count` and `drift.ray`.
+
+One file is one part: parts are read on their own, on one machine or many. Whole numbers of CSV and JSON are read as floats, so
+that a decimal point in the millionth row is no error.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.csv
+import pyarrow.dataset
+import pyarrow.json
+
+from atlas_ops.drift.reading.kinds import Kind, kind
+from atlas_ops.errors import DataError
+
+ENDINGS = {
+    ".parquet": "parquet", ".pq": "parquet",
+    ".csv": "csv", ".csv.gz": "csv",
+    ".jsonl": "json", ".ndjson": "json", ".json": "json", ".jsonl.gz": "json", ".ndjson.gz": "json",
+}  # fmt: skip
+ROWS = 65_536
+"""Rows of a batch: large enough that a batch costs little, small enough for a few megabytes."""
+_BLOCK = 8 * 1024 * 1024
+"""Bytes of CSV or JSON that are parsed at a time; the first of them tell the types."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class File:
+    """One data file; `kinds` are its columns in their order."""
+
+    path: Path
+    form: str
+    kinds: Mapping[str, Kind]
+
+    def batches(self, columns: Sequence[str]) -> Iterator[pa.RecordBatch]:
+        """Yield the rows in their order; DataError, with file and row, where they cannot be read."""
+        try:
+            scanner = _dataset(self.path, self.form).scanner(
+                columns=list(columns), batch_size=ROWS, batch_readahead=2, fragment_readahead=1
+            )
+            yield from scanner.to_batches()
+        except (pa.ArrowException, OSError) as error:
+            raise _unreadable(self.path, self.form, error) from error
+
+
+def find(paths: Sequence[Path]) -> tuple[File, ...]:
+    """Return the data files that paths name, those of a folder by name, all with the same columns; DataError otherwise."""
+    found = [file for path in paths for file in _inside(path)]
+    files = tuple(open_file(path) for path in found)
+    for file in files[1:]:
+        _same(files[0], file)
+    return files
+
+
+def open_file(path: Path) -> File:
+    """Open one file; DataError when it is of no known form, damaged or empty."""
+    form = _form(path)
+    if form is None:
+        raise DataError(
+            f"{path}: its ending is none that is known", next_step=f"name a file that ends in {', '.join(ENDINGS)}"
+        )
+    try:
+        schema = _dataset(path, form).schema
+    except (pa.ArrowException, OSError) as error:
+        raise _unreadable(path, form, error) from error
+    twice = {name for name in schema.names if schema.names.count(name) > 1}
+    if twice:
+        raise DataError(f"{path}: two columns are called {sorted(twice)[0]!r}", next_step="rename one of them")
+    return File(path=path, form=form, kinds={field.name: kind(field.type) for field in schema})
+
+
+def _form(path: Path) -> str | None:
+    name = path.name.lower()
+    return next((form for ending, form in ENDINGS.items() if name.endswith(ending)), None)
+
+
+def _inside(path: Path) -> list[Path]:
+    if path.is_file():
+        return [path]
+    if not path.is_dir():
+        raise DataError(f"{path}: no such file or folder", next_step="check the path")
+    found = [one for one in sorted(path.rglob("*")) if one.is_file() and _form(one) and not _hidden(one, path)]
+    if not found:
+        raise DataError(
+            f"{path}: no data file in this folder", next_step=f"known endings are {', '.join(dict.fromkeys(ENDINGS))}"
+        )
+    return found
+
+
+def _hidden(path: Path, folder: Path) -> bool:
+    """Say whether a part of the path begins with . or _: writers keep their own notes in such files."""
+    return any(part.startswith((".", "_")) for part in path.relative_to(folder).parts)
+
+
+def _same(first: File, other: File) -> None:
+    mistakes = [
+        f"{name}: {first.kinds[name].value} there, {other.kinds[name].value if name in other.kinds else 'missing'} here"
+        for name in first.kinds
+        if other.kinds.get(name) is not first.kinds[name]
+        and Kind.EMPTY not in (first.kinds[name], other.kinds.get(name))
+    ]
+    mistakes += [
+        f"{name}: not there, {other.kinds[name].value} here" for name in other.kinds if name not in first.kinds
+    ]
+    if mistakes:
+        raise DataError(
+            f"{other.path}: its columns are not those of {first.path}: {'; '.join(mistakes)}",
+            next_step="give files of one kind, or make a reference for each",
+        )
+
+
+def _dataset(path: Path, form: str) -> Any:
+    if form == "parquet":
+        return pyarrow.dataset.dataset(str(path), format="parquet")
+    if path.stat().st_size == 0:
+        raise pa.ArrowInvalid("the file is empty")
+    schema = pyarrow.dataset.dataset(str(path), format=_text_format(form)).schema
+    wide = pa.schema([pa.field(field.name, _wide(field.type)) for field in schema])
+    return pyarrow.dataset.dataset(str(path), format=_text_format(form, wide), schema=wide)
+
+
+def _text_format(form: str, schema: pa.Schema | None = None) -> Any:
+    if form == "json":
+        return pyarrow.dataset.JsonFileFormat(
+            read_options=pyarrow.json.ReadOptions(block_size=_BLOCK),
+            parse_options=pyarrow.json.ParseOptions(explicit_schema=schema, unexpected_field_behavior="ignore")
+            if schema
+            else None,
+        )
+    return pyarrow.dataset.CsvFileFormat(
+        read_options=pyarrow.csv.ReadOptions(block_size=_BLOCK),
+        convert_options=pyarrow.csv.ConvertOptions(
+            column_types={field.name: field.type for field in schema} if schema else None, strings_can_be_null=True
+        ),
+    )
+
+
+def _wide(of: pa.DataType) -> pa.DataType:
+    if pa.types.is_integer(of):
+        return pa.float64()
+    if pa.types.is_list(of) and pa.types.is_integer(of.value_type):
+        return pa.list_(pa.float64())
+    return pa.string() if pa.types.is_null(of) else of
+
+
+def _unreadable(path: Path, form: str, error: Exception) -> DataError:
+    words = (
+        str(error).rsplit("Invalid: ", 1)[-1].rsplit("?: ", 1)[-1]
+    )  # without Arrow's preface, which names the file twice
+    if form == "json":
+        words = re.sub(r" in row \d+", "", words)  # counted from the beginning of a block, not of the file
+    return DataError(f"{path}: it cannot be read as {form}: {words.strip()}", next_step=_ADVICE[form])
+
+
+_ADVICE = {
+    "parquet": "was it written to its end? copy it again",
+    "csv": "every row needs as many fields as the head line, and a column values of one kind; mend the row",
+    "json": "expected one JSON object on each line, with values of one kind for each key; mend the line",
+}
