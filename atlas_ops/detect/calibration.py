@@ -65,7 +65,7 @@ class Calibration:
 
 def calibrate(observed: Observed, watched: Sequence[Statistic]) -> Calibration:
     """Fit everything to a history without drift, of a day or more."""
-    residuals = _left_out(observed)
+    residuals = left_out(observed)
     spread = _spread(residuals, observed, watched)
     scores, chart = charted(residuals, observed.rows, spread)
     days = (observed.times - observed.times[0]) // DAY
@@ -122,7 +122,7 @@ def _rows(observed: Observed) -> Floats:
     return np.asarray(observed.rows.max(axis=1, initial=0.0))
 
 
-def _left_out(observed: Observed) -> Floats:
+def left_out(observed: Observed) -> Floats:
     """Return residuals against a baseline that has not seen the week itself (with less than two weeks: the day)."""
     length = WEEK if observed.times[-1] - observed.times[0] > 1.5 * WEEK else DAY
     parts = ((observed.times - observed.times[0]) // length).astype(np.int64)
@@ -137,17 +137,17 @@ def _left_out(observed: Observed) -> Floats:
 
 
 def _spread(residuals: Floats, observed: Observed, watched: Sequence[Statistic]) -> Spread:
-    sampling = _sampling(observed, watched)
+    sampling = sampling_variance(observed, watched)
     wander, per_row = [], []
     for seconds in HORIZONS:
         mean, rows = rolled(residuals, observed.rows, seconds)
-        fits = [_fit(mean[:, one], rows[:, one], sampling[one]) for one in range(len(watched))]
+        fits = [fitted_variance(mean[:, one], rows[:, one], sampling[one]) for one in range(len(watched))]
         wander.append([fit[0] for fit in fits])
         per_row.append([fit[1] for fit in fits])
     return Spread(np.array(wander), np.array(per_row))
 
 
-def _sampling(observed: Observed, watched: Sequence[Statistic]) -> Floats:
+def sampling_variance(observed: Observed, watched: Sequence[Statistic]) -> Floats:
     """Return the variance of one row of each statistic when rows are independent, at least that of one odd row in all."""
     totals = observed.rows.sum(axis=0)
     means = (observed.values * observed.rows).sum(axis=0) / np.maximum(totals, 1.0)
@@ -157,7 +157,7 @@ def _sampling(observed: Observed, watched: Sequence[Statistic]) -> Floats:
     return np.where(is_share, bounded * (1 - bounded), 1.0)
 
 
-def _fit(mean: Floats, rows: Floats, sampling: float) -> tuple[float, float]:
+def fitted_variance(mean: Floats, rows: Floats, sampling: float) -> tuple[float, float]:
     """Fit variance = wander + per_row / n by weighted least squares; neither falls below what chance alone gives."""
     used = rows >= LEAST_ROWS
     least = _LEAST_WANDER**2

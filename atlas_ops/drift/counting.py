@@ -109,40 +109,35 @@ class Table:
     untimed: int = 0
     """Rows that were left out, because they had no time."""
 
-    @property
-    def rows(self) -> int:
-        """How many slots hold rows, for a progress line."""
-        return int((self.counts.sum(axis=1) > 0).sum())
-
 
 def merge(tables: Iterable[Table]) -> Table:
-    """Return the counts of all tables together."""
-    whole: Table | None = None
+    """Return the counts of all tables together; they may be as many as there are batches, one at a time is held."""
+    first, untimed, counts = 0, 0, None
     for table in tables:
-        if whole is None:
-            whole = Table(first=table.first, counts=table.counts.copy(), untimed=table.untimed)
-            continue
-        if len(table.counts):
-            whole = _room(whole, table) if len(whole.counts) else Table(first=table.first, counts=table.counts * 0)
-            at = table.first - whole.first
-            whole.counts[at : at + len(table.counts)] += table.counts
-        whole = Table(first=whole.first, counts=whole.counts, untimed=whole.untimed + table.untimed)
-    if whole is None:
+        untimed += table.untimed
+        if counts is None or not len(counts):
+            first, counts = table.first, table.counts.copy()
+        elif len(table.counts):
+            first, counts = _room(first, counts, table)
+            at = table.first - first
+            counts[at : at + len(table.counts)] += table.counts
+    if counts is None:
         raise ValueError("nothing to merge")
-    return whole
+    end = int(np.flatnonzero(counts.any(axis=1)).max(initial=-1)) + 1
+    return Table(first=first, counts=counts[:end], untimed=untimed)
 
 
-def _room(whole: Table, table: Table) -> Table:
-    """Return the same counts with room for those of the other table."""
-    first = min(whole.first, table.first)
-    last = max(whole.first + len(whole.counts), table.first + len(table.counts)) - 1
-    if first == whole.first and last < whole.first + len(whole.counts):
-        return whole
-    _check_span(first, last)
-    counts = np.zeros((last - first + 1, whole.counts.shape[1]), dtype=np.int64)
-    at = whole.first - first
-    counts[at : at + len(whole.counts)] = whole.counts
-    return Table(first=first, counts=counts, untimed=whole.untimed)
+def _room(first: int, counts: Matrix, table: Table) -> tuple[int, Matrix]:
+    """Return the same counts with room for those of the table, and their first slot."""
+    begin, end = min(first, table.first), max(first + len(counts), table.first + len(table.counts))
+    if begin == first and end == first + len(counts):
+        return first, counts
+    _check_span(begin, end - 1)
+    # Ahead of time, or rows in order of their times would copy all counts with every batch.
+    end = max(end, first + len(counts) + len(counts) // 2) if end > first + len(counts) else end
+    roomy = np.zeros((end - begin, counts.shape[1]), dtype=np.int64)
+    roomy[first - begin : first - begin + len(counts)] = counts
+    return begin, roomy
 
 
 def _check_span(first: int, last: int) -> None:
