@@ -11,7 +11,7 @@ import socket
 import subprocess
 import sys
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -32,12 +32,13 @@ def slack() -> Iterator[SlackStandIn]:
 
 
 class Pager:
-    """One process of `atlas-ops pager`."""
+    """One process of `atlas-ops pager`; `more` are arguments."""
 
-    def __init__(self, folder: Path, slack: SlackStandIn | None, port: int) -> None:
+    def __init__(self, folder: Path, slack: SlackStandIn | None, port: int, more: Sequence[str] = ()) -> None:
         arguments = ["--listen", f"127.0.0.1:{port}", "--database", str(folder / "pager.db")]
         arguments += ["--runbooks", str(runbooks(folder / "runbooks"))]
         arguments += ["--slack-api-url", slack.url.rstrip("/"), "--channel", CHANNEL] if slack else []
+        arguments += more
         self.log = folder / "pager.log"
         with self.log.open("ab") as log:
             self.process = subprocess.Popen(
@@ -66,8 +67,8 @@ class Pager:
 
 
 @contextmanager
-def running(folder: Path, slack: SlackStandIn | None) -> Iterator[Pager]:
-    pager = Pager(folder, slack, free_port())
+def running(folder: Path, slack: SlackStandIn | None, *more: str) -> Iterator[Pager]:
+    pager = Pager(folder, slack, free_port(), more)
     try:
         yield pager
     finally:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import logging
 import time
+from collections import deque
 from collections.abc import Mapping
 from dataclasses import dataclass
 
@@ -28,8 +29,10 @@ class Rhythm:
     first_retry: float = 5.0
     last_retry: float = 300.0
     """After failures the waits double from the first to the last."""
+    burst: int = 3
     gather: float = 30.0
-    """After a message to a target: what comes meanwhile goes into one, so that a storm does not fill a mailbox."""
+    """After a burst of messages, a target gets one in so many seconds: what comes meanwhile goes into it, so that a storm
+    does not fill a mailbox."""
 
     def retry(self, failures: int) -> float:
         """Return how long to wait after so many failures in a row."""
@@ -55,6 +58,7 @@ class Teller:
         self._pager_url = pager_url
         self._rhythm = rhythm or Rhythm()
         self._not_before: dict[tuple[str, Way], float] = {}
+        self._sent: dict[tuple[str, Way], deque[float]] = {}
         self.problems: tuple[str, ...] = ()
 
     def round(self) -> None:
@@ -90,7 +94,14 @@ class Teller:
         self._store.tellings.told(batch, f"Told {told}", time.time())
         self._metrics.told(batch.way, sent=True)
         _LOG.info("told %s: %s", told, title)
-        return self._rhythm.gather
+        return self._gathering(batch)
+
+    def _gathering(self, batch: Batch) -> float:
+        """Return how long the next message to the same target waits after this one."""
+        burst = self._rhythm.burst
+        sent = self._sent.setdefault((batch.target, batch.way), deque(maxlen=burst))
+        sent.append(time.monotonic())
+        return max(0.0, sent[0] + burst * self._rhythm.gather - sent[-1]) if len(sent) == burst else 0.0
 
     def _failed(self, batch: Batch, problem: str, wait: float, *, unsure: bool) -> None:
         self._store.tellings.failed(batch, problem, wait=wait, unsure=unsure)

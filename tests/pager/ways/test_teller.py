@@ -135,14 +135,13 @@ def test_a_storm_without_slack_does_not_fill_a_mailbox(store: Store, settings: P
     assert all(len(told(store, incident, Kind.TOLD)) == 1 for incident in incidents)
 
 
-def test_after_a_mail_the_next_ones_gather(store: Store, settings: Pager) -> None:
+def test_after_a_few_mails_the_next_ones_gather(store: Store, settings: Pager) -> None:
     mails = Told()
-    work = duty(store, settings, {Way.EMAIL: mails}, Rhythm(gather=60.0))
-    page(store, 6, group="1")
-    repeatedly(work, 2)
-    page(store, 6, group="2")
-    repeatedly(work, 2)
-    assert len(mails.orders) == 1
+    work = duty(store, settings, {Way.EMAIL: mails}, Rhythm(burst=3, gather=60.0))
+    for number in range(5):
+        page(store, 6, group=str(number))
+        work.round()
+    assert len(mails.orders) == 3
     assert store.tellings.pending() == (("fallback", Way.EMAIL),)
 
 
