@@ -42,6 +42,7 @@ class Scene:
 
     store: Store
     client: httpx.Client
+    performer: Performer
     asked: int = 0
 
     def hear(self, *alerts: dict[str, object], group: str = "one", ago: float = 0.0) -> str:
@@ -86,12 +87,14 @@ def scene(
     alertmanager: str = NOWHERE,
     prometheus: str = NOWHERE,
     acting: bool = True,
+    books: Path | None = None,
 ) -> Iterator[Scene]:
-    """Serve a pager with an empty database until this is left."""
+    """Serve a pager with an empty database until this is left. `books`: where its runbooks lie, if not the usual two."""
     store = Store(folder / "pager.db")
     metrics, waiting = Metrics(), Alertmanager(alertmanager, timeout_seconds=2.0)
+    performer = Performer(store, waiting, metrics, changed=lambda: None)
     charts = Charts(catalog=build_catalog(), prometheus_url=prometheus)
-    composer = Composer(runbooks=runbooks(folder / "runbooks"), pager_url=external, charts=charts)
+    composer = Composer(runbooks=books or runbooks(folder / "runbooks"), pager_url=external, charts=charts)
     found: list[Scene] = []
 
     def again() -> None:
@@ -106,14 +109,14 @@ def scene(
             proxy=Proxy(header, proxies) if header else None,
             public=public,
         ),
-        performer=Performer(store, waiting, metrics, changed=lambda: None) if acting else None,
+        performer=performer if acting else None,
         sight=Sight(charts=charts, again=again),
     )
     shown = Token(SECRET) if webhook_token else None
     pager = Pager(store=store, console=console, metrics=metrics, delivery=None, wake=lambda: None, token=shown)
     try:
         with serving(pager.app()) as client:
-            found.append(Scene(store=store, client=client))
+            found.append(Scene(store=store, client=client, performer=performer))
             yield found[0]
     finally:
         waiting.close()

@@ -222,7 +222,7 @@ def test_what_came_of_a_deed_is_told_on_the_next_page_alone(pager: Scene) -> Non
 
 def test_without_an_alertmanager_a_silence_says_what_went_wrong_and_changes_nothing(pager: Scene) -> None:
     found = pager.hear(alert())
-    answer = pager.press(found, "silence", length="4 h")
+    answer = pager.press(found, "silence 4 h")
     page = pager.page(answer.headers["Location"])
     assert "That did not work" in page
     assert "Silenced until" not in page
@@ -231,7 +231,7 @@ def test_without_an_alertmanager_a_silence_says_what_went_wrong_and_changes_noth
 def test_a_silence_is_one_of_alertmanager_and_can_be_ended(tmp_path: Path) -> None:
     with running(tmp_path) as address, scene(tmp_path, alertmanager=address) as pager:
         found = pager.hear(alert())
-        page = pager.page(pager.press(found, "silence", length="30 min", who="Jane").headers["Location"])
+        page = pager.page(pager.press(found, "silence 30 min", who="Jane").headers["Location"])
         assert "Silenced until" in page
         assert "by Jane" in page
         page = pager.page(pager.press(found, "unsilence", who="Jane").headers["Location"])
@@ -241,7 +241,13 @@ def test_a_silence_is_one_of_alertmanager_and_can_be_ended(tmp_path: Path) -> No
 
 @pytest.mark.parametrize(
     "fields",
-    [{"act": "delete"}, {"act": "silence"}, {"act": "silence", "length": "99 h"}, {"act": "acknowledge", "key": "x"}],
+    [
+        {"act": "delete"},
+        {"act": "silence"},
+        {"act": "silence 99 h"},
+        {"act": "acknowledge 4 h"},
+        {"act": "acknowledge", "key": "x"},
+    ],
 )
 def test_a_form_that_asks_for_nothing_we_know_is_refused(pager: Scene, fields: dict[str, str]) -> None:
     found = pager.hear(alert())

@@ -27,13 +27,12 @@ def new_key() -> str:
 
 def deed(incident: str, visitor: Visitor, form: Form) -> Deed:
     """Return the deed that a form asks for; BadForm when it asks for none."""
-    try:
-        act = Act(form.get("act", ""))
-    except ValueError:
-        raise BadForm(f"expected act to be one of {', '.join(act.value for act in Act)}", 400) from None
-    seconds = SILENCES.get(form.get("length", ""), 0.0) if act is Act.SILENCE else 0.0
-    if act is Act.SILENCE and not seconds:
-        raise BadForm(f"expected length to be one of {', '.join(SILENCES)}", 400)
+    word, _, length = form.get("act", "").partition(" ")
+    act = next((act for act in Act if act.value == word), None)
+    if act is None or (length not in SILENCES if act is Act.SILENCE else length):
+        offered = [f"{Act.SILENCE.value} {one}" for one in SILENCES]
+        offered += [one.value for one in Act if one is not Act.SILENCE]
+        raise BadForm(f"expected act to be one of {', '.join(offered)}", 400)
     key = form.get("key", "")
     if not _KEY.fullmatch(key):
         raise BadForm("expected key to be 16 hexadecimal digits, the same whenever the same deed is sent again", 400)
@@ -44,7 +43,7 @@ def deed(incident: str, visitor: Visitor, form: Form) -> Deed:
         incident=incident,
         who=who,
         at=time.time(),
-        seconds=seconds,
+        seconds=SILENCES.get(length, 0.0),
     )
 
 

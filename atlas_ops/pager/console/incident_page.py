@@ -17,6 +17,7 @@ from atlas_ops.pager.deeds.deed import is_silenced, possible
 from atlas_ops.pager.diagnosis.ask import prometheus
 from atlas_ops.pager.incident import Alert, Incident, Work
 from atlas_ops.pager.runbooks.values import values
+from atlas_ops.pager.slack.blocks import Header, Message
 
 SHOWN_ALERTS = 100
 QUIET_SECONDS = 5 * 3600.0
@@ -68,6 +69,7 @@ def show(
     """Return the page, its runbook filled in for an alert. `told`: what came of the deed before; `acting`: with buttons."""
     incident, head = work.incident, work.incident.headline
     book = composer.runbook(alert.fault)
+    shown = composer.message(incident)
     moment = time.time()
     return printer.page(
         "incident.html",
@@ -82,16 +84,25 @@ def show(
         key=acts.new_key(),
         state=state,
         posting=work.posting,
-        message=composer.message(incident),
+        title=_title(shown),
+        message=shown,
         now_values=sight.now(alert),
         charted=sight.charted(alert),
         findings=incident.diagnosis.findings if incident.diagnosis else (),
         diagnosed_at=incident.diagnosis.at if incident.diagnosis else None,
         may_ask=sight.again is not None and visitor.may_act and bool(composer.checks(head.fault)),
         filled_for=alert,
-        runbook=runbook_pages.html(book, values(alert), composer, printer.root) if book else None,
+        runbook=runbook_pages.html(book, values(alert), composer, printer.root, below=1) if book else None,
         alerts=incident.alerts[:SHOWN_ALERTS],
         more=len(incident.alerts) - SHOWN_ALERTS + incident.truncated,
         events=work.events,
         prometheus=values(alert)["prometheus"],
+    )
+
+
+def _title(shown: Message) -> str:
+    """Return the title of a message without the sign before it, which not every font has; colours say the same here."""
+    title = next((block.text for block in shown.blocks if isinstance(block, Header)), shown.text)
+    return title.lstrip(
+        "\N{LARGE RED CIRCLE}\N{LARGE ORANGE CIRCLE}\N{LARGE BLUE CIRCLE}\N{WHITE HEAVY CHECK MARK}\N{WARNING SIGN} "
     )

@@ -72,6 +72,7 @@ class Console:
             Route("/logout", self._form(doors.leave), methods=["POST"]),
             Route(f"/{static.STYLE}", _file(static.STYLE, "text/css")),
             Route(f"/{static.SCRIPT}", _file(static.SCRIPT, "text/javascript")),
+            Route(f"/{static.ICON}", _file(static.ICON, "image/svg+xml")),
         )
 
     # --- how every page and every form is answered --------------------------------------------------------------------

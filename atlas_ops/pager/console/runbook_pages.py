@@ -42,15 +42,15 @@ def one(printer: Printer, composer: Composer, store: Store, visitor: Visitor, fa
     )
 
 
-def html(book: Runbook, values: Values | None, composer: Composer, root: str) -> Markup:
-    """Return a runbook, its placeholders filled in, its links leading to pages of the console."""
+def html(book: Runbook, values: Values | None, composer: Composer, root: str, *, below: int = 0) -> Markup:
+    """Return a runbook, its placeholders filled in, its links leading to pages of the console; `below` as in `to_html`."""
     known = {fault for _, fault in composer.names()}
 
     def address(fault: str) -> str:
         return f"{root}/runbooks/{quote(fault)}" if fault in known else ""
 
     # Safe: to_html escapes what it prints, and lets no HTML of the Markdown through.
-    return Markup(to_html(book, values, address))  # noqa: S704
+    return Markup(to_html(book, values, address, below=below))  # noqa: S704
 
 
 def _books(composer: Composer) -> Iterable[Runbook]:

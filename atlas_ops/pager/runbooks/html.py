@@ -1,4 +1,4 @@
-"""Prints a runbook as HTML, with its placeholders filled in for an alert. Called by `pager.console.pages`.
+"""Prints a runbook as HTML, with its placeholders filled in for an alert. Called by the console and `runbooks.site`.
 
 Values are put into text that is already parsed, and escaped when it is printed: they can be no Markdown and no HTML.
 """
@@ -22,13 +22,17 @@ Address = Callable[[str], str]
 """Returns the address of the page of a fault's runbook, or an empty text when there is none."""
 
 
-def to_html(runbook: Runbook, values: Values | None, address: Address) -> str:
+def to_html(runbook: Runbook, values: Values | None, address: Address, *, below: int = 0) -> str:
     """Return the runbook as HTML; without values, placeholders read `<pod>`.
 
-    `address` turns links between runbook files into links between pages.
+    `address` turns links between runbook files into links between pages. `below`: how many levels its headings stand
+    below those of a page of its own.
     """
     markdown = parser()
     tokens = list(_tokens(markdown.parse(source(runbook.text)), values, address))
+    for token in tokens:
+        if token.type in ("heading_open", "heading_close"):
+            token.tag = f"h{min(6, int(token.tag[1]) + below)}"
     return str(markdown.renderer.render(tokens, markdown.options, {}))
 
 

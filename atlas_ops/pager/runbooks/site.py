@@ -36,7 +36,7 @@ def render(books: Sequence[Runbook]) -> dict[str, str]:
     families: dict[str, list[Hit]] = {}
     for hit in find(books, ""):
         families.setdefault(hit.family, []).append(hit)
-    files = {name: static.text(name) for name in (static.STYLE, static.SCRIPT)}
+    files = {name: static.text(name) for name in (static.STYLE, static.SCRIPT, static.ICON)}
     files["index.html"] = pages.get_template("site_index.html").render(families=families)
     known = frozenset(book.fault for book in books)
     asked = _checks(books)

@@ -1,4 +1,4 @@
-"""The files that every page of the pager refers to: its style sheet, and a script that no page needs.
+"""The files that every page of the pager refers to: its style sheet, its icon, and a script that no page needs.
 
 Served by `pager.console`, and copied beside the runbooks by `pager.runbooks.site`.
 """
@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-STYLE, SCRIPT = "style.css", "copy.js"
+STYLE, SCRIPT, ICON = "style.css", "copy.js", "icon.svg"
 
 
 def text(name: str) -> str:
