@@ -38,7 +38,7 @@ from benchmarks.fleet import GPUS_OF_A_NODE, HOUR, STEP_SECONDS, Filling, fleet,
 SIZES = (10, 100, 1000)
 AIM_SECONDS = 1.0
 TOLD_RULES = 20
-PREPARED_SECONDS, PREPARED_SECONDS_OF_A_GPU = 20.0, 0.3
+PREPARED_SECONDS, PREPARED_SECONDS_OF_A_GPU = 20.0, 0.4
 WARM_UP = math.ceil(Settings().parameters.timing.unhurried_seconds / STEP_SECONDS) + 1
 """Intervals that are not counted: by then every group, those of the tickets too, was evaluated."""
 _COUNTER = re.compile("_(total|bucket|count|sum)$")
