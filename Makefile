@@ -19,7 +19,7 @@ INSTALL_MISSING := if [ -n "$$missing" ]; then \
 PARALLEL := --numprocesses=2 --dist=loadfile
 PIP_INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check
 
-.PHONY: help setup setup-dev system system-dev system-preview demo gameday preview test test-wheel test-servers test-browser check build wheel bench bench-translate bench-rules bench-dashboards mutants fuzz clean
+.PHONY: help setup setup-dev system system-dev system-preview demo gameday preview test test-wheel test-servers test-browser check build wheel bench bench-translate bench-rules bench-dashboards bench-pager test-chaos mutants fuzz clean
 
 help: ## Show this help
 	@echo "usage: make TARGET"; echo
@@ -85,6 +85,12 @@ bench-rules: setup-dev ## Measure what the rules cost a real Prometheus at 10, 1
 
 bench-dashboards: setup-dev ## Measure what opening each dashboard costs a real Prometheus at 1,000 GPUs: ten minutes (ARGS="--gpus 100" for fewer)
 	$(BIN)/python -m benchmarks.dashboards $(ARGS)
+
+bench-pager: setup-dev ## Measure what the pager takes in, how soon Slack hears of it, and what a storm leaves of it: ten minutes (ARGS goes to it)
+	$(BIN)/python -m benchmarks.pager $(ARGS)
+
+test-chaos: setup-dev ## Kill pagers 50 times at random moments on each database: a quarter of an hour (ARGS="--kills 10" for fewer)
+	$(BIN)/python -m pytest --numprocesses=0 --kills 50 tests/pager/test_chaos.py -k killed $(ARGS)
 
 mutants: setup-dev ## Change the rules one thing at a time, and see whether their promtool cases notice (ARGS="QueueBacklog" for one)
 	$(BIN)/python -m tests.mutation $(ARGS)
@@ -155,4 +161,5 @@ system-dev:
 	ls $$($(PYTHON) -c 'import sysconfig; print(sysconfig.get_config_var("LIBDIR"))')/$$library.so* >/dev/null 2>&1 \
 	  || ls /usr/lib/*/$$library.so.1* >/dev/null 2>&1 || missing="$$library"; \
 	ls /usr/lib/postgresql/*/bin/initdb >/dev/null 2>&1 || missing="$$missing postgresql"; \
+	command -v faketime >/dev/null || missing="$$missing faketime"; \
 	$(INSTALL_MISSING)

@@ -72,7 +72,9 @@ class Weather(SlackStandIn):
 class Pager:
     """A pager that can be killed and started again."""
 
-    def __init__(self, folder: Path, slack: SlackStandIn, database: Path | Server, environment: Mapping[str, str]) -> None:
+    def __init__(
+        self, folder: Path, slack: SlackStandIn, database: Path | Server, environment: Mapping[str, str]
+    ) -> None:
         folder.mkdir(parents=True, exist_ok=True)
         (folder / "atlas-ops.yaml").write_text(SETTINGS)
         self.url = f"http://127.0.0.1:{free_port()}"
@@ -204,6 +206,11 @@ def post(pagers: Sequence[Pager], content: bytes, dice: random.Random, *, second
     raise AssertionError("no pager takes webhooks")
 
 
+def refused(pager: Pager, content: bytes) -> bool:
+    """Whether a webhook is answered 503."""
+    return _CLIENT.post(f"{pager.url}/webhook", content=content).status_code == 503
+
+
 def settled(pagers: Sequence[Pager], *, seconds: float = 120.0) -> bool:
     """Wait until nothing is left to deliver."""
     return eventually(lambda: all(pager.waiting == 0 for pager in pagers), seconds=seconds)
@@ -223,7 +230,7 @@ def judge(store: Store, slack: SlackStandIn, fires: Mapping[str, bool]) -> list[
     for thread, events in threads.items():
         wrong += [f"{thread} tells event {event} {count} times" for event, count in events.items() if count > 1]
         wrong += [f"{thread} tells an event that never was" for event in events if (thread, event) not in told]
-    last = {name: number for name, number in sorted(told)}
+    last = dict(sorted(told))
     for row in [*incidents, *storms]:
         if row.ts and row.sent_event != last.get(row.id, 0):
             wrong.append(f"the thread of {row.id} does not tell its last event")

@@ -25,11 +25,12 @@ _ACCOUNT = "postgres"
 class Postgres:
     """A running server with one database."""
 
-    def __init__(self, folder: Path, programs: Path, guard: list[str]) -> None:
+    def __init__(self, folder: Path, programs: Path, guard: list[str], *, durable: bool) -> None:
         self._folder = folder
         self._programs = programs
         self._guard = guard
         self._options = ["-k", str(folder), "-c", "listen_addresses=", "-c", "max_connections=60"]
+        self._options += [] if durable else ["-F"]
         self._process: subprocess.Popen[bytes] | None = None
 
     def start(self) -> None:
@@ -81,8 +82,8 @@ class Postgres:
 
 
 @contextmanager
-def running() -> Iterator[Postgres]:
-    """Start a server; EnvironmentProblem when it is not installed."""
+def running(*, durable: bool = False) -> Iterator[Postgres]:
+    """Start a server; EnvironmentProblem when it is not installed. `durable`: it waits for the disk."""
     programs = _programs()
     with tempfile.TemporaryDirectory(prefix="atlas-pg-", ignore_cleanup_errors=True) as made:
         folder = Path(made)
@@ -91,7 +92,7 @@ def running() -> Iterator[Postgres]:
             account = pwd.getpwnam(_ACCOUNT)
             os.chown(folder, account.pw_uid, account.pw_gid)
             guard += [f"--reuid={account.pw_uid}", f"--regid={account.pw_gid}", "--clear-groups"]
-        server = Postgres(folder, programs, [*guard, "--"])
+        server = Postgres(folder, programs, [*guard, "--"], durable=durable)
         arguments = ["-D", str(folder / "data"), "-U", "admin", "-A", "trust", "-E", "UTF8", "--locale=C", "-N"]
         subprocess.run([*guard, "--", str(programs / "initdb"), *arguments], check=True, capture_output=True)
         try:

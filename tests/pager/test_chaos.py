@@ -15,7 +15,7 @@ import pytest
 
 from atlas_ops.pager.store.address import Server
 from atlas_ops.pager.store.store import Store
-from tests.pager.chaos import Load, Pager, Weather, judge, pagers, post, settled
+from tests.pager.chaos import Load, Pager, Weather, judge, pagers, post, refused, settled
 from tests.pager.notes import alert, body
 
 FAKETIME = Path("/usr/lib/x86_64-linux-gnu/faketime/libfaketimeMT.so.1")
@@ -28,7 +28,8 @@ def seed(request: pytest.FixtureRequest) -> int:
 
 @pytest.fixture
 def slack(seed: int) -> Iterator[Weather]:
-    with Weather(seed) as weather:
+    weather = Weather(seed)
+    with weather:
         yield weather
 
 
@@ -96,7 +97,9 @@ def test_a_disk_that_is_full_refuses_webhooks_and_loses_none_that_it_took(
             ballast.unlink()
             post(running, more, random.Random(seed))
             assert verdict(database, running, slack, load) == []
-        assert any("200 of 200" in str(posted.blocks) or "alerts fire" in str(posted.blocks) for posted in slack.messages)
+        assert any(
+            "200 of 200" in str(posted.blocks) or "alerts fire" in str(posted.blocks) for posted in slack.messages
+        )
 
 
 def test_a_clock_that_jumps_neither_loses_nor_doubles_anything(
@@ -126,13 +129,6 @@ def test_a_clock_that_jumps_neither_loses_nor_doubles_anything(
                 running[0].wait()
         sending.join(300)
         assert verdict(address, running, slack, load) == []
-
-
-def refused(pager: Pager, content: bytes) -> bool:
-    """Whether a webhook is answered 503."""
-    import httpx
-
-    return httpx.post(f"{pager.url}/webhook", content=content, timeout=20, trust_env=False).status_code == 503
 
 
 def fill(ballast: Path) -> None:
