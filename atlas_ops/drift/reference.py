@@ -16,6 +16,7 @@ from typing import Any
 
 import numpy as np
 
+from atlas_ops.detect.batch import Limits
 from atlas_ops.detect.calibration import Calibration, Spread
 from atlas_ops.detect.distances import smoothed
 from atlas_ops.detect.embedding import Embedding
@@ -42,9 +43,13 @@ class Reference:
     features: tuple[Feature, ...]
     counts: Mapping[str, Counts]
     """{feature: rows of the reference in each bin}."""
+    time: str | None = None
+    """The column of its data that held the times."""
     embeddings: tuple[Embedding, ...] = ()
     calibration: Calibration | None = None
     """None: the data had no times, or less than a day of them."""
+    limits: Limits | None = None
+    """By which a file of live rows is judged; None: made from no rows (`drift check` cannot tell)."""
     notes: tuple[str, ...] = ()
     """What it lacks, in sentences for people."""
 
@@ -106,6 +111,15 @@ def _whole(reference: Reference) -> None:
         watched = len(reference.watched)
         if calibration.season.table.shape != (2, 24, watched) or calibration.spread.wander.shape[1] != watched:
             raise ValueError("the calibration does not fit the features")
+    limits = reference.limits
+    if limits is not None:
+        shape = (len(limits.lengths), len(reference.watched))
+        if (
+            limits.spread.wander.shape != shape
+            or limits.spread.per_row.shape != shape
+            or len(limits.centre) != shape[0]
+        ):
+            raise ValueError("the limits do not fit the features")
 
 
 def _document(reference: Reference) -> dict[str, Any]:
@@ -117,6 +131,7 @@ def _document(reference: Reference) -> dict[str, Any]:
         "start": reference.start,
         "end": reference.end,
         "rows": reference.rows,
+        "time": reference.time,
         "notes": list(reference.notes),
         "features": [_feature(feature, reference.counts[feature.name]) for feature in reference.features],
         "embeddings": [
@@ -129,6 +144,7 @@ def _document(reference: Reference) -> dict[str, Any]:
             for one in reference.embeddings
         ],
         "calibration": None if reference.calibration is None else _calibration(reference.calibration),
+        "limits": None if reference.limits is None else _limits(reference.limits),
     }
 
 
@@ -145,29 +161,42 @@ def _feature(feature: Feature, counts: Counts) -> dict[str, Any]:
 
 
 def _calibration(calibration: Calibration) -> dict[str, Any]:
-    def short(values: Floats) -> Any:
-        return np.vectorize(lambda value: float(f"{value:.6g}"))(values).tolist() if values.size else []
-
     return {
-        "season": short(calibration.season.table),
-        "wander": short(calibration.spread.wander),
-        "per_row": short(calibration.spread.per_row),
+        "season": _short(calibration.season.table),
+        "wander": _short(calibration.spread.wander),
+        "per_row": _short(calibration.spread.per_row),
         "page": None if math.isinf(calibration.page) else calibration.page,
         "ticket": None if math.isinf(calibration.ticket) else calibration.ticket,
         "days": calibration.days,
     }
 
 
+def _limits(limits: Limits) -> dict[str, Any]:
+    return {
+        "timed": limits.timed,
+        "lengths": list(limits.lengths),
+        "wander": _short(limits.spread.wander),
+        "per_row": _short(limits.spread.per_row),
+        "centre": [None if math.isinf(one) else one for one in limits.centre.tolist()],
+        "scale": limits.scale.tolist(),
+    }
+
+
+def _short(values: Floats) -> Any:
+    return np.vectorize(lambda value: float(f"{value:.6g}"))(values).tolist() if values.size else []
+
+
 def _reference(document: dict[str, Any]) -> Reference:
     features = tuple(map(_read_feature, document["features"]))
     by_name = {feature.name: feature for feature in features}
-    calibration = document["calibration"]
+    calibration, limits = document["calibration"], document.get("limits")
     return Reference(
         model=str(document["model"]),
         made_at=float(document["made_at"]),
         start=document["start"],
         end=document["end"],
         rows=int(document["rows"]),
+        time=document.get("time"),
         features=features,
         counts={entry["name"]: np.array(entry["counts"], dtype=np.int64) for entry in document["features"]},
         embeddings=tuple(
@@ -180,6 +209,7 @@ def _reference(document: dict[str, Any]) -> Reference:
             for entry in document["embeddings"]
         ),
         calibration=None if calibration is None else _read_calibration(calibration),
+        limits=None if limits is None else _read_limits(limits),
         notes=tuple(map(str, document["notes"])),
     )
 
@@ -203,4 +233,14 @@ def _read_calibration(entry: dict[str, Any]) -> Calibration:
         page=math.inf if entry["page"] is None else float(entry["page"]),
         ticket=math.inf if entry["ticket"] is None else float(entry["ticket"]),
         days=float(entry["days"]),
+    )
+
+
+def _read_limits(entry: dict[str, Any]) -> Limits:
+    return Limits(
+        timed=bool(entry["timed"]),
+        lengths=tuple(map(float, entry["lengths"])),
+        spread=Spread(np.array(entry["wander"], dtype=np.float64), np.array(entry["per_row"], dtype=np.float64)),
+        centre=np.array([math.inf if one is None else one for one in entry["centre"]], dtype=np.float64),
+        scale=np.array(entry["scale"], dtype=np.float64),
     )

@@ -1,0 +1,187 @@
+"""Makes a reference of data files: a survey, then counts, then what the history teaches. Called by `atlas-ops drift fit`."""
+
+from __future__ import annotations
+
+import time as clock
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+from atlas_ops.detect import batch
+from atlas_ops.detect.calibration import LEAST_DAYS, Calibration, calibrate
+from atlas_ops.detect.distances import smoothed
+from atlas_ops.detect.season import DAY
+from atlas_ops.detect.statistics import statistics
+from atlas_ops.detect.windows import STEP, observe
+from atlas_ops.drift import columns as choosing
+from atlas_ops.drift.counting import Counting, Table, merge
+from atlas_ops.drift.reading.files import File, find
+from atlas_ops.drift.reading.kinds import Kind
+from atlas_ops.drift.reference import Reference
+from atlas_ops.drift.survey import Survey, survey
+from atlas_ops.drift.survey import merge as merged
+from atlas_ops.errors import DataError
+
+LEAST_ROWS = 300
+"""Rows without which there is no reference: the shares of ten bins would be off by a sixth."""
+Progress = Callable[[str, int], None]
+"""Is called with what is being done and the number of rows it was just done to."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Wish:
+    """What the user asked for. `columns`: these alone; `time` and `embedding`: what they are, whatever their type."""
+
+    model: str
+    time: str | None = None
+    columns: tuple[str, ...] = ()
+    embedding: str | None = None
+
+
+def fit(paths: Sequence[Path], wish: Wish, told: Progress) -> Reference:
+    """Return the reference of files and folders; DataError says what they lack."""
+    files = find(paths)
+    time = wish.time or _only_time(files[0])
+    wanted = _wanted(files[0], wish, time)
+    parts = [survey(file, place, wanted, time, lambda rows: told("looking", rows)) for place, file in enumerate(files)]
+    found = parts[0]
+    for part in parts[1:]:
+        found = merged(found, part)
+    _check(found, time)
+    chosen = choosing.choose(files[0].kinds, found, wanted)
+    if not chosen.features:
+        raise DataError(
+            f"no column can be watched: {'; '.join(chosen.notes)}", next_step="give data with features in it"
+        )
+    counting = Counting(
+        features=chosen.features,
+        embeddings=chosen.embeddings,
+        time=time,
+        block=0 if time else -(-found.rows // batch.BLOCKS),
+    )
+    table = merge(counted(files, counting, lambda rows: told("counting", rows)))
+    notes = (*chosen.notes, *_time_notes(found, wish.time, time))
+    return learned(wish.model, counting, table, notes=notes)
+
+
+def counted(files: Sequence[File], counting: Counting, told: Callable[[int], None]) -> Iterator[Table]:
+    """Yield the counts of each batch of rows."""
+    first = 0
+    for file in files:
+        for rows in file.batches(counting.columns):
+            yield counting.count(rows, first_row=first)
+            first += rows.num_rows
+            told(rows.num_rows)
+
+
+def learned(model: str, counting: Counting, table: Table, *, notes: Sequence[str] = ()) -> Reference:
+    """Return the reference of counts; with times (`counting.time`) their slots are windows of five minutes."""
+    windows, totals = counting.windows(table), counting.totals(table)
+    watched = [one for f in counting.features for one in statistics(f, smoothed(totals[f.name]))]
+    observed = observe(windows, watched)
+    days = len(table.counts) * STEP / DAY if counting.time else 0.0
+    calibration = calibrate(observed, watched) if days >= 1 else None
+    pages = calibration is not None and calibration.pages
+    limits = (
+        batch.by_hour_of_week(observed, calibration.spread)
+        if calibration is not None and pages
+        else batch.by_blocks(observed, watched)
+    )
+    start = table.first * STEP if counting.time else None
+    return Reference(
+        model=model,
+        made_at=round(clock.time(), 3),
+        start=start,
+        end=start + len(table.counts) * STEP if start is not None else None,
+        rows=int(totals[counting.features[0].name].sum()),
+        time=counting.time,
+        features=counting.features,
+        counts=totals,
+        embeddings=counting.embeddings,
+        calibration=calibration,
+        limits=limits,
+        notes=(*notes, *_history_notes(calibration, start)),
+    )
+
+
+def _only_time(file: File) -> str | None:
+    """Return the column of times if there is just one."""
+    times = [name for name, kind in file.kinds.items() if kind is Kind.TIME]
+    return times[0] if len(times) == 1 else None
+
+
+def _wanted(file: File, wish: Wish, time: str | None) -> tuple[str, ...]:
+    asked = [*wish.columns, *filter(None, (wish.time, wish.embedding))]
+    unknown = [name for name in asked if name not in file.kinds]
+    if unknown:
+        raise DataError(
+            f"{file.path}: no column is called {', '.join(unknown)}", next_step=f"it has {', '.join(file.kinds)}"
+        )
+    if wish.embedding and file.kinds[wish.embedding] is not Kind.VECTOR:
+        raise DataError(
+            f"{file.path}: the column {wish.embedding} holds {file.kinds[wish.embedding].value}, not lists of numbers",
+            next_step="an embedding is a list of numbers of one length",
+        )
+    chosen = wish.columns or tuple(file.kinds)
+    return tuple(dict.fromkeys(name for name in (*chosen, *filter(None, [wish.embedding])) if name != time))
+
+
+def _check(found: Survey, time: str | None) -> None:
+    if found.rows < LEAST_ROWS:
+        raise DataError(
+            f"the data has {found.rows:,} rows; a reference needs {LEAST_ROWS} at the least", next_step="give more rows"
+        )
+    if time is None:
+        return
+    if found.times is None or found.untimed > found.rows / 2:
+        raise DataError(
+            f"column {time}: {found.untimed:,} of {found.rows:,} rows have no time in it",
+            next_step="name another column with --time, or write times as ISO 8601 or Unix seconds",
+        )
+    check_times(*found.times, time)
+
+
+def check_times(first: float, last: float, column: str) -> None:
+    """Raise DataError when times cannot be those of requests: before 1980, or in the future."""
+    if first < 10 * 365 * DAY:
+        raise DataError(
+            f"column {column}: its earliest time is {moment(first)}",
+            next_step="look for zeros and for a wrong unit of time",
+        )
+    if last > clock.time() + DAY:
+        raise DataError(
+            f"column {column}: its latest time is {moment(last)}, in the future",
+            next_step="look for a wrong unit of time or time zone",
+        )
+
+
+def _time_notes(found: Survey, asked: str | None, time: str | None) -> Iterator[str]:
+    if time is None:
+        yield (
+            "the data has no times: live rows are judged by how parts of the reference differ from its other parts, in the order of "
+            "their rows; what an hour of the day or a day of the week changes is not known, unless the rows are in order of their times"
+        )
+    elif not asked:
+        yield f"rows are told by the column {time}, the only one that holds times"
+    if found.untimed:
+        yield f"{found.untimed:,} of {found.rows:,} rows have no time and are left out"
+
+
+def _history_notes(calibration: Calibration | None, start: float | None) -> Iterator[str]:
+    if start is None or (calibration is not None and calibration.pages):
+        return
+    days = calibration.days if calibration is not None else 0
+    until = moment(start + LEAST_DAYS * DAY)
+    yield (
+        f"the history is too short for pages ({days:.0f} of {LEAST_DAYS:.0f} days): `atlas-ops watch` writes tickets only, until a "
+        f"reference with rows up to {until} is made; `drift check` does not know the hours of the week"
+    )
+
+
+def moment(seconds: float) -> str:
+    """Return a Unix time for people, in UTC."""
+    try:
+        return f"{datetime(1970, 1, 1, tzinfo=UTC) + timedelta(seconds=seconds):%Y-%m-%d %H:%M} UTC"
+    except OverflowError:
+        return f"{seconds:g} seconds after 1970"
