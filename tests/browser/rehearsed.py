@@ -34,6 +34,8 @@ class Rehearsed:
     """Of the preview."""
     prometheus: str
     play: Play
+    firings: tuple[Firing, ...]
+    """What fired."""
 
 
 @contextmanager
@@ -46,11 +48,12 @@ def rehearsed(scenario_name: str, settings: Settings, page: Path, folder: Path) 
     with Replay.started(folder) as replay:
         replay.load(play.table, (EVERYTHING,))
         replay.record(own, play.recordings)
-        for body in bodies(_alerts(replay.evaluate(own, play.evaluations), play.evaluations)):
+        firings = tuple(replay.evaluate(own, play.evaluations))
+        for body in bodies(_alerts(firings, play.evaluations)):
             replay.prometheus.write(body)
         texts = dashboards.render(catalog, settings)
         with Preview(texts, settings, page=page, prometheus=replay.prometheus.url) as preview:
-            yield Rehearsed(url=preview.url, prometheus=replay.prometheus.url, play=play)
+            yield Rehearsed(url=preview.url, prometheus=replay.prometheus.url, play=play, firings=firings)
 
 
 def _alerts(firings: Iterable[Firing], at: Evaluations) -> Iterator[Written]:

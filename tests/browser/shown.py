@@ -55,7 +55,7 @@ class Shown:
         errors: list[str] = []
         page.on("pageerror", lambda error: errors.append(str(error)))
         moments = {name: str(round(float(query[name]) * 1000)) for name in ("from", "to")}
-        page.goto(f"{url}?{urlencode({**query, **moments})}")
+        page.goto(f"{url}?{urlencode({**query, **moments})}", timeout=SETTLE_MS)
         cls._settle(page)
         return cls(page, errors)
 

@@ -2,23 +2,32 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 import pytest
 from playwright.sync_api import Page
 
 from atlas_ops.catalog import build_catalog
+from atlas_ops.catalog.model import Fault
 from atlas_ops.render import links
 from atlas_ops.render.dashboards import panels
 from atlas_ops.settings import Settings
 from atlas_ops.simulator import SCENARIOS, Scenario, scenario_by_name
 
-from .rehearsed import rehearsed
+from .rehearsed import Rehearsed, rehearsed
 from .shown import EVERYTHING, Shown
 
 FAULTS = [scenario for scenario in SCENARIOS if scenario.expected_fault]
 LEAST = 0.5
 """Of a difference that an eye sees: a thin line that moves makes about 1.5."""
+
+
+def chosen(fault: Fault, found: Rehearsed, settings: Settings) -> dict[str, str]:
+    """What the link of the first alert chooses above the dashboard."""
+    alert = min((one for one in found.firings if one.name == fault.name), key=lambda one: one.start)
+    choices = re.findall(r"\$labels\.(\w+) }}&var-(\w+)=", links.chart(fault.rules[0], fault, settings))
+    return {f"var-{name}": value for label, name in choices if (value := alert.labels.get(label))}
 
 
 @pytest.mark.parametrize("scenario", FAULTS, ids=lambda scenario: scenario.name)
@@ -31,7 +40,8 @@ def test_the_panel_that_an_alert_links_to_shows_the_fault(
     with rehearsed(scenario.name, settings, built, tmp_path) as found:
         play = found.play
         moments = {"from": play.began, "to": play.evaluations.end}
-        shown = Shown.opened(page, f"{found.url}/d/{uid}", {**moments, "viewPanel": panel})
+        query: dict[str, float | str] = {**moments, "viewPanel": panel, **chosen(fault, found, settings)}
+        shown = Shown.opened(page, f"{found.url}/d/{uid}", query)
         shown.screenshot(EVERYTHING / "faults" / f"{scenario.name}.png")
         assert shown.complaints == []
 
