@@ -79,13 +79,14 @@ def told(news: Sequence[News], known: frozenset[str]) -> Iterator[tuple[Kind, st
         yield Kind.JOINED, f"New in this storm: PAGE {fault}" + (f" ({one.place[:_PLACE]})" if one.place else "")
     joined, over = [one for one in news if one.first], sum(one.over for one in news)
     if joined:
-        yield Kind.ENDED, f"{_number(len(joined))} more: {_counted(joined)}" + (f"; {over} are over" if over else "")
+        yield Kind.ENDED, f"{number(len(joined))} more: {_counted(joined)}" + (f"; {over} are over" if over else "")
     elif over:
         ended = [one for one in news if one.over]
-        yield Kind.ENDED, f"{_number(over)} over: {_counted(ended)}"
+        yield Kind.ENDED, f"{number(over)} over: {_counted(ended)}"
 
 
-def _number(count: int) -> str:
+def number(count: int) -> str:
+    """Return so many incidents in words."""
     return f"{count} incident{'s' if count != 1 else ''}"
 
 

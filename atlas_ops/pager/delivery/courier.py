@@ -61,16 +61,19 @@ class Courier:
         return self._follow_up(parcel, lane, composed) if parcel.posting.ts else self._post(parcel, lane, composed)
 
     def _post(self, parcel: Parcel, lane: Lane, composed: Message) -> Outcome:
-        last = max((event.number for event in parcel.events), default=0)
+        last = parcel.told_at_first
         self._attempt(parcel, lane, last)
         outcome = self._slack.post(composed, channel=lane.channel)
         if isinstance(outcome, Sent):
             digest = wire.digest(composed)
             parcel.outbox.posted(parcel.id, channel=outcome.channel, ts=outcome.ts, digest=digest, event=last)
             self._seen.pop((parcel.id, last), None)
-            parcel.outbox.done(parcel.id, revision=parcel.posting.revision)
             self._metrics.delivered("message", time.time() - parcel.posting.received_at)
             _LOG.info("posted %s", parcel.name)
+            again = parcel.again() if any(event.number > last for event in parcel.events) else None
+            if again is not None:
+                return self._follow_up(again, lane, composed)
+            parcel.outbox.done(parcel.id, revision=parcel.posting.revision)
         else:
             self._leave(parcel, outcome, event=last)
         return outcome

@@ -34,6 +34,12 @@ class Parcel:
         sent = self.posting.sent_event
         return tuple(event for event in self.events if event.number > sent and event.kind is not Kind.OPENED)
 
+    @property
+    def told_at_first(self) -> int:
+        """Up to which event the first message tells all. Who is called by a line of the thread must get that line."""
+        calls = [event.number for event in self.events if event.mention and event.number > self.posting.sent_event]
+        return max((event.number for event in self.events if not calls or event.number < calls[0]), default=0)
+
 
 def of_incident(store: Store, composer: Composer, incident: str) -> Parcel | None:
     """Return the message of an incident; None when there is none."""
@@ -66,5 +72,5 @@ def of_storm(store: Store, composer: Composer, storm_id: str) -> Parcel | None:
         compose=lambda: storm.parent(found, composer.pager_url),
         reply=lambda events: storm.reply(found, events),
         again=lambda: of_storm(store, composer, storm_id),
-        loud=frozenset((Kind.JOINED,)),
+        loud=frozenset((Kind.JOINED, Kind.ESCALATED)),
     )

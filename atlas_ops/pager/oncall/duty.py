@@ -12,7 +12,7 @@ from atlas_ops.pager.store.store import Store
 from atlas_ops.pager.ways.teller import Teller
 from atlas_ops.settings.people import Target
 
-EVERY_SECONDS = 2.0
+EVERY_SECONDS = 1.0
 
 
 class Duty:

@@ -11,6 +11,7 @@ from atlas_ops.pager import times
 from atlas_ops.pager.incident import Event
 from atlas_ops.pager.slack import blocks
 from atlas_ops.pager.slack.blocks import Link, Message, Span, bold, code, plain
+from atlas_ops.pager.slack.events import lines
 from atlas_ops.pager.storm import Line, Storm
 
 SHOWN_FAULTS = 30
@@ -39,7 +40,7 @@ def parent(storm: Storm, pager_url: str) -> Message:
 def reply(storm: Storm, events: Sequence[Event]) -> Message:
     """Return one reply for the thread that tells all of these events."""
     text = blocks.cut("\n".join(event.text for event in events), blocks.TEXT_LIMIT)
-    return Message(incident=storm.id, event=events[-1].number, text=text, blocks=(blocks.section([plain(text)]),))
+    return Message(incident=storm.id, event=events[-1].number, text=text, blocks=(blocks.section(lines(events)),))
 
 
 def _title(storm: Storm) -> str:

@@ -7,16 +7,17 @@ import time
 from collections.abc import Sequence
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, Row, case, exists, func, insert, select, update
+from sqlalchemy import ColumnElement, Connection, Row, and_, case, exists, func, insert, select, update
 
 from atlas_ops.catalog.model import Severity
+from atlas_ops.pager.incident import Kind
 from atlas_ops.pager.store.database import Database
 from atlas_ops.pager.store.inbox import tell
 from atlas_ops.pager.store.lane import Lane
 from atlas_ops.pager.store.outbox import Outbox
 from atlas_ops.pager.store.rows import event_of, posting_of
 from atlas_ops.pager.store.tables import EVENTS, INCIDENTS, STORMS
-from atlas_ops.pager.storm import Line, News, Storm, ordered, told
+from atlas_ops.pager.storm import Line, News, Storm, number, ordered, told
 
 MINUTE = 60.0
 _NOT_TOLD = INCIDENTS.c.sent_revision < INCIDENTS.c.revision
@@ -120,6 +121,7 @@ class Storms(Outbox):
             rows = connection.execute(changed.values(sent_revision=INCIDENTS.c.revision).returning(*columns)).all()
             counted = update(INCIDENTS).where(mine, INCIDENTS.c.sent_event == 0, INCIDENTS.c.sent_revision > 0)
             connection.execute(counted.values(sent_event=1))
+            _call(connection, storm, time.time())
             if known:  # before, the message itself tells everything
                 tell(connection, storm, told([_news(row) for row in rows], known), time.time())
 
@@ -168,6 +170,19 @@ class Storms(Outbox):
 
     def _order(self) -> Sequence[ColumnElement[Any]]:
         return STORMS.c.failures, STORMS.c.changed_at
+
+
+def _call(connection: Connection, storm: str, now: float) -> None:
+    """Let the storm's timeline call whom those of its incidents call, once: nobody reads theirs in Slack."""
+    calls = and_(
+        EVENTS.c.incident.in_(select(INCIDENTS.c.id).where(INCIDENTS.c.storm == storm)), EVENTS.c.mention != ""
+    )
+    counted = select(EVENTS.c.mention, func.count().label("count")).where(calls).group_by(EVENTS.c.mention)
+    for mention, count in connection.execute(counted.order_by(EVENTS.c.mention)).all():
+        told = f"{number(count)} of this storm {'is' if count == 1 else 'are'} escalated to you"
+        line = {"incident": storm, "at": now, "kind": Kind.ESCALATED.value, "text": told, "mention": mention}
+        connection.execute(insert(EVENTS).values(line))
+    connection.execute(update(EVENTS).where(calls).values(mention=""))
 
 
 def _lines(connection: Connection, storm: str) -> tuple[Line, ...]:
