@@ -1,0 +1,223 @@
+"""Compares live rows with a reference, once, and says drift, no drift, or that it cannot be told. Called by `atlas-ops drift check`."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from enum import Enum
+
+import numpy as np
+
+from atlas_ops.detect.batch import Limits, effective, parts
+from atlas_ops.detect.calibration import LEAST_ROWS
+from atlas_ops.detect.distances import Distances, distances
+from atlas_ops.detect.features import Counts, Feature
+from atlas_ops.detect.score import residual
+from atlas_ops.detect.statistics import Floats, Statistic
+from atlas_ops.detect.windows import STEP, Windows, observe
+from atlas_ops.drift.live import Live
+from atlas_ops.drift.reference import Reference
+
+SEEN_SHIFT, SEEN_SHARE = 0.5, 0.10
+"""What has to be visible before "no drift" is said: half a standard deviation, and ten points of a share."""
+
+
+class Standing(Enum):
+    """What came of a check; the value is the exit code."""
+
+    NO_DRIFT = 0
+    DRIFT = 1
+    CANNOT_TELL = 3
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Move:
+    """One statistic beyond its limit: `score` standard deviations from what is usual, where `limit` is allowed."""
+
+    statistic: Statistic
+    score: float
+    limit: float
+    value: float
+    usual: float
+    since: float | None
+    """When the first part beyond its limit began (Unix seconds); None without times."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Compared:
+    """One feature: how far it lies from the reference, and what of it moved, the most first."""
+
+    feature: Feature
+    reference: Counts
+    live: Counts
+    distances: Distances
+    nearness: float
+    """The greatest score of its statistics as a share of the limit: 1 and above is drift."""
+    moves: tuple[Move, ...]
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Verdict:
+    """What is told of a check. `features` are those nearest to their limits first."""
+
+    standing: Standing
+    why: str
+    rows: int
+    needed: int
+    """Rows with which it can be told; 0 when these are enough."""
+    start: float | None
+    end: float | None
+    features: tuple[Compared, ...]
+    notes: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class _Look:
+    """Scores of one length of part: of each part and statistic its z and rows, and when the part ends."""
+
+    z: Floats
+    rows: Floats
+    mean: Floats
+    usual: Floats
+    ends: Floats | None
+    seconds: float
+    limit: float
+    deviation: Floats
+    """Standard deviation of one part's mean, of the part with the most rows."""
+
+
+def check(reference: Reference, live: Live) -> Verdict:
+    """Return the verdict on live rows."""
+    watched = reference.watched
+    if live.table is None or reference.limits is None:
+        why = "there are no live rows" if live.table is None else "the reference has nothing to judge a batch by"
+        return _silent(live, why)
+    totals = live.counting.totals(live.table)
+    looks = _timed(reference, live) if reference.limits.timed else _whole(reference, reference.limits, totals)
+    best = np.maximum.reduce([np.abs(look.z).max(axis=0, initial=0.0) / look.limit for look in looks])
+    rows = int(totals[reference.features[0].name].sum())
+    compared = _compared(reference, totals, watched, looks, best)
+    needed, blind = _needed(watched, looks, rows)
+    if best.max(initial=0.0) >= 1:
+        standing, why = Standing.DRIFT, f"{sum(1 for one in compared if one.moves)} of {len(compared)} features moved"
+    elif needed > rows:
+        standing, why = Standing.CANNOT_TELL, f"{rows:,} rows are too few to see a shift of half a standard deviation"
+    else:
+        standing, why = Standing.NO_DRIFT, "no feature is further from the reference than its own parts are"
+    start = live.table.first * STEP if live.counting.time else None
+    return Verdict(
+        standing=standing,
+        why=why,
+        rows=rows,
+        needed=needed if standing is Standing.CANNOT_TELL else 0,
+        start=start,
+        end=start + len(live.table.counts) * STEP if start is not None else None,
+        features=compared,
+        notes=(*live.notes, *_overlap(reference, start), *blind),
+    )
+
+
+def _silent(live: Live, why: str) -> Verdict:
+    return Verdict(
+        standing=Standing.CANNOT_TELL, why=why, rows=0, needed=math.ceil(LEAST_ROWS), start=None, end=None, features=(),
+        notes=live.notes,
+    )  # fmt: skip
+
+
+def _timed(reference: Reference, live: Live) -> list[_Look]:
+    """Compare each hour, six hours and day with what is usual at that time of the week."""
+    calibration, limits = reference.calibration, reference.limits
+    if calibration is None or limits is None or live.table is None:
+        raise ValueError("a reference that knows the hours of the week has a calibration")
+    observed = observe(live.counting.windows(live.table), reference.watched)
+    residuals, usual = residual(observed, calibration), calibration.season.at(observed.times)
+    known = [place for place in range(len(limits.lengths)) if math.isfinite(limits.centre[place])]
+    found = []
+    for place in known:
+        mean, rows, ends = parts(observed.times, residuals, observed.rows, limits.lengths[place])
+        ordinary, _, _ = parts(observed.times, usual, observed.rows, limits.lengths[place])
+        deviation = limits.spread.deviation(place, rows)
+        z = np.where(rows >= LEAST_ROWS, mean / deviation, 0.0)
+        limit = limits.limit(place, len(known) * len(z))
+        largest = deviation[int(rows.max(axis=1).argmax())]
+        found.append(_Look(z, rows, ordinary + mean, ordinary, ends, limits.lengths[place], limit, largest))
+    return found
+
+
+def _whole(reference: Reference, limits: Limits, totals: Mapping[str, Counts]) -> list[_Look]:
+    """Compare all live rows with all rows of the reference."""
+    one = observe(Windows(np.array([STEP]), {name: counts[None] for name, counts in totals.items()}), reference.watched)
+    all_ = {name: counts[None] for name, counts in reference.counts.items()}
+    usual = observe(Windows(np.array([STEP]), all_), reference.watched)
+    rows = effective(one.rows, usual.rows)
+    place = limits.nearest(float(rows.max(initial=0.0)))
+    deviation = limits.spread.deviation(place, rows)
+    z = np.where(one.rows >= LEAST_ROWS, (one.values - usual.values) / deviation, 0.0)
+    return [_Look(z, one.rows, one.values, usual.values, None, 0.0, limits.limit(place, 1), deviation[0])]
+
+
+def _compared(
+    reference: Reference,
+    totals: Mapping[str, Counts],
+    watched: Sequence[Statistic],
+    looks: Sequence[_Look],
+    best: Floats,
+) -> tuple[Compared, ...]:
+    found = []
+    for feature in reference.features:
+        places = [place for place, statistic in enumerate(watched) if statistic.feature == feature.name]
+        moves = [_move(watched[place], place, looks) for place in places if best[place] >= 1]
+        found.append(
+            Compared(
+                feature=feature,
+                reference=reference.counts[feature.name],
+                live=totals[feature.name],
+                distances=distances(totals[feature.name], reference.shares(feature.name)),
+                nearness=float(best[places].max(initial=0.0)),
+                moves=tuple(sorted(moves, key=lambda move: -move.score / move.limit)),
+            )
+        )
+    return tuple(sorted(found, key=lambda one: -one.nearness))
+
+
+def _move(statistic: Statistic, place: int, looks: Sequence[_Look]) -> Move:
+    look = max(looks, key=lambda one: float(np.abs(one.z[:, place]).max(initial=0.0)) / one.limit)
+    part = int(np.abs(look.z[:, place]).argmax())
+    over = [
+        float(one.ends[np.abs(one.z[:, place]) >= one.limit].min()) - one.seconds
+        for one in looks
+        if one.ends is not None and (np.abs(one.z[:, place]) >= one.limit).any()
+    ]
+    return Move(
+        statistic=statistic,
+        score=float(abs(look.z[part, place])),
+        limit=look.limit,
+        value=float(look.mean[part, place]),
+        usual=float(look.usual[part, place]),
+        since=min(over, default=None),
+    )
+
+
+def _needed(watched: Sequence[Statistic], looks: Sequence[_Look], rows: int) -> tuple[int, tuple[str, ...]]:
+    """Return the rows with which a shift worth telling would be seen, and what no number of rows shows."""
+    needed, blind = 0, []
+    for place, statistic in enumerate(watched):
+        if statistic.name != "location" and not statistic.name.startswith("share"):
+            continue
+        wanted = SEEN_SHIFT if statistic.name == "location" else SEEN_SHARE
+        seen = min(look.limit * float(look.deviation[place]) for look in looks)
+        if rows < LEAST_ROWS or seen > wanted:
+            # The variance of a mean falls with its rows, down to how far the reference wanders by itself.
+            needed = max(needed, math.ceil(max(rows, 1) * (seen / wanted) ** 2), math.ceil(LEAST_ROWS))
+        if rows >= LEAST_ROWS and seen > wanted and statistic.name == "location":
+            blind.append(
+                f"{statistic.feature}: a shift of less than {seen:.1f} standard deviations cannot be told from its own wander"
+            )
+    return needed, tuple(blind)
+
+
+def _overlap(reference: Reference, start: float | None) -> tuple[str, ...]:
+    if start is not None and reference.end is not None and start < reference.end:
+        return ("the live rows are from a time that the reference has seen as well",)
+    return ()

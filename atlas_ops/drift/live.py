@@ -1,0 +1,140 @@
+"""Reads live rows by a reference: the same columns, of the same kinds, with possible times. Called by `drift.check`."""
+
+from __future__ import annotations
+
+import time as clock
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+
+from atlas_ops.detect.features import Category, Feature
+from atlas_ops.detect.season import HOUR
+from atlas_ops.detect.windows import STEP
+from atlas_ops.drift.counting import Counting, Table, merge
+from atlas_ops.drift.fit import check_times, counted
+from atlas_ops.drift.reading.files import File, find
+from atlas_ops.drift.reading.kinds import Kind
+from atlas_ops.drift.reference import Reference
+from atlas_ops.errors import DataError
+
+_SKEW = HOUR
+"""Seconds that the clock of another machine may be ahead."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Live:
+    """Counts of the live rows. `table` is None when there are none."""
+
+    counting: Counting
+    table: Table | None
+    notes: tuple[str, ...]
+
+
+def read(reference: Reference, paths: Sequence[Path], *, time: str | None, told: Callable[[int], None]) -> Live:
+    """Count the rows of files and folders; DataError where they are not of the reference's columns."""
+    files = find(paths)
+    by = _time_column(reference, files[0], time)
+    counting = Counting(features=reference.features, embeddings=reference.embeddings, time=by)
+    _check(files[0], counting)
+    watch = _Order()
+    tables = [merge(watch.seen(counted(files, counting, told)))] if _has_rows(files, counting) else []
+    table = tables[0] if tables and len(tables[0].counts) else None
+    if table is not None and by:
+        check_times(table.first * STEP, table.first * STEP, by)
+        _check_future(table, by)
+    untimed = tables[0].untimed if tables else 0
+    notes = [*_new_columns(files[0], counting, reference), *(watch.notes if by else [])]
+    if untimed:
+        notes.append(f"{untimed:,} rows have no time and are left out")
+    return Live(counting=counting, table=table, notes=tuple(notes))
+
+
+class _Order:
+    """Sees whether batches go back in time."""
+
+    def __init__(self) -> None:
+        self._latest = -1
+        self.notes: list[str] = []
+
+    def seen(self, tables: Iterator[Table]) -> Iterator[Table]:
+        for table in tables:
+            if len(table.counts):
+                if table.first + 1 < self._latest and not self.notes:
+                    self.notes.append(
+                        "the times go backwards: the rows are not in their order; each was counted in its own time"
+                    )
+                self._latest = max(self._latest, table.first + len(table.counts) - 1)
+            yield table
+
+
+def _has_rows(files: Sequence[File], counting: Counting) -> bool:
+    return any(batch.num_rows for file in files for batch in file.batches(counting.columns[:1]))
+
+
+def _time_column(reference: Reference, file: File, asked: str | None) -> str | None:
+    if asked and asked not in file.kinds:
+        raise DataError(f"{file.path}: no column is called {asked}", next_step=f"it has {', '.join(file.kinds)}")
+    name = asked or (reference.time if reference.time in file.kinds else None)
+    if name is None and reference.limits is not None and reference.limits.timed:
+        raise DataError(
+            f"{file.path}: it has no column {reference.time or 'of times'}, and the reference knows what is usual by the hour of the week",
+            next_step="name the column of times with --time COLUMN",
+        )
+    return name
+
+
+def _check(file: File, counting: Counting) -> None:
+    """Raise DataError with every column that is missing or of another kind."""
+    plain = {feature.name: feature for feature in counting.features}
+    mistakes = []
+    for name in counting.columns:
+        if name not in file.kinds:
+            mistakes.append(f"column {name} is missing")
+        elif problem := _other_kind(file.kinds[name], plain.get(name), name == counting.time):
+            mistakes.append(f"column {name}: {problem}")
+    if mistakes:
+        raise DataError(
+            f"{file.path}: it does not fit the reference:\n" + "\n".join(f"  {one}" for one in mistakes),
+            next_step="give data with the columns of the reference, or make a reference of such data",
+        )
+
+
+def _other_kind(found: Kind, feature: Feature | None, is_time: bool) -> str:
+    """Return what is wrong with a column's kind; "" when it fits. Without a feature it is the times or an embedding."""
+    if found is Kind.EMPTY:
+        return ""
+    if feature is None:
+        fitting = (Kind.TIME, Kind.NUMBER, Kind.TEXT) if is_time else (Kind.VECTOR,)
+        expected = "times" if is_time else Kind.VECTOR.value
+    elif isinstance(feature, Category):
+        fitting, expected = _kinds_of(feature), "categories such as " + ", ".join(map(repr, feature.names[:3]))
+    else:
+        fitting, expected = (Kind.NUMBER,), Kind.NUMBER.value
+    return "" if found in fitting else f"expected {expected}, found {found.value}"
+
+
+def _kinds_of(feature: Category) -> tuple[Kind, ...]:
+    kinds = [Kind.TEXT]
+    if set(feature.names) <= {"True", "False"}:
+        kinds.append(Kind.YES_NO)
+    with suppress(ValueError):
+        any(float(name) for name in feature.names)
+        kinds.append(Kind.NUMBER)
+    return tuple(kinds)
+
+
+def _new_columns(file: File, counting: Counting, reference: Reference) -> Iterator[str]:
+    told = {name for note in reference.notes for name in file.kinds if note.startswith(f"column {name} is not watched")}
+    new = [name for name in file.kinds if name not in counting.columns and name not in told]
+    if new:
+        yield f"not in the reference, and not looked at: {', '.join(new)}"
+
+
+def _check_future(table: Table, column: str) -> None:
+    ahead = (table.first + len(table.counts) - 1) * STEP - clock.time()
+    if ahead > _SKEW:
+        raise DataError(
+            f"column {column}: its latest time lies {ahead / HOUR:,.1f} hours in the future",
+            next_step="look for a wrong unit of time or time zone",
+        )
