@@ -36,26 +36,12 @@ class Reach:
 
 def parent(incident: Incident, book: Runbook | None, reach: Reach, now: float) -> Message:
     """Return the message of an incident in its state at the Unix time `now`."""
-    head = incident.headline
-    parts: list[Block] = [
-        blocks.header(headline.title(head, now)),
-        blocks.Context(blocks.fitted(headline.state(head, now), _STATE)),
-        blocks.section(headline.opening(incident), _SUMMARY),
-    ]
-    if head.until is None and incident.diagnosis and incident.diagnosis.findings:
-        parts.append(blocks.section(cause(incident.diagnosis), _CAUSE))
-    parts.append(blocks.fields(list(facts.fields(incident)), _FIELD))
-    parts += _impact(incident)
-    if head.total > 1:
-        parts.append(blocks.section(facts.alerts(incident), _ALERTS))
-    if head.until is None and book:
-        parts += steps(incident, book)
-    if incident.chart:
-        parts.append(blocks.picture(incident.chart, incident.chart_words))
-    parts.append(blocks.Context(blocks.fitted(_small_print(incident, book), _SMALL)))
-    parts += _ways_on(incident, reach, now)
-    text = blocks.cut(headline.text(head, now), blocks.FALLBACK_LIMIT)
-    return Message(incident=incident.id, event=0, text=text, blocks=tuple(parts))
+    return Message(
+        incident=incident.id,
+        event=0,
+        text=blocks.cut(headline.text(incident.headline, now), blocks.FALLBACK_LIMIT),
+        blocks=(*_what(incident, now), *_act(incident, reach, now), *_help(incident, book), *_ways_on(incident, reach)),
+    )
 
 
 def reply(incident: Incident, events: Sequence[Event]) -> Message:
@@ -84,10 +70,36 @@ def _lines(events: Sequence[Event]) -> Iterator[Span]:
             yield plain(f"\n{event.text}" if number else event.text)
 
 
-def _impact(incident: Incident) -> Iterator[Block]:
-    impact = incident.lead.annotations.get("impact", "")
-    if impact and incident.headline.until is None:
+def _what(incident: Incident, now: float) -> Iterator[Block]:
+    """Return what is wrong, why, where and whom it hurts."""
+    head, impact = incident.headline, incident.lead.annotations.get("impact", "")
+    yield blocks.header(headline.title(head, now))
+    yield blocks.Context(blocks.fitted(headline.state(head, now), _STATE))
+    yield blocks.section(headline.opening(incident), _SUMMARY)
+    if head.until is None and incident.diagnosis and incident.diagnosis.findings:
+        yield blocks.section(cause(incident.diagnosis), _CAUSE)
+    yield blocks.fields(list(facts.fields(incident)), _FIELD)
+    if head.until is None and impact:
         yield blocks.section([bold("Impact"), plain("  "), plain(impact)], _IMPACT)
+
+
+def _act(incident: Incident, reach: Reach, now: float) -> Iterator[Block]:
+    """Return the buttons, before the long parts: nobody should have to scroll for them on a phone."""
+    row = buttons(incident.headline, now, escalates=reach.escalates)
+    if reach.buttons and row.buttons:
+        yield row
+
+
+def _help(incident: Incident, book: Runbook | None) -> Iterator[Block]:
+    """Return what to look at and what to do."""
+    head = incident.headline
+    if head.total > 1:
+        yield blocks.section(facts.alerts(incident), _ALERTS)
+    if head.until is None and book:
+        yield from steps(incident, book)
+    if incident.chart:
+        yield blocks.picture(incident.chart, incident.chart_words)
+    yield blocks.Context(blocks.fitted(_small_print(incident, book), _SMALL))
 
 
 def _small_print(incident: Incident, book: Runbook | None) -> Iterator[Span]:
@@ -98,10 +110,8 @@ def _small_print(incident: Incident, book: Runbook | None) -> Iterator[Span]:
         yield plain(" · the whole runbook, filled in, is on the incident page")
 
 
-def _ways_on(incident: Incident, reach: Reach, now: float) -> Iterator[Block]:
-    if reach.buttons:
-        row = buttons(incident.headline, now, escalates=reach.escalates)
-        yield from [row] if row.buttons else []
+def _ways_on(incident: Incident, reach: Reach) -> Iterator[Block]:
     act = not reach.buttons and incident.headline.until is None
-    found = links(incident, pager_url=reach.pager_url, alertmanager_url=reach.alertmanager_url, act=act)
-    yield from [found] if found.links else []
+    row = links(incident, pager_url=reach.pager_url, alertmanager_url=reach.alertmanager_url, act=act)
+    if row.links:
+        yield row
