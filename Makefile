@@ -162,4 +162,5 @@ system-dev:
 	  || ls /usr/lib/*/$$library.so.1* >/dev/null 2>&1 || missing="$$library"; \
 	ls /usr/lib/postgresql/*/bin/initdb >/dev/null 2>&1 || missing="$$missing postgresql"; \
 	command -v faketime >/dev/null || missing="$$missing faketime"; \
+	command -v shellcheck >/dev/null || missing="$$missing shellcheck"; \
 	$(INSTALL_MISSING)

@@ -99,7 +99,7 @@ def test_a_page_fits_is_readable_and_complains_of_nothing(
     with window(browser, size, scheme) as page:
         found = complaints(page)
         page.goto(address(shift, name), wait_until="networkidle")
-        page.screenshot(path=screenshots / "pager" / f"{name}-{scheme}-{size['width']}.png", full_page=True)
+        page.screenshot(path=screenshots / "pager" / f"{name}-{scheme}-{size['width']}.png")
         assert page.evaluate("document.documentElement.scrollWidth") <= size["width"]
         assert page.evaluate(_CONTRAST) == []
         assert page.evaluate(_NAMELESS) == []
