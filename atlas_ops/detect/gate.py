@@ -1,4 +1,4 @@
-"""Is the candidate worse than the baseline? Runs of load against each are compared, not their requests: run-level Welch bounds.
+"""Is the canary worse than the baseline? Runs of load against each are compared, not their requests: run-level Welch bounds.
 
 Requests of one run share the weather of that run (a warm cache, a noisy neighbour), so thousands of them are not thousands of
 independent values: a test on pooled requests finds "significant" differences between a release and itself. Here each run gives one
@@ -86,9 +86,9 @@ class Comparison:
     """More runs on each side until there is a verdict: 0 with one, None where `MOST_RUNS` are too few."""
 
 
-def compare(baseline: Sample, candidate: Sample, limits: Limits, levels: Levels) -> Comparison:
+def compare(baseline: Sample, canary: Sample, limits: Limits, levels: Levels) -> Comparison:
     """Compare one metric. Each side has at least two runs; below `FEWEST_RUNS` the verdict is always CANNOT_TELL."""
-    sides = [(np.asarray(side.values, dtype=np.float64), side.floor) for side in (baseline, candidate)]
+    sides = [(np.asarray(side.values, dtype=np.float64), side.floor) for side in (baseline, canary)]
     variances = [max(float(values.var(ddof=1)), floor**2) for values, floor in sides]
     counts = [len(values) for values, _ in sides]
     change = float(sides[1][0].mean() - sides[0][0].mean())
