@@ -27,6 +27,7 @@ COMMANDS = (
     ("diagnose", "ask Prometheus why an alert fires, and rank the causes"),
     ("pager", "turn Alertmanager's webhooks into Slack pages with a filled-in runbook"),
     ("oncall", "say who is on call, and when they hand over"),
+    ("drift", "make a reference of a model's data, and compare live data with it"),
     ("demo", "run the whole way from a fault to a page on this machine"),
     ("preview", "show the dashboards in a browser, without a Grafana"),
     ("rehearse", "play every fault and every look-alike through the rules, and say what was told"),

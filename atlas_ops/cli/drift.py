@@ -1,0 +1,43 @@
+"""`atlas-ops drift`: what a model's data is like when all is well, and whether live data is still like it."""
+
+from __future__ import annotations
+
+import argparse
+import importlib
+
+ACTIONS = ("fit", "show", "check")
+
+_EPILOG = """\
+Each of them explains itself: atlas-ops drift ACTION --help
+
+examples:
+  atlas-ops drift fit march/ --model fraud --output fraud.json
+  atlas-ops drift show fraud.json
+  atlas-ops drift check fraud.json yesterday.parquet
+
+exit codes:
+  0  done; no drift
+  1  drift
+  2  the command line or the data is wrong
+  3  it cannot be told (too little data; how much is needed is said)
+  4  something is not installed, or a file cannot be written
+"""
+
+
+def add(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    """Add the command and its actions."""
+    parser = commands.add_parser(
+        "drift",
+        help="make a reference of a model's data, and compare live data with it",
+        description="Find out whether live data is still like the data that a model was made for.",
+        epilog=_EPILOG,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    actions = parser.add_subparsers(dest="action", metavar="ACTION", required=True)
+    for name in ACTIONS:
+        importlib.import_module(f"atlas_ops.cli.drift_{name}").add(actions)
+
+
+def run(args: argparse.Namespace) -> int:
+    """Do what was asked for."""
+    return int(importlib.import_module(f"atlas_ops.cli.drift_{args.action}").run(args))

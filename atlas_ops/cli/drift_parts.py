@@ -1,0 +1,63 @@
+"""What the actions of `atlas-ops drift` share: extras, references, files to write, and a progress line."""
+
+from __future__ import annotations
+
+import sys
+import time
+from collections.abc import Callable
+from importlib.util import find_spec
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from atlas_ops.errors import ConfigError, DataError, EnvironmentProblem
+
+if TYPE_CHECKING:
+    from atlas_ops.drift.reference import Reference
+
+_EVERY_SECONDS = 2.0
+
+
+def need(extra: str, *modules: str) -> None:
+    """Raise EnvironmentProblem when a module of an extra is not installed."""
+    missing = [module for module in modules if find_spec(module) is None]
+    if missing:
+        raise EnvironmentProblem(
+            f"{' and '.join(missing)} {'is' if len(missing) == 1 else 'are'} not installed",
+            next_step=f"pip install 'atlas-ops[{extra}]'",
+        )
+
+
+def reference(path: Path, *, model: str = "") -> Reference:
+    """Read a reference; DataError when it cannot be read or is of another model."""
+    from atlas_ops.drift.reference import read  # noqa: PLC0415 - numpy
+
+    try:
+        return read(path, model=model)
+    except OSError as error:
+        raise DataError(f"{path} cannot be read: {error.strerror}", next_step="check the path") from error
+    except ConfigError as error:
+        raise DataError(error.message, next_step=error.next_step) from error
+
+
+def write(path: Path, text: str) -> None:
+    """Write a file; EnvironmentProblem when it cannot be."""
+    try:
+        path.write_text(text, encoding="utf-8")
+    except OSError as error:
+        raise EnvironmentProblem(f"{path} cannot be written: {error.strerror}", next_step="check the folder") from error
+
+
+def progress() -> Callable[[str, int], None]:
+    """Return a function that adds up rows of one kind of work, and says every two seconds how many it were."""
+    done: dict[str, int] = {}
+    began = last = time.monotonic()
+
+    def told(what: str, rows: int) -> None:
+        nonlocal last
+        done[what] = done.get(what, 0) + rows
+        now = time.monotonic()
+        if now - last >= _EVERY_SECONDS:
+            last = now
+            print(f"{what}: {done[what]:,} rows, {now - began:.0f} s", file=sys.stderr, flush=True)
+
+    return told

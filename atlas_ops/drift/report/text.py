@@ -1,0 +1,82 @@
+"""A reference and a verdict as text for a terminal. Called by `cli.drift_show` and `cli.drift_check`."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import numpy as np
+
+from atlas_ops.detect.features import Category
+from atlas_ops.drift.check import Standing, Verdict
+from atlas_ops.drift.fit import moment
+from atlas_ops.drift.reference import Reference
+from atlas_ops.drift.report import words
+
+_BAR, _NAME = 40, 28
+HEADLINES = {Standing.DRIFT: "DRIFT", Standing.NO_DRIFT: "no drift", Standing.CANNOT_TELL: "CANNOT TELL"}
+
+
+def reference(of: Reference) -> str:
+    """Return what a reference holds."""
+    return "\n".join(_reference(of)) + "\n"
+
+
+def verdict(of: Verdict, *, most: int = 20) -> str:
+    """Return what came of a check: the features that moved, and up to `most` of the others."""
+    return "\n".join(_verdict(of, most)) + "\n"
+
+
+def _reference(of: Reference) -> Iterator[str]:
+    span = f", {moment(of.start)} to {moment(of.end)}" if of.start is not None and of.end is not None else ""
+    yield f"model {of.model}: {words.counted(of.rows, 'row')}{span}; made {moment(of.made_at)}"
+    yield f"judged {judged(of)}"
+    for feature in of.features:
+        kind = "category" if isinstance(feature, Category) else "number"
+        yield f"\n{feature.name} ({kind})"
+        counts = of.counts[feature.name]
+        shares = (counts / max(int(counts.sum()), 1)).tolist()
+        for name, share, bar in zip(words.bin_names(feature), shares, words.bars(shares, _BAR), strict=True):
+            yield f"  {_short(name):{_NAME}} {words.percent(share):>8}  {bar}".rstrip()
+    yield from _notes(of.notes)
+
+
+def judged(of: Reference) -> str:
+    """Say in words by what live rows are judged."""
+    if of.calibration is not None and of.limits is not None and of.limits.timed:
+        found = f"{of.calibration.days:.0f} days of history"
+        return f"by the hour of the week, from {found}; a page from a score of {of.calibration.page:.1f} on"
+    if of.limits is not None and np.isfinite(of.limits.centre).any():
+        return "by how its parts differ from each other; not by the hour of the week"
+    return "by nothing: it has too few rows"
+
+
+def _verdict(of: Verdict, most: int) -> Iterator[str]:
+    span = f", {moment(of.start)} to {moment(of.end)}" if of.start is not None and of.end is not None else ""
+    yield f"{HEADLINES[of.standing]}: {of.why} ({words.counted(of.rows, 'live row')}{span})"
+    if of.needed:
+        yield f"at least {words.counted(of.needed, 'live row')} are needed"
+    if of.features:
+        yield f"\n{'feature':{_NAME}} {'of limit':>8}  {'PSI':>6} {'KS':>6} {'JS':>6}  what moved"
+    for one in [*of.features[:most], *(one for one in of.features[most:] if one.moves)]:
+        said = [words.moved(one.feature, move) for move in one.moves] or ["-"]
+        far = one.distances
+        ks = f"{far.ks:6.3f}" if not isinstance(one.feature, Category) else f"{'':6}"
+        yield f"{_short(one.feature.name):{_NAME}} {one.nearness:8.2f}  {far.psi:6.3f} {ks} {far.js:6.3f}  {said[0]}"
+        yield from (f"{'':{_NAME + 33}}{line}" for line in said[1:])
+        since = min((move.since for move in one.moves if move.since is not None), default=None)
+        if since is not None:
+            yield f"{'':{_NAME + 33}}since {moment(since)}"
+    hidden = sum(1 for one in of.features[most:] if not one.moves)
+    if hidden:
+        yield f"... and {words.counted(hidden, 'feature')} further from their limits"
+    yield from _notes(of.notes)
+
+
+def _notes(notes: tuple[str, ...]) -> Iterator[str]:
+    if notes:
+        yield ""
+    yield from (f"note: {note}" for note in notes)
+
+
+def _short(name: str) -> str:
+    return name if len(name) <= _NAME else f"{name[: _NAME - 1]}…"

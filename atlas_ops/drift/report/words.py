@@ -1,0 +1,67 @@
+"""Bins and movements in words. Called by `report.text`, `report.page` and `report.document`."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from itertools import pairwise
+
+from atlas_ops.detect.features import ABOVE, BELOW, MISSING, OTHER, UNSEEN, Feature, Numeric
+from atlas_ops.drift.check import Move
+
+_OUTSIDE = {
+    MISSING: "are missing",
+    BELOW: "lie below the reference's range",
+    ABOVE: "lie above the reference's range",
+    OTHER: "are of the rarer categories",
+    UNSEEN: "are of categories that the reference never had",
+}
+
+
+def moved(feature: Feature, move: Move) -> str:
+    """Return a sentence without a full stop: what moved of a feature, and how."""
+    if move.statistic.name == "location":
+        way = "higher" if move.value > move.usual else "lower"
+        return f"values are {way} by {abs(move.value - move.usual):.2f} standard deviations"
+    if move.statistic.name == "scale":
+        return "values are spread wider" if move.value > move.usual else "values are spread less"
+    name = move.statistic.name.removeprefix("share of ")
+    return f"{percent(move.value)} {_of_bin(feature, name)}, {percent(move.usual)} are usual"
+
+
+def bin_names(feature: Feature) -> tuple[str, ...]:
+    """Return what each bin is called for people: a range of numbers, or a category."""
+    if not isinstance(feature, Numeric):
+        return tuple(feature.bins)
+    edges = feature.edges
+    inside = [f"{low:.4g} to {high:.4g}" for low, high in pairwise(edges)]
+    return (*inside, f"below {edges[0]:.4g}", f"above {edges[-1]:.4g}", MISSING)
+
+
+def percent(share: float) -> str:
+    """Return a share for people; small ones with more digits."""
+    points = 100 * max(share, 0.0)
+    return (
+        f"{points:.0f} %" if points >= 10 or points == 0 else f"{points:.1f} %" if points >= 0.1 else f"{points:.3f} %"
+    )
+
+
+def counted(number: int, one: str) -> str:
+    """Return a number and its noun."""
+    return f"{number:,} {one}{'' if number == 1 else 's'}"
+
+
+def bars(shares: Sequence[float], width: int) -> list[str]:
+    """Return a bar of text for each share; the greatest fills the width."""
+    most = max(shares, default=0.0) or 1.0
+    return ["█" * round(width * share / most) or ("▏" if share > 0 else "") for share in shares]
+
+
+def _of_bin(feature: Feature, name: str) -> str:
+    if name in _OUTSIDE:
+        return _OUTSIDE[name]
+    if isinstance(feature, Numeric):
+        place = int(name)
+        if place == 0:
+            return f"lie at the low end (below {feature.edges[1]:.4g})"
+        return f"lie at the high end ({feature.edges[place]:.4g} and more)"
+    return f"are {name!r}"
