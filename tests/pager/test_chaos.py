@@ -18,7 +18,7 @@ from atlas_ops.pager.store.store import Store
 from tests.pager.chaos import Load, Pager, Weather, judge, pagers, post, refused, settled
 from tests.pager.notes import alert, body
 
-FAKETIME = Path("/usr/lib/x86_64-linux-gnu/faketime/libfaketimeMT.so.1")
+FAKETIME = next(Path("/usr/lib").glob("*/faketime/libfaketimeMT.so.1"), None)
 
 
 @pytest.fixture
@@ -73,7 +73,7 @@ def test_slack_that_is_away_for_long_gets_everything_after(
 ) -> None:
     slack.fail_with(503)
     with pagers(tmp_path, slack, address) as running:
-        load = Load(running, seed, groups=40, pause=0.0)
+        load = Load(running, seed, groups=30, pause=0.0)
         load.run()
         assert slack.messages == ()
         slack.fail_with(None)
@@ -105,20 +105,20 @@ def test_a_disk_that_is_full_refuses_webhooks_and_loses_none_that_it_took(
 def test_a_clock_that_jumps_neither_loses_nor_doubles_anything(
     tmp_path: Path, address: Path | Server, slack: Weather, seed: int
 ) -> None:
-    if not FAKETIME.exists():
+    if FAKETIME is None:
         pytest.skip("faketime is not installed: apt-get install faketime")
     clock = tmp_path / "clock"
     clock.write_text("+0")
     faked = {
         "LD_PRELOAD": str(FAKETIME),
         "FAKETIME_TIMESTAMP_FILE": str(clock),
-        "FAKETIME_NO_CACHE": "1",
+        "FAKETIME_CACHE_DURATION": "1",
         "DONT_FAKE_MONOTONIC": "1",
         "FAKETIME_DONT_RESET": "1",
     }
     dice = random.Random(seed)
     with pagers(tmp_path, slack, address, environment=faked) as running:
-        load = Load(running, seed, groups=40, pause=0.15)
+        load = Load(running, seed, groups=20, pause=0.15)
         sending = load.start()
         for jump in ("+2h", "-50m", "+0", "-2h"):
             time.sleep(dice.random())

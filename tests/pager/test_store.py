@@ -13,11 +13,12 @@ from atlas_ops.errors import EnvironmentProblem
 from atlas_ops.pager.incident import LATE_SECONDS, Kind
 from atlas_ops.pager.store import sqlite
 from atlas_ops.pager.store.address import Server
+from atlas_ops.pager.store.buckets import Rate
 from atlas_ops.pager.store.incidents import SHOWN_ALERTS
 from atlas_ops.pager.store.lane import Lane, lanes
 from atlas_ops.pager.store.outbox import LATE_NEWS_SECONDS
 from atlas_ops.pager.store.store import Store
-from atlas_ops.pager.store.tables import INCIDENTS
+from atlas_ops.pager.store.tables import BUCKETS, INCIDENTS
 from tests.pager.notes import LATER, alert, notification
 
 
@@ -189,6 +190,16 @@ def test_what_failed_waits_for_its_next_try_but_not_for_a_clock_that_was_set_bac
     with store._database.writing() as connection:
         connection.execute(update(INCIDENTS).values(retry_at=store._database.now() + 3600.0))
     assert store.outbox.claim(LANE, every=0.0) is not None
+
+
+def test_a_bucket_that_was_emptied_by_a_clock_that_was_ahead_is_full(store: Store) -> None:
+    rate = Rate(per_second=0.001, burst=1)
+    store.buckets.take("a", rate)
+    store.buckets.pause("a", 60.0)
+    assert store.buckets.wait("a", rate) > 60
+    with store._database.writing() as connection:
+        connection.execute(update(BUCKETS).values(at=BUCKETS.c.at + 7200, not_before=BUCKETS.c.not_before + 7200))
+    assert store.buckets.wait("a", rate) == 0
 
 
 def test_a_message_is_not_changed_again_at_once(store: Store) -> None:

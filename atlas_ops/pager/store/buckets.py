@@ -61,7 +61,7 @@ class Buckets:
         row = connection.execute(select(BUCKETS).where(BUCKETS.c.channel == channel)).one_or_none()
         if row is None:
             return _Level(tokens=float(rate.burst), now=now, pause=0.0)
-        since = max(0.0, now - float(row.at))
+        since = now - float(row.at) if row.at <= now else float("inf")  # the clock was set back
         pause = float(row.not_before) - now
         return _Level(
             tokens=min(float(rate.burst), float(row.tokens) + since * rate.per_second),
