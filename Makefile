@@ -80,7 +80,7 @@ bench: setup ## Measure the exporter against Debian's node_exporter: six minutes
 bench-translate: setup ## Measure the reading of servers' pages against prometheus_client: two minutes (ARGS goes to it)
 	$(BIN)/python benchmarks/translate.py $(ARGS)
 
-bench-rules: setup-dev ## Measure what the rules cost a real Prometheus at 10, 100 and 1,000 GPUs: fifteen minutes (ARGS goes to it)
+bench-rules: setup-dev ## Measure what the rules cost a real Prometheus at 10, 100 and 1,000 GPUs: twenty minutes (ARGS goes to it)
 	$(BIN)/python -m benchmarks.rules $(ARGS)
 
 bench-dashboards: setup-dev ## Measure what opening each dashboard costs a real Prometheus at 1,000 GPUs: ten minutes (ARGS="--gpus 100" for fewer)
