@@ -69,7 +69,9 @@ def by_hour_of_week(observed: Observed, spread: Spread) -> Limits:
 
 def by_blocks(observed: Observed, watched: Sequence[Statistic]) -> Limits:
     """Fit limits to blocks of rows, or windows, in their order."""
-    place = np.arange(len(observed.values)) * BLOCKS // max(len(observed.values), BLOCKS)
+    units = len(observed.values)
+    blocks = max(1, min(BLOCKS, units, int(observed.rows.max(axis=1, initial=0.0).sum() // LEAST_ROWS)))
+    place = np.arange(units) * blocks // units
     values, rows = _grouped(place, int(place[-1]) + 1, observed.values, observed.rows)
     means, sizes = zip(*(_against_rest(values, rows, level) for level in _LEVELS), strict=True)
     sampling = sampling_variance(observed, watched)

@@ -10,10 +10,11 @@ from enum import Enum
 import numpy as np
 
 from atlas_ops.detect.batch import Limits, effective, parts
-from atlas_ops.detect.calibration import LEAST_ROWS
+from atlas_ops.detect.calibration import LEAST_DAYS, LEAST_ROWS
 from atlas_ops.detect.distances import Distances, distances
 from atlas_ops.detect.features import Counts, Feature
 from atlas_ops.detect.score import residual
+from atlas_ops.detect.season import DAY, HOUR
 from atlas_ops.detect.statistics import Floats, Statistic
 from atlas_ops.detect.windows import STEP, Windows, observe
 from atlas_ops.drift.live import Live
@@ -21,6 +22,10 @@ from atlas_ops.drift.reference import Reference
 
 SEEN_SHIFT, SEEN_SHARE = 0.5, 0.10
 """What has to be visible before "no drift" is said: half a standard deviation, and ten points of a share."""
+
+
+COLD_PSI = 0.25
+"""Before two weeks of history, what a day of live rows has to differ by: no quiet day of three simulated worlds did (drift reference)."""
 
 
 class Standing(Enum):
@@ -66,6 +71,8 @@ class Verdict:
     rows: int
     needed: int
     """Rows with which it can be told; 0 when these are enough."""
+    needed_hours: float
+    """Hours of history that the reference lacks to tell it; 0 when it lacks none."""
     start: float | None
     end: float | None
     features: tuple[Compared, ...]
@@ -89,28 +96,25 @@ class _Look:
 
 def check(reference: Reference, live: Live) -> Verdict:
     """Return the verdict on live rows."""
-    watched = reference.watched
-    if live.table is None or reference.limits is None:
-        why = "there are no live rows" if live.table is None else "the reference has nothing to judge a batch by"
-        return _silent(live, why)
+    limits = reference.limits
+    if live.table is None or limits is None or not np.isfinite(limits.centre).any():
+        return _silent(live, "there are no live rows" if live.table is None else "the reference has too few rows")
     totals = live.counting.totals(live.table)
-    looks = _timed(reference, live) if reference.limits.timed else _whole(reference, reference.limits, totals)
+    looks = _timed(reference, live) if limits.timed else _whole(reference, limits, totals)
     best = np.maximum.reduce([np.abs(look.z).max(axis=0, initial=0.0) / look.limit for look in looks])
+    compared = _compared(reference, totals, looks, best)
     rows = int(totals[reference.features[0].name].sum())
-    compared = _compared(reference, totals, watched, looks, best)
-    needed, blind = _needed(watched, looks, rows)
-    if best.max(initial=0.0) >= 1:
-        standing, why = Standing.DRIFT, f"{sum(1 for one in compared if one.moves)} of {len(compared)} features moved"
-    elif needed > rows:
-        standing, why = Standing.CANNOT_TELL, f"{rows:,} rows are too few to see a shift of half a standard deviation"
-    else:
-        standing, why = Standing.NO_DRIFT, "no feature is further from the reference than its own parts are"
+    needed, blind = _needed(reference.watched, looks, rows)
+    lacking = 0.0 if _plain(compared, live) else _lacking_hours(reference)
+    standing, why = _judged(compared, rows, needed, lacking)
+    untold = standing is Standing.CANNOT_TELL
     start = live.table.first * STEP if live.counting.time else None
     return Verdict(
         standing=standing,
         why=why,
         rows=rows,
-        needed=needed if standing is Standing.CANNOT_TELL else 0,
+        needed=needed if untold and needed > rows else 0,
+        needed_hours=lacking if untold and needed <= rows else 0.0,
         start=start,
         end=start + len(live.table.counts) * STEP if start is not None else None,
         features=compared,
@@ -118,9 +122,37 @@ def check(reference: Reference, live: Live) -> Verdict:
     )
 
 
+def _judged(compared: Sequence[Compared], rows: int, needed: int, lacking: float) -> tuple[Standing, str]:
+    moved = sum(1 for one in compared if one.moves)
+    if moved and lacking:
+        why = (
+            f"{moved} of {len(compared)} features moved, and the history is too short to know whether a week does that"
+        )
+        return Standing.CANNOT_TELL, why
+    if moved:
+        return Standing.DRIFT, f"{moved} of {len(compared)} features moved"
+    if needed > rows:
+        return Standing.CANNOT_TELL, f"{rows:,} rows are too few to see a shift of half a standard deviation"
+    return Standing.NO_DRIFT, "no feature is further from the reference than its own parts are"
+
+
+def _lacking_hours(reference: Reference) -> float:
+    """Return the hours of history without which a reference with times knows no week from another."""
+    if reference.time is None or reference.limits is None or reference.limits.timed:
+        return 0.0
+    span = (reference.end or 0.0) - (reference.start or 0.0)
+    return max(1.0, math.ceil((LEAST_DAYS * DAY - span) / HOUR))
+
+
+def _plain(compared: Sequence[Compared], live: Live) -> bool:
+    """Say whether a whole day of live rows differs by more than any quiet day does."""
+    whole_day = live.table is not None and live.counting.time is not None and len(live.table.counts) * STEP >= DAY
+    return whole_day and any(one.moves and one.distances.psi > COLD_PSI for one in compared)
+
+
 def _silent(live: Live, why: str) -> Verdict:
     return Verdict(
-        standing=Standing.CANNOT_TELL, why=why, rows=0, needed=math.ceil(LEAST_ROWS), start=None, end=None, features=(),
+        standing=Standing.CANNOT_TELL, why=why, rows=0, needed=math.ceil(LEAST_ROWS), needed_hours=0.0, start=None, end=None, features=(),
         notes=live.notes,
     )  # fmt: skip
 
@@ -160,11 +192,10 @@ def _whole(reference: Reference, limits: Limits, totals: Mapping[str, Counts]) -
 def _compared(
     reference: Reference,
     totals: Mapping[str, Counts],
-    watched: Sequence[Statistic],
     looks: Sequence[_Look],
     best: Floats,
 ) -> tuple[Compared, ...]:
-    found = []
+    found, watched = [], reference.watched
     for feature in reference.features:
         places = [place for place, statistic in enumerate(watched) if statistic.feature == feature.name]
         moves = [_move(watched[place], place, looks) for place in places if best[place] >= 1]

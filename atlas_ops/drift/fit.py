@@ -23,8 +23,8 @@ from atlas_ops.drift.survey import Survey, survey
 from atlas_ops.drift.survey import merge as merged
 from atlas_ops.errors import DataError
 
-LEAST_ROWS = 300
-"""Rows without which there is no reference: the shares of ten bins would be off by a sixth."""
+LEAST_ROWS = 500
+"""Rows without which there is no reference: sixteen parts of thirty rows, the least by which a batch can be judged."""
 Progress = Callable[[str, int], None]
 """Is called with what is being done and the number of rows it was just done to."""
 

@@ -105,7 +105,7 @@ def _other_kind(found: Kind, feature: Feature | None, is_time: bool) -> str:
     if found is Kind.EMPTY:
         return ""
     if feature is None:
-        fitting = (Kind.TIME, Kind.NUMBER, Kind.TEXT) if is_time else (Kind.VECTOR,)
+        fitting: tuple[Kind, ...] = (Kind.TIME, Kind.NUMBER, Kind.TEXT) if is_time else (Kind.VECTOR,)
         expected = "times" if is_time else Kind.VECTOR.value
     elif isinstance(feature, Category):
         fitting, expected = _kinds_of(feature), "categories such as " + ", ".join(map(repr, feature.names[:3]))

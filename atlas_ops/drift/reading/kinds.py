@@ -38,4 +38,4 @@ def kind(of: pa.DataType) -> Kind:
 
 def _is_vector(of: pa.DataType) -> bool:
     listed = pa.types.is_list(of) or pa.types.is_large_list(of) or pa.types.is_fixed_size_list(of)
-    return listed and (pa.types.is_floating(of.value_type) or pa.types.is_integer(of.value_type))
+    return bool(listed) and bool(pa.types.is_floating(of.value_type) or pa.types.is_integer(of.value_type))

@@ -1,7 +1,8 @@
 """A verdict as JSON for machines. Called by `cli.drift_check`.
 
 {"format": "atlas-ops drift check", "version": 1, "model": str, "verdict": "drift" | "no drift" | "cannot tell", "why": str,
- "rows": int, "rows_needed": int (0: these are enough), "start": Unix seconds | null, "end": Unix seconds | null,
+ "rows": int, "rows_needed": int (0: these are enough),
+     "hours_needed": float (of history, 0: it is enough), "start": Unix seconds | null, "end": Unix seconds | null,
  "features": [{"name": str, "kind": "number" | "category", "drifted": bool, "of_limit": float (1 and above is drift),
                "psi": float, "ks": float | null (of numbers alone), "js": float, "chi2": float, "rows": int,
                "bins": [str], "reference": [int], "live": [int],
@@ -32,6 +33,7 @@ def document(reference: Reference, verdict: Verdict) -> dict[str, Any]:
         "why": verdict.why,
         "rows": verdict.rows,
         "rows_needed": verdict.needed,
+        "hours_needed": verdict.needed_hours,
         "start": verdict.start,
         "end": verdict.end,
         "features": [_compared(one) for one in verdict.features],

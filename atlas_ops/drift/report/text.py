@@ -55,6 +55,8 @@ def _verdict(of: Verdict, most: int) -> Iterator[str]:
     yield f"{HEADLINES[of.standing]}: {of.why} ({words.counted(of.rows, 'live row')}{span})"
     if of.needed:
         yield f"at least {words.counted(of.needed, 'live row')} are needed"
+    if of.needed_hours:
+        yield f"a reference with {of.needed_hours:,.0f} more hours of history could tell"
     if of.features:
         yield f"\n{'feature':{_NAME}} {'of limit':>8}  {'PSI':>6} {'KS':>6} {'JS':>6}  what moved"
     for one in [*of.features[:most], *(one for one in of.features[most:] if one.moves)]:
