@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import logging
 import socket
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -22,8 +23,9 @@ from atlas_ops.pager.ways.slack import Channels
 from atlas_ops.pager.ways.teller import Teller
 from atlas_ops.pager.ways.telling import Way
 from atlas_ops.pager.ways.webhook import Webhook
-from atlas_ops.settings import Settings
+from atlas_ops.settings import Pager, Settings
 
+_LOG = logging.getLogger(__name__)
 _ASKED_SECONDS = 15.0
 """How often the switch looks, at most; twenty times while what it waits for is late, where that is more often."""
 
@@ -50,6 +52,8 @@ def build(
     plan = Plan(pager)
     escalation = Escalation(store, plan, changed=changed)
     senders = _senders(settings, slack, address)
+    if plan.waits and not slack:
+        _warn(pager)
     metrics.ways(senders)
     targets = {target.name: target for target in (*pager.targets, pager.fallback)}
     teller = Teller(store, targets, senders, metrics, address)
@@ -66,6 +70,12 @@ def build(
             Job("the dead man's switch", switch.round, every_seconds=every),
         ),
     )
+
+
+def _warn(pager: Pager) -> None:
+    deaf = [target.name for target in pager.targets if not (target.emails or target.webhook_url_file)]
+    if deaf:
+        _LOG.warning("without a Slack token an escalation does not reach %s", ", ".join(deaf))
 
 
 def _senders(settings: Settings, slack: Slack | None, address: str) -> dict[Way, Sender]:

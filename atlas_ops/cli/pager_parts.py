@@ -114,7 +114,15 @@ def build(
     if slack:
         connected = reconciler.wake
         beside = pager_slack.build(buttons, store, slack, charts, performer, metrics, connected=connected, changed=wake)
-    console = Console(store=store, composer=composer, gate=gate, delivery=delivery, performer=performer, sight=sight)
+    console = Console(
+        store=store,
+        composer=composer,
+        gate=gate,
+        delivery=delivery,
+        performer=performer,
+        sight=sight,
+        heartbeat_late_seconds=settings.pager.heartbeat_late_seconds,
+    )
     token = settings.pager.webhook_token_file
     pager = Pager(
         store=store,

@@ -22,7 +22,7 @@ from atlas_ops.pager.console.doors import Doors
 from atlas_ops.pager.console.forms import Form
 from atlas_ops.pager.console.incident_page import Sight
 from atlas_ops.pager.console.printer import Printer
-from atlas_ops.pager.console.state import State, state
+from atlas_ops.pager.console.state import HEARTBEAT_LATE_SECONDS, State, state
 from atlas_ops.pager.deeds.perform import Performer
 from atlas_ops.pager.delivery.worker import Delivery
 from atlas_ops.pager.incident import Work
@@ -44,6 +44,7 @@ class Console:
     delivery: Delivery | None = None
     performer: Performer | None = None
     sight: Sight = field(default_factory=Sight)
+    heartbeat_late_seconds: float = HEARTBEAT_LATE_SECONDS
     _told: acts.Told = field(default_factory=acts.Told)
 
     @property
@@ -132,7 +133,7 @@ class Console:
 
     @property
     def _state(self) -> State:
-        return state(self.store, self.delivery)
+        return state(self.store, self.delivery, self.heartbeat_late_seconds)
 
     def _index(self, request: Request, visitor: Visitor) -> str:
         return lists.index(self._printer, self.store, self._state, visitor, request.query_params)

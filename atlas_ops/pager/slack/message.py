@@ -15,6 +15,7 @@ from atlas_ops.pager.slack import blocks, facts, headline
 from atlas_ops.pager.slack.blocks import Block, Message, Span, bold, plain
 from atlas_ops.pager.slack.buttons import buttons
 from atlas_ops.pager.slack.cause import cause
+from atlas_ops.pager.slack.events import lines
 from atlas_ops.pager.slack.links import links
 from atlas_ops.pager.slack.steps import steps
 
@@ -51,23 +52,13 @@ def reply(incident: Incident, events: Sequence[Event]) -> Message:
         incident=incident.id,
         event=events[-1].number,
         text=blocks.cut(text, blocks.FALLBACK_LIMIT),
-        blocks=(blocks.section(_lines(events)),),
+        blocks=(blocks.section(lines(events)),),
     )
 
 
 def plainly(message: Message) -> Message:
     """Return the message as text alone, for when Slack does not take its blocks."""
     return Message(incident=message.incident, event=message.event, text=message.text, blocks=())
-
-
-def _lines(events: Sequence[Event]) -> Iterator[Span]:
-    for number, event in enumerate(events):
-        if event.mention:
-            yield plain("\n" if number else "")
-            yield blocks.mention(event.mention)
-            yield plain(f" {event.text}")
-        else:
-            yield plain(f"\n{event.text}" if number else event.text)
 
 
 def _what(incident: Incident, now: float) -> Iterator[Block]:

@@ -62,7 +62,7 @@ class Tellings:
 
     def tell_of_undelivered(self, target: Target, *, before: float, now: float) -> int:
         """Have a target told of the open pages that came before a time, and that Slack does not have; return how many."""
-        told = exists().where(TELLINGS.c.incident == INCIDENTS.c.id, TELLINGS.c.reason == Reason.SLACK_DOWN.value)
+        told = exists().where(TELLINGS.c.incident == INCIDENTS.c.id, TELLINGS.c.target == target.name)
         late = and_(INCIDENTS.c.severity == Severity.PAGE.value, INCIDENTS.c.received_at <= before, ~_IN_SLACK, ~told)
         wanted = select(INCIDENTS.c.id).where(~_OVER, late, ~attended(now)).order_by(INCIDENTS.c.received_at)
         with self._database.reading() as connection:
