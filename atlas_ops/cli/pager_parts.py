@@ -76,25 +76,12 @@ def build(
     args: argparse.Namespace, settings: Settings, store: Store, slack: Slack | None, address: str, gate: Gate
 ) -> Parts:
     """Return the parts of a pager that readers reach at `address`."""
-    runbooks = place.existing(args.runbooks) if args.runbooks else shipped.folder("runbooks")
     charts = Charts(catalog=build_catalog(settings.parameters), prometheus_url=settings.links.prometheus)
     buttons = pager_slack.buttons_of(args)
-    composer = Composer(
-        runbooks=runbooks,
-        pager_url=address,
-        alertmanager_url=settings.links.alertmanager,
-        buttons=slack is not None and buttons.heard,
-        escalates=bool(settings.pager.escalation),
-        charts=charts,
-    )
+    composer = _composer(args, settings, address, charts, buttons=slack is not None and buttons.heard)
     metrics = Metrics()
     metrics.heartbeat(store.inbox.heartbeat())
-    patience = DIAGNOSIS_PATIENCE if settings.pager.diagnosis else 0.0
-    delivery = None
-    if slack:
-        pace = Pace(own_messages=settings.pager.storm_messages_per_minute)
-        places = lanes(slack.channel, settings.pager.tickets_channel)
-        delivery = Delivery(store, slack, composer, metrics, pace, patience=patience, lanes=places)
+    delivery = _delivery(settings, store, slack, composer, metrics) if slack else None
     jobs: list[Job] = [delivery] if delivery else []
     if settings.pager.diagnosis:
         told = delivery.wake if delivery else _nobody
@@ -134,6 +121,24 @@ def build(
         token=Token.read(Path(token)) if token else None,
     )
     return Parts(pager=pager, jobs=(*jobs, *oncall.jobs, reconciler, *beside.jobs))
+
+
+def _composer(args: argparse.Namespace, settings: Settings, address: str, charts: Charts, *, buttons: bool) -> Composer:
+    return Composer(
+        runbooks=place.existing(args.runbooks) if args.runbooks else shipped.folder("runbooks"),
+        pager_url=address,
+        alertmanager_url=settings.links.alertmanager,
+        buttons=buttons,
+        escalates=bool(settings.pager.escalation),
+        charts=charts,
+    )
+
+
+def _delivery(settings: Settings, store: Store, slack: Slack, composer: Composer, metrics: Metrics) -> Delivery:
+    patience = DIAGNOSIS_PATIENCE if settings.pager.diagnosis else 0.0
+    pace = Pace(own_messages=settings.pager.storm_messages_per_minute)
+    places = lanes(slack.channel, settings.pager.tickets_channel)
+    return Delivery(store, slack, composer, metrics, pace, patience=patience, lanes=places)
 
 
 def external(args: argparse.Namespace, settings: Settings) -> str:
