@@ -1,91 +1,21 @@
 from __future__ import annotations
 
-import json
 import re
 from pathlib import Path
 from typing import Any
 from urllib.parse import unquote
 
 import pytest
-from hypothesis import HealthCheck, given, settings
-from hypothesis import strategies as st
 
 from atlas_ops.pager.composer import Composer
-from atlas_ops.pager.diagnosis.verdict import Diagnosis, Finding, Standing, ranked
-from atlas_ops.pager.incident import Alert, Event, Headline, Incident, Kind, ordered
-from atlas_ops.pager.runbooks.runbook import Runbook
+from atlas_ops.pager.diagnosis.verdict import Standing, ranked
+from atlas_ops.pager.incident import Event, Kind
 from atlas_ops.pager.slack import blocks, message, wire
 from atlas_ops.pager.slack.blocks import Message
 from atlas_ops.pager.slack.facts import SHOWN_ALERTS
 from atlas_ops.pager.slack.message import Reach
-from atlas_ops.pager.timeline import add_up
-from atlas_ops.stage import slack_limits
-from tests.pager.notes import RUNBOOK, START, alert, notification, runbooks
-
-BOOK = Runbook(fault="QueueBacklog", family="capacity", text=RUNBOOK)
-PAGER = "https://pager.example.org"
-REACH = Reach(pager_url=PAGER, alertmanager_url="https://alertmanager.example.org", buttons=True, escalates=True)
-NOW = 1795514460.0
-
-
-def incident(
-    *alerts: Alert,
-    truncated: int = 0,
-    diagnosis: Diagnosis | None = None,
-    chart: str = "",
-    words: str = "",
-    **more: Any,
-) -> Incident:
-    total = add_up(alerts, 0.0)
-    headline = Headline(
-        id="0123456789ab",
-        fault=total.fault,
-        severity=total.severity,
-        model=total.model,
-        place=total.place,
-        summary=total.summary,
-        since=total.since,
-        until=total.until,
-        firing=total.firing,
-        total=total.total,
-        heard_at=0.0,
-        problem="",
-        delivered=False,
-        **more,
-    )
-    return Incident(
-        headline=headline,
-        alerts=ordered(alerts),
-        truncated=truncated,
-        diagnosis=diagnosis,
-        chart=chart,
-        chart_words=words,
-    )
-
-
-def parent(*alerts: dict[str, object], book: Runbook | None = BOOK, reach: Reach = REACH, **more: Any) -> Message:
-    return message.parent(incident(*notification(*alerts).alerts, **more), book, reach, NOW)
-
-
-def finding(cause: str, standing: Standing, told: str = "told", step: str = "", weight: int = 1) -> Finding:
-    return Finding(cause=cause, standing=standing, told=told, next_step=step, weight=weight, query="up")
-
-
-def shown(composed: Message) -> str:
-    """Return everything that a reader of the message sees."""
-    found: list[str] = []
-    for block in wire.blocks(composed):
-        found += [str(value) for value in slack_limits._strings(block)]
-    return "\n".join(found)
-
-
-def problem(composed: Message) -> tuple[str, tuple[str, ...]]:
-    payload = {
-        "text": wire.fallback(composed),
-        "blocks": json.loads(json.dumps(wire.blocks(composed))),
-        "metadata": wire.metadata(composed),
-    }
-    return slack_limits.problem(payload)
+from tests.pager.messages import LATER_ON, NOW, PAGER, finding, incident, links_of, parent, problem, shown
+from tests.pager.notes import START, alert, notification, runbooks
 
 
 def test_a_page_says_what_where_since_when_and_what_to_do_first() -> None:
@@ -174,9 +104,6 @@ def test_a_cause_that_is_not_known_is_said_not_to_be_and_the_page_begins_with_ho
     assert "Likely cause" not in shown(parent(alert(firing=False), diagnosis=unknown))
 
 
-LATER_ON = NOW + 1800
-
-
 @pytest.mark.parametrize(
     ("deeds", "sign", "state"),
     [
@@ -223,13 +150,13 @@ def test_only_the_buttons_that_fit_the_state_are_there_and_none_that_do_nothing(
 
 
 def test_the_silence_page_opens_with_the_labels_of_the_incident() -> None:
-    links = {link.label: link.url for link in _links(parent(alert(model='a"b\\c', server="", severity="page")))}
+    links = {link.label: link.url for link in links_of(parent(alert(model='a"b\\c', server="", severity="page")))}
     address, _, wanted = links["Silence page"].partition("?filter=")
     assert address == "https://alertmanager.example.org/#/silences/new"
     assert unquote(wanted) == '{alertname="QueueBacklog", model="a\\"b\\\\c", severity="page"}'
-    assert "Silence page" not in [link.label for link in _links(parent(alert(firing=False)))]
+    assert "Silence page" not in [link.label for link in links_of(parent(alert(firing=False)))]
     secret = parent(alert(pod="xoxb-2345678901-abcdefghijkl"))
-    assert "Silence page" not in [link.label for link in _links(secret)], "it would reach further than the incident"
+    assert "Silence page" not in [link.label for link in links_of(secret)], "it would reach further than the incident"
 
 
 def test_a_chart_is_shown_with_words_for_those_who_do_not_see_it() -> None:
@@ -305,7 +232,7 @@ def test_what_alerts_say_can_be_no_markup_and_no_mention() -> None:
 )
 def test_an_address_that_slack_refuses_gets_no_button(url: str) -> None:
     composed = parent(alert(annotations={"summary": "s", "dashboard_url": url, "panel_url": url}))
-    assert [link.label for link in _links(composed)] == ["Runbook", "Prometheus", "Silence page"]
+    assert [link.label for link in links_of(composed)] == ["Runbook", "Prometheus", "Silence page"]
     assert problem(composed) == ("", ())
 
 
@@ -315,7 +242,7 @@ def test_the_dashboard_and_the_chart_open_at_the_time_of_the_incident() -> None:
         "panel_url": "http://grafana/d/atlas-capacity-cost/atlas-capacity-cost?viewPanel=7",
     }
     for firing, end in ((True, "now"), (False, "1795516920000")):  # 10:12 and half an hour
-        links = {link.label: link.url for link in _links(parent(alert(firing=firing, annotations=ours)))}
+        links = {link.label: link.url for link in links_of(parent(alert(firing=firing, annotations=ours)))}
         assert links["Dashboard"] == f"{ours['dashboard_url']}&from=1795512600123&to={end}"
         assert links["Chart"] == f"{ours['panel_url']}&from=1795512600123&to={end}"
 
@@ -323,12 +250,8 @@ def test_the_dashboard_and_the_chart_open_at_the_time_of_the_incident() -> None:
 def test_a_dashboard_of_somebody_else_is_linked_as_it_is() -> None:
     urls = ["http://grafana/d/x?viewPanel=1", "http://grafana/d/atlas-incident", "http://wiki/page?id=3"]
     for url in urls:
-        links = {link.label: link.url for link in _links(parent(alert(annotations={"dashboard_url": url})))}
+        links = {link.label: link.url for link in links_of(parent(alert(annotations={"dashboard_url": url})))}
         assert links["Dashboard"] == url
-
-
-def _links(composed: Message) -> tuple[blocks.Link, ...]:
-    return next(block.links for block in composed.blocks if isinstance(block, blocks.Links))
 
 
 def test_the_same_state_makes_the_same_message_and_another_state_another() -> None:
@@ -345,118 +268,6 @@ def test_a_reply_tells_all_its_events_and_is_found_again_by_the_last() -> None:
     assert shown(told) == "Also firing: &lt;x&gt;\nOver"
     assert told.event == 7
     assert problem(told) == ("", ())
-
-
-TEXT = st.one_of(
-    st.text(max_size=60),
-    st.text(alphabet="&<>`*_~@\n ", max_size=40),
-    st.sampled_from(["😀", "&", "<", "\u202e", "a", "@channel "]).flatmap(
-        lambda part: st.integers(1, 9000).map(lambda count: (part * count)[:9000])
-    ),
-)
-LABELS = st.dictionaries(
-    st.sampled_from(
-        ["alertname", "severity", "model", "pod", "namespace", "server", "runtime", "node", "gpu", "xid", "job"]
-    )
-    | TEXT,
-    TEXT,
-)
-ANNOTATIONS = st.dictionaries(
-    st.sampled_from(["summary", "description", "impact", "dashboard_url", "panel_url", "value"]) | TEXT, TEXT
-)
-
-
-WHO = st.one_of(st.just(""), TEXT)
-DIAGNOSES = st.none() | st.lists(
-    st.builds(
-        Finding,
-        cause=TEXT,
-        standing=st.sampled_from(Standing),
-        told=TEXT,
-        next_step=st.sampled_from(["", "Ask for less", "Confirm that the queue grows"]) | TEXT,
-        weight=st.integers(1, 3),
-        query=TEXT,
-    ),
-    max_size=12,
-).map(lambda found: ranked(found, NOW))
-DEEDS = st.fixed_dictionaries(
-    {
-        "acknowledged_by": WHO,
-        "acknowledged_at": st.none() | st.floats(-1e18, 1e18),
-        "silenced_by": WHO,
-        "silenced_until": st.none() | st.floats(-1e18, 1e18),
-        "escalation": st.integers(0, 5),
-        "escalated_to": WHO,
-        "not_actionable_by": WHO,
-    }
-)
-
-
-@settings(max_examples=80, deadline=None, suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large])
-@given(
-    LABELS,
-    ANNOTATIONS,
-    TEXT,
-    st.booleans(),
-    st.sampled_from([1, 2, 9, 500]),
-    st.integers(0, 10**9),
-    DIAGNOSES,
-    DEEDS,
-    WHO,
-)
-def test_slack_takes_every_message_whatever_the_alerts_say(
-    labels: dict[str, str],
-    annotations: dict[str, str],
-    url: str,
-    firing: bool,
-    count: int,
-    truncated: int,
-    diagnosis: Diagnosis | None,
-    deeds: dict[str, Any],
-    words: str,
-) -> None:
-    entry = {**alert(firing=firing), "labels": labels, "annotations": annotations, "generatorURL": "http://" + url}
-    alerts = notification(*[{**entry, "fingerprint": f"f{number}"} for number in range(count)]).alerts
-    if alerts:
-        hole = "{{model}} {{pod|server}} {{namespace}} {{xid}}"
-        greedy = Runbook(
-            fault="x", family="y", text=RUNBOOK.replace("Look twice.", hole * 50).replace("waiting", hole * 20)
-        )
-        chart = "F0CHART" if words else ""
-        made = incident(*alerts, truncated=truncated, diagnosis=diagnosis, chart=chart, words=words, **deeds)
-        composed = message.parent(made, greedy, REACH, NOW)
-        assert problem(composed) == ("", ())
-        assert problem(message.plainly(composed)) == ("", ())
-        assert "<!channel" not in shown(composed)
-
-
-def test_the_longest_of_everything_is_still_taken() -> None:
-    long = "&" * 8000
-    labels = dict.fromkeys(("model", "pod", "namespace", "server", "runtime", "node", "gpu", "xid"), long)
-    annotations = dict.fromkeys(("summary", "description", "impact", "value"), long)
-    annotations["dashboard_url"] = annotations["panel_url"] = "http://x/d/atlas-x?" + "a" * 1500
-    book = Runbook(
-        fault="x", family="y", text=RUNBOOK.replace("grep waiting", "grep " + "<" * 5000).replace("Look", long)
-    )
-    people: dict[str, Any] = dict.fromkeys(
-        ("acknowledged_by", "silenced_by", "escalated_to", "not_actionable_by"), long
-    )
-    composed = parent(
-        *[alert(fingerprint=str(n), annotations=annotations, labels=labels) for n in range(500)],
-        book=book,
-        diagnosis=ranked(
-            [finding(long, Standing.LIKELY, long)] * 3 + [finding(long, Standing.UNKNOWN, long)] * 3, at=NOW
-        ),
-        chart="F0CHART",
-        words=long,
-        **people,
-        escalation=1,
-        acknowledged_at=NOW,
-        silenced_until=LATER_ON,
-    )
-    assert problem(composed) == ("", ())
-    total = sum(map(slack_limits.size, slack_limits._strings(wire.blocks(composed))))
-    assert total > 7000, "the test has to come near the limit"
 
 
 def test_the_composer_finds_the_runbook_of_the_fault(tmp_path: Path) -> None:
