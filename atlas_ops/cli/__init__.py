@@ -26,6 +26,7 @@ COMMANDS = (
     ("explain", "say what an alert watches, why, for which runtimes, and what to do"),
     ("diagnose", "ask Prometheus why an alert fires, and rank the causes"),
     ("pager", "turn Alertmanager's webhooks into Slack pages with a filled-in runbook"),
+    ("gate", "compare a canary with the baseline: pass, fail or cannot tell"),
     ("oncall", "say who is on call, and when they hand over"),
     ("drift", "make a reference of a model's data, and compare live data with it"),
     ("demo", "run the whole way from a fault to a page on this machine"),

@@ -37,7 +37,7 @@ MOST_RUNS = 200
 class Verdict(StrEnum):
     """What can be said of one metric, or of a release."""
 
-    PASS = "pass"
+    PASS = "pass"  # noqa: S105 - no secret
     FAIL = "fail"
     CANNOT_TELL = "cannot tell"
 
@@ -98,9 +98,7 @@ def compare(baseline: Sample, canary: Sample, limits: Limits, levels: Levels) ->
     verdict = _verdict(lower, upper, limits) if min(counts) >= FEWEST_RUNS else Verdict.CANNOT_TELL
     deviation = math.sqrt(sum(variances) / 2)
     needed = 0 if verdict is not Verdict.CANNOT_TELL else _needed(change, deviation, min(counts), limits, levels)
-    return Comparison(
-        verdict=verdict, change=change, lower=lower, upper=upper, deviation=deviation, needed=needed
-    )
+    return Comparison(verdict=verdict, change=change, lower=lower, upper=upper, deviation=deviation, needed=needed)
 
 
 def overall(verdicts: Sequence[Verdict]) -> Verdict:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from atlas_ops.detect.gate import FEWEST_RUNS, Comparison, Levels, Verdict, compare, overall
 from atlas_ops.gate import suspicions
-from atlas_ops.gate.metrics import Metric
+from atlas_ops.gate.metrics import Metric, Tolerances
 from atlas_ops.gate.runs import Reading, Run
 
 Readings = tuple[Reading, ...]
@@ -36,15 +36,16 @@ class Judgement:
     """That were compared: of the baseline, and of the canary."""
     needed: int | None
     """More runs on each side until there is a verdict; None where too many, or where runs do not help."""
-    looks: int = 1
+    tolerances: Tolerances
+    looks: int
 
 
 def judge(
-    baseline: Sequence[Run], canary: Sequence[Run], metrics: Sequence[Metric], *, margin: float, looks: int = 1
+    baseline: Sequence[Run], canary: Sequence[Run], metrics: Sequence[Metric], tolerances: Tolerances, *, looks: int = 1
 ) -> Judgement:
     """Return the verdict; DataError when the sides cannot be compared.
 
-    `margin` is the share from which on a cold first run is worth a word; `looks` is how often a verdict may be taken in all.
+    `tolerances` are those that the metrics were made with; `looks` is how often a verdict may be taken in all.
     """
     suspicions.check(baseline, canary)
     short = (*suspicions.incomplete(baseline), *suspicions.incomplete(canary))
@@ -64,9 +65,10 @@ def judge(
     return Judgement(
         verdict=verdict,
         findings=findings,
-        notes=(*notes, *suspicions.notes(sides[0], sides[1], margin)),
+        notes=(*notes, *suspicions.notes(sides[0], sides[1], tolerances.margin)),
         runs=(len(sides[0]), len(sides[1])),
         needed=_needed(findings, len(short)) if verdict is Verdict.CANNOT_TELL else 0,
+        tolerances=tolerances,
         looks=looks,
     )
 
@@ -91,9 +93,7 @@ def _finding(metric: Metric, baseline: Readings, canary: Readings, levels: Level
         reason = f"the {sides[0]} does not tell it" if sides else "one run says nothing of the spread between runs"
         return Finding(metric=metric, baseline=baseline, canary=canary, verdict=Verdict.CANNOT_TELL, reason=reason)
     comparison = compare(metric.sample(baseline), metric.sample(canary), metric.limits, levels)
-    return Finding(
-        metric=metric, baseline=baseline, canary=canary, verdict=comparison.verdict, comparison=comparison
-    )
+    return Finding(metric=metric, baseline=baseline, canary=canary, verdict=comparison.verdict, comparison=comparison)
 
 
 def _needed(findings: Sequence[Finding], short: int) -> int | None:

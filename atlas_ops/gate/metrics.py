@@ -102,9 +102,7 @@ def standard(tolerances: Tolerances) -> tuple[Metric, ...]:
     return (
         *times,
         errors(tolerances),
-        Metric(
-            key=TOKENS_PER_SECOND, title="tokens per second", unit="1/s", scale=Scale.FEWER_TIMES, limits=ratio
-        ),
+        Metric(key=TOKENS_PER_SECOND, title="tokens per second", unit="1/s", scale=Scale.FEWER_TIMES, limits=ratio),
         Metric(key=COST, title="cost per million tokens", unit="money", scale=Scale.TIMES, limits=ratio),
     )
 

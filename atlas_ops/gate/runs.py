@@ -37,6 +37,8 @@ class Run:
     readings: Mapping[str, Reading] = field(default_factory=dict)
     began: float | None = None
     """Unix time by the clock of whoever wrote the file."""
+    planned: bool = True
+    """Whether a load generator chose how many requests there are."""
     notes: tuple[str, ...] = ()
     """What is special about the file, in words; the same for all runs of a tool."""
 

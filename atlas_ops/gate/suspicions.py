@@ -43,9 +43,9 @@ def _check_units(key: str, runs: Sequence[Run]) -> None:
 
 
 def incomplete(runs: Sequence[Run]) -> tuple[Run, ...]:
-    """Return the runs that have far fewer requests than the others of their side."""
+    """Return the planned runs that have far fewer requests than the others of their side."""
     usual = statistics.median([run.requests for run in runs]) if runs else 0
-    return tuple(run for run in runs if run.requests < _SHORT * usual)
+    return tuple(run for run in runs if run.planned and run.requests < _SHORT * usual)
 
 
 def notes(baseline: Sequence[Run], canary: Sequence[Run], margin: float) -> Iterator[str]:

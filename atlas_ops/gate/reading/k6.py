@@ -55,7 +55,9 @@ def _moment(path: Path, number: int, data: Mapping[str, Any]) -> float:
     try:
         return datetime.fromisoformat(str(data["time"])).timestamp()
     except (KeyError, ValueError) as error:
-        raise wrong(path, number, f"time: found {data.get('time')!r}, expected one such as 2026-01-31T12:00:00Z") from error
+        raise wrong(
+            path, number, f"time: found {data.get('time')!r}, expected one such as 2026-01-31T12:00:00Z"
+        ) from error
 
 
 def summary(path: Path, document: Record) -> tuple[Run, ...]:
@@ -64,7 +66,8 @@ def summary(path: Path, document: Record) -> tuple[Run, ...]:
     durations = metrics.get(_GOOD) or next((metrics[name] for name in _DURATIONS if name in metrics), None)
     if durations is None:
         raise DataError(
-            f"{path}: found no {' or '.join(_DURATIONS)} in this summary of k6", next_step="did the script send requests?"
+            f"{path}: found no {' or '.join(_DURATIONS)} in this summary of k6",
+            next_step="did the script send requests?",
         )
     failed = metrics.get("http_req_failed", {})
     count = int(metrics.get("http_reqs", metrics.get("iterations", {})).get("count", 0))

@@ -30,7 +30,9 @@ def stats(path: Path) -> tuple[Run, ...]:
     """Return the run of a `_stats.csv`."""
     rows = [row for row in _rows(path) if row[1]["Name"] == _ALL]
     if len(rows) != 1:
-        raise DataError(f"{path}: found {len(rows)} rows {_ALL}, expected one", next_step="let Locust end by itself (--run-time)")
+        raise DataError(
+            f"{path}: found {len(rows)} rows {_ALL}, expected one", next_step="let Locust end by itself (--run-time)"
+        )
     return (_run(path, *rows[0], ("Request Count", "Failure Count"), dict(_PERCENTILES)),)
 
 
@@ -65,9 +67,7 @@ def _rows(path: Path) -> Iterator[tuple[int, Mapping[str, str]]]:
             yield reader.line_num, row
 
 
-def _run(
-    path: Path, number: int, row: Mapping[str, str], counted: tuple[str, str], columns: Mapping[str, str]
-) -> Run:
+def _run(path: Path, number: int, row: Mapping[str, str], counted: tuple[str, str], columns: Mapping[str, str]) -> Run:
     count, failed = (int(seconds(path, number, row, column)) for column in counted)
     readings: dict[str, Reading] = {}
     if count:

@@ -15,7 +15,16 @@ from typing import Any
 
 from atlas_ops.errors import DataError
 from atlas_ops.gate.reading.source import Record
-from atlas_ops.gate.runs import ERROR_SHARE, FIRST_TOKEN, INTER_TOKEN, LATENCY, TOKENS_PER_SECOND, Reading, Requests, Run
+from atlas_ops.gate.runs import (
+    ERROR_SHARE,
+    FIRST_TOKEN,
+    INTER_TOKEN,
+    LATENCY,
+    TOKENS_PER_SECOND,
+    Reading,
+    Requests,
+    Run,
+)
 
 KEYS = {"completed", "duration", "request_throughput"}
 """Fields that every result has."""
@@ -31,7 +40,9 @@ _NOTE = (
 
 def read(path: Path, documents: tuple[Record, ...], skip_seconds: float) -> tuple[Run, ...]:
     """Return the runs of a file."""
-    names = [path.name] if len(documents) == 1 else [f"{path.name} run {number}" for number in range(1, len(documents) + 1)]
+    names = (
+        [path.name] if len(documents) == 1 else [f"{path.name} run {number}" for number in range(1, len(documents) + 1)]
+    )
     try:
         return tuple(_run(name, one, skip_seconds) for name, one in zip(names, documents, strict=True))
     except (KeyError, TypeError, ValueError) as error:
@@ -92,7 +103,7 @@ def _date(result: Record) -> float | None:
         return None
 
 
-def documents(text: str) -> tuple[Record, ...]:
+def documents(text: str) -> tuple[Any, ...]:
     """Return the JSON objects of a text, one after another; ValueError when it is none."""
     decoder, found, at = json.JSONDecoder(), [], 0
     while at < len(text):

@@ -20,7 +20,12 @@ def text(judgement: Judgement) -> str:
     cases.append(_verdict(judgement))
     counts = {kind: str(sum(case.find(kind) is not None for case in cases)) for kind in ("failure", "skipped")}
     suite = ElementTree.Element(
-        "testsuite", name=_SUITE, tests=str(len(cases)), failures=counts["failure"], skipped=counts["skipped"], errors="0"
+        "testsuite",
+        name=_SUITE,
+        tests=str(len(cases)),
+        failures=counts["failure"],
+        skipped=counts["skipped"],
+        errors="0",
     )
     suite.extend(cases)
     root = ElementTree.Element("testsuites")
@@ -31,7 +36,11 @@ def text(judgement: Judgement) -> str:
 
 def _case(finding: Finding) -> ElementTree.Element:
     case = ElementTree.Element("testcase", classname=_SUITE, name=finding.metric.title)
-    told = _clean("; ".join(f"{name}: {cell}" for name, cell in zip(words.COLUMNS[1:], words.row(finding)[1:], strict=True) if cell))
+    told = _clean(
+        "; ".join(
+            f"{name}: {cell}" for name, cell in zip(words.COLUMNS[1:], words.row(finding)[1:], strict=True) if cell
+        )
+    )
     if finding.verdict is Verdict.FAIL:
         ElementTree.SubElement(case, "failure", message=told)
     elif finding.verdict is not Verdict.PASS:

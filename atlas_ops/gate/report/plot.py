@@ -46,7 +46,9 @@ def _line(axes: Axes, place: int, finding: Finding, *, named: bool) -> None:
     middle = statistics.fmean(sides[0])
     for values, lift, colour, name in zip(sides, (0.15, -0.15), (_BLUE, _ORANGE), ("baseline", "canary"), strict=True):
         changes = _percent(finding, [value - middle for value in values])
-        axes.scatter(changes, [place + lift] * len(changes), s=14, color=colour, label=name if named else None, zorder=3)
+        axes.scatter(
+            changes, [place + lift] * len(changes), s=14, color=colour, label=name if named else None, zorder=3
+        )
     ends = _percent(finding, [compared.lower, compared.upper])
     axes.plot(ends, [place, place], color=_INK, linewidth=1.4, label="change: at least, at most" if named else None)
     margin = _percent(finding, [metric.limits.margin])

@@ -58,7 +58,7 @@ def _told(finding: Finding) -> str:
     compared = finding.comparison
     if finding.verdict is not Verdict.CANNOT_TELL or compared is None:
         return str(finding.verdict)
-    return f"{finding.verdict}: {more_runs(compared.needed)}"
+    return f"{finding.verdict}: {'too much noise' if compared.needed is None else f'{compared.needed} more runs'}"
 
 
 def more_runs(needed: int | None) -> str:
@@ -74,21 +74,20 @@ def sentence(judgement: Judgement) -> str:
         worse = [finding for finding in judgement.findings if finding.verdict is Verdict.FAIL]
         return "fail: " + ", ".join(_worse(finding) for finding in worse)
     if judgement.verdict is Verdict.PASS:
-        return f"pass: nothing is worse by {_excluded(judgement)}"
-    open_ones = [finding for finding in judgement.findings if finding.verdict is Verdict.CANNOT_TELL]
+        limits = judgement.tolerances
+        return f"pass: nothing is worse by {100 * limits.detect:.3g} % or more, errors by {100 * limits.error_detect:.3g} points"
     if judgement.needed is not None:
         return f"cannot tell: {more_runs(judgement.needed)}"
-    reasons = [f"{one.metric.title}: {one.reason or more_runs(None)}" for one in open_ones]
-    return f"cannot tell: {'; '.join(reasons) or 'nothing could be compared'}"
+    reasons: dict[str, list[str]] = {}
+    for finding in judgement.findings:
+        if finding.verdict is Verdict.CANNOT_TELL:
+            reason = finding.reason or more_runs(finding.comparison.needed if finding.comparison else None)
+            reasons.setdefault(reason, []).append(finding.metric.title)
+    told = [f"{reason} ({', '.join(titles)})" for reason, titles in reasons.items()]
+    return f"cannot tell: {'; '.join(told) or 'nothing could be compared'}"
 
 
 def _worse(finding: Finding) -> str:
     assert finding.comparison is not None  # of a verdict
     least = change(finding.metric, finding.comparison.lower).lstrip("+-")
     return f"{finding.metric.title} is worse by at least {least}"
-
-
-def _excluded(judgement: Judgement) -> str:
-    """Return the changes that are excluded, each once."""
-    found = [change(one.metric, abs(one.metric.limits.detect)).lstrip("+-") for one in judgement.findings if one.verdict]
-    return " or ".join(dict.fromkeys(found)) + " or more"
