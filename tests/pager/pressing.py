@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -18,12 +19,13 @@ from atlas_ops.pager.slack.client import Slack
 from atlas_ops.pager.slack.press import Presses
 from atlas_ops.pager.store.store import Store
 from atlas_ops.stage import slack_press
-from atlas_ops.stage.slack_message import Message
+from atlas_ops.stage.slack_message import Message, Whisper
 from atlas_ops.stage.slack_standin import SlackStandIn
 from tests.pager.notes import notification, runbooks
 from tests.pager.rig import CHANNEL, FAST, TOKEN, eventually
 
 APP_TOKEN = "xapp-test"
+_GROUPS = itertools.count()
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -36,10 +38,10 @@ class Desk:
     presses: Presses
     delivery: Delivery
 
-    def page(self, alert: dict[str, object], group: str = "one") -> Message:
-        """Have a page posted, and return its message."""
+    def page(self, alert: dict[str, object]) -> Message:
+        """Have a page posted, of an incident of its own, and return its message."""
         seen = {message.ts for message in self.slack.messages}
-        self.store.inbox.accept(notification(alert, group=group), time.time())
+        self.store.inbox.accept(notification(alert, group=f"group {next(_GROUPS)}"), time.time())
         self.delivery.wake()
 
         def fresh() -> list[Message]:
@@ -55,6 +57,10 @@ class Desk:
     def thread(self, message: Message) -> list[str]:
         """Return what was replied to a message."""
         return [one.text for one in self.slack.messages if one.thread_ts == message.ts]
+
+    def whispers(self, message: Message) -> list[Whisper]:
+        """Return what single persons were told beside a message."""
+        return [one for one in self.slack.whispers if one.thread_ts == message.ts]
 
     def head(self, message: Message) -> Headline:
         """Return the incident of a message."""
