@@ -190,7 +190,7 @@ def key(group: str) -> str:
     return webhook.parse(body(alert(), group=group)).key
 
 
-def post(pagers: Sequence[Pager], content: bytes, dice: random.Random, *, seconds: float = 120.0) -> None:
+def post(pagers: Sequence[Pager], content: bytes, dice: random.Random, *, seconds: float = 300.0) -> None:
     """Post a webhook to any pager until one has taken it, as Alertmanager does."""
     deadline = time.monotonic() + seconds
     while time.monotonic() < deadline:
@@ -211,7 +211,7 @@ def refused(pager: Pager, content: bytes) -> bool:
     return _CLIENT.post(f"{pager.url}/webhook", content=content).status_code == 503
 
 
-def settled(pagers: Sequence[Pager], *, seconds: float = 120.0) -> bool:
+def settled(pagers: Sequence[Pager], *, seconds: float = 300.0) -> bool:
     """Wait until nothing is left to deliver."""
     return eventually(lambda: all(pager.waiting == 0 for pager in pagers), seconds=seconds)
 

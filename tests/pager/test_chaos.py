@@ -52,7 +52,7 @@ def test_killed_at_random_moments_under_load_and_a_slack_that_fails(
     """One pager with a file; two that share a server."""
     kills, dice = int(request.config.getoption("--kills")), random.Random(seed)
     with pagers(tmp_path, slack, address, count=2 if isinstance(address, Server) else 1) as running:
-        load = Load(running, seed, groups=12 * kills, pause=0.1)
+        load = Load(running, seed, groups=30 + 5 * kills, pause=0.2)
         sending = load.start()
         for _ in range(kills):
             victim = dice.choice(running)
@@ -61,7 +61,7 @@ def test_killed_at_random_moments_under_load_and_a_slack_that_fails(
             victim.start()
             if dice.random() < 0.7:  # or it is killed again while it starts
                 victim.wait()
-        sending.join(300)
+        sending.join(900)
         for pager in running:
             pager.wait()
         assert verdict(address, running, slack, load) == []
@@ -127,7 +127,7 @@ def test_a_clock_that_jumps_neither_loses_nor_doubles_anything(
                 running[0].end(signal.SIGKILL)
                 running[0].start()
                 running[0].wait()
-        sending.join(300)
+        sending.join(900)
         assert verdict(address, running, slack, load) == []
 
 
