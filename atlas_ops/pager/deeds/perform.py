@@ -142,11 +142,15 @@ class Performer:
         ours = [found.id for found in self._alertmanager.silences() if _of(incident.id) in found.comment]
         for silence in ours:
             self._alertmanager.expire(silence)
-        if not ours and is_silenced(incident.headline, deed.at):
+        if not ours and self._is_held(incident):
             who = incident.headline.silenced_by or "Somebody"
             text = f"{who} silenced it in Alertmanager, perhaps with more than this incident: end that silence there."
             return Result(done=False, text=text)
         return self._record(deed, f"{deed.who} ended the silence")
+
+    def _is_held(self, incident: Incident) -> bool:
+        held = {alert.fingerprint for alert in self._alertmanager.alerts() if alert.silenced_by}
+        return any(alert.fingerprint in held for alert in incident.firing)
 
 
 def _of(incident: str) -> str:

@@ -96,6 +96,16 @@ def test_a_silence_made_elsewhere_is_not_ended_by_the_button(stage: Scene, incid
     assert found["status"]["state"] == "active"
 
 
+def test_the_button_ends_what_was_ended_elsewhere_already(stage: Scene, incident: str) -> None:
+    stage.press(Act.SILENCE, incident, seconds=600.0)
+    found = ask("GET", f"{stage.url}/api/v2/silences")
+    assert isinstance(found, list)
+    [made] = [one["id"] for one in found if incident in one["comment"]]
+    ask("DELETE", f"{stage.url}/api/v2/silence/{made}")
+    assert stage.press(Act.UNSILENCE, incident).done
+    assert stage.head(incident).silenced_until is None
+
+
 def test_the_end_of_a_silenced_alert_of_which_alertmanager_says_nothing_is_noticed(stage: Scene, incident: str) -> None:
     stage.press(Act.SILENCE, incident, seconds=600.0)
     fire(stage.url, {**LABELS, "model": stage.head(incident).model}, ends=time.time())
