@@ -28,6 +28,8 @@ BLOCKS = 256
 """Parts that a reference without times is cut into."""
 _LEVELS = (1, 2, 4, 8, 16)
 """Blocks that make a longer part: the longest are sixteen in a reference."""
+_SLACK = 0.1
+"""Share of a part that may be lacking at the end of the live rows."""
 _EULER = 0.5772156649
 
 
@@ -90,10 +92,16 @@ def by_blocks(observed: Observed, watched: Sequence[Statistic]) -> Limits:
 
 
 def parts(times: Floats, residuals: Floats, rows: Floats, seconds: float) -> tuple[Floats, Floats, Floats]:
-    """Return mean residuals and rows of parts of so many seconds, cut at whole multiples of them, and when each part ends."""
-    numbers = ((times - STEP) // seconds).astype(np.int64)
-    unique, place = np.unique(numbers, return_inverse=True)
-    return *_grouped(place, len(unique), residuals, rows), np.asarray((unique + 1) * seconds)
+    """Return mean residuals and rows of consecutive parts of so many seconds, and when each part ends.
+
+    What is left over at the end is dropped: the mean of three hours wanders more than that of a day, and would be taken for drift.
+    """
+    width = round(seconds / STEP)
+    place = np.arange(len(times)) // width
+    count = int((len(times) + _SLACK * width) // width)
+    whole = place < count
+    mean, total = _grouped(place[whole], count, residuals[whole], rows[whole])
+    return mean, total, np.asarray(times[0] - STEP + (np.arange(count) + 1) * seconds)
 
 
 def effective(rows: Floats, others: Floats) -> Floats:

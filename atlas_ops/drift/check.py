@@ -101,6 +101,8 @@ def check(reference: Reference, live: Live) -> Verdict:
         return _silent(live, "there are no live rows" if live.table is None else "the reference has too few rows")
     totals = live.counting.totals(live.table)
     looks = _timed(reference, live) if limits.timed else _whole(reference, limits, totals)
+    if not looks:
+        return _silent(live, f"the live rows span less than {limits.lengths[0] / HOUR:.0f} hour")
     best = np.maximum.reduce([np.abs(look.z).max(axis=0, initial=0.0) / look.limit for look in looks])
     compared = _compared(reference, totals, looks, best)
     rows = int(totals[reference.features[0].name].sum())
@@ -168,6 +170,8 @@ def _timed(reference: Reference, live: Live) -> list[_Look]:
     found = []
     for place in known:
         mean, rows, ends = parts(observed.times, residuals, observed.rows, limits.lengths[place])
+        if not len(mean):
+            continue
         ordinary, _, _ = parts(observed.times, usual, observed.rows, limits.lengths[place])
         deviation = limits.spread.deviation(place, rows)
         z = np.where(rows >= LEAST_ROWS, mean / deviation, 0.0)
