@@ -53,6 +53,11 @@ class Reconciler(Job):
         self._missing: dict[tuple[str, str], float] = {}
         """Since when (monotonic) an alert of an incident has not been known to Alertmanager."""
 
+    @property
+    def trouble(self) -> str:
+        """What does not work, for the console; empty: nothing."""
+        return f"What is silenced is not known: {self.problem}" if self.problem else ""
+
     def _round(self) -> None:
         try:
             changed = self._reconcile(time.time())

@@ -48,6 +48,11 @@ class Illustrator(Job):
         self._not_before = 0.0
         self.without = ""
 
+    @property
+    def trouble(self) -> str:
+        """What does not work, for the console; empty: nothing."""
+        return f"Messages in Slack have no charts: {self.without}" if self.without else ""
+
     def _round(self) -> None:
         if not available():
             self._without("the extra is not installed: pip install 'atlas-ops[charts]'")

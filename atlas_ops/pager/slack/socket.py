@@ -63,6 +63,11 @@ class Socket:
         self._thread = threading.Thread(target=self._run, name="socket", daemon=True)
         self.problem = "the connection is not open yet"
 
+    @property
+    def trouble(self) -> str:
+        """What does not work, for the console; empty: nothing."""
+        return f"Buttons in Slack are not heard of: {self.problem}" if self.problem else ""
+
     def start(self) -> None:
         """Begin to connect."""
         self._metrics.socket(up=False)
