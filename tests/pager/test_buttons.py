@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import hmac
 import json
@@ -17,9 +18,13 @@ import httpx
 import pytest
 from starlette.applications import Starlette
 
+from atlas_ops.pager.access.gate import Gate
+from atlas_ops.pager.composer import Composer
+from atlas_ops.pager.console.routes import Console
 from atlas_ops.pager.metrics import Metrics
 from atlas_ops.pager.slack.interactions import MAX_BODY_BYTES, PATH, Interactions
 from atlas_ops.pager.slack.socket import Socket
+from atlas_ops.pager.store.store import Store
 from atlas_ops.stage.processes import Process, free_port
 from atlas_ops.stage.slack_message import Message
 from atlas_ops.stage.slack_press import labels, payload
@@ -223,7 +228,7 @@ def test_a_wrong_token_is_told_and_tried_again(
     )
     with caplog.at_level(logging.INFO):
         wrong.start()
-        assert eventually(lambda: "SLACK_APP_TOKEN" in wrong.problem)
+        assert eventually(lambda: "SLACK_APP_TOKEN" in wrong.trouble)
         wrong.stop(5)
     assert b"atlas_pager_socket_up 0.0" in metrics.page()
     assert "xapp-wrong" not in caplog.text
@@ -373,3 +378,12 @@ def test_the_command_hears_of_buttons_both_ways(
         assert "atlas_pager_alertmanager_up 1.0" in metrics
     log = (tmp_path / "pager.log").read_text()
     assert not [secret for secret in secrets.values() if secret in log]
+
+
+def test_what_does_not_work_is_said_on_the_console(tmp_path: Path) -> None:
+    composer = Composer(runbooks=tmp_path, pager_url="http://pager")
+    with contextlib.closing(Store(tmp_path / "pager.db")) as store:
+        gate = Gate(external=composer.pager_url)
+        console = Console(store=store, composer=composer, gate=gate, troubles=lambda: ["Buttons <are> deaf"])
+        with serving(Starlette(routes=console.routes())) as client:
+            assert "Buttons &lt;are&gt; deaf" in client.get("/").text

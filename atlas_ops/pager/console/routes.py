@@ -45,6 +45,8 @@ class Console:
     performer: Performer | None = None
     sight: Sight = field(default_factory=Sight)
     heartbeat_late_seconds: float = HEARTBEAT_LATE_SECONDS
+    troubles: Callable[[], Sequence[str]] = tuple
+    """Says what else does not work, each in a sentence."""
     _told: acts.Told = field(default_factory=acts.Told)
 
     @property
@@ -133,7 +135,7 @@ class Console:
 
     @property
     def _state(self) -> State:
-        return state(self.store, self.delivery, self.heartbeat_late_seconds)
+        return state(self.store, self.delivery, self.heartbeat_late_seconds, tuple(self.troubles()))
 
     def _index(self, request: Request, visitor: Visitor) -> str:
         return lists.index(self._printer, self.store, self._state, visitor, request.query_params)

@@ -23,9 +23,11 @@ class State:
     heartbeat: float | None
     """When the last one came, Unix seconds; None: none ever did."""
     heartbeat_late: bool
+    troubles: tuple[str, ...] = ()
+    """What else does not work, such as Slack's buttons."""
 
 
-def state(store: Store, delivery: Delivery | None, late_seconds: float = HEARTBEAT_LATE_SECONDS) -> State:
+def state(store: Store, delivery: Delivery | None, late_seconds: float, troubles: tuple[str, ...] = ()) -> State:
     """Return how the pager is now."""
     heartbeat = store.inbox.heartbeat()
     return State(
@@ -34,4 +36,5 @@ def state(store: Store, delivery: Delivery | None, late_seconds: float = HEARTBE
         untold=store.tellings.problems(),
         heartbeat=heartbeat,
         heartbeat_late=heartbeat is not None and time.time() - heartbeat > late_seconds,
+        troubles=troubles,
     )
