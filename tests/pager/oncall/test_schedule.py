@@ -129,8 +129,9 @@ def test_handovers_are_at_the_local_hour_on_the_right_day_and_to_the_next_in_the
 
 def test_an_override_stands_in_and_hands_back() -> None:
     text = WEEKLY + "overrides: [{from: 2026-03-28, to: 2026-03-31T06:00:00Z, who: dee}]\n"
-    turns = itertools.islice(schedule.parse(text).turns(at("2026-03-27 12:00")), 3)
+    turns = list(itertools.islice(schedule.parse(text).turns(at("2026-03-27 12:00")), 3))
     assert [(turn.who, turn.override) for turn in turns] == [("bob", False), ("dee", True), ("cyd", False)]
+    assert [turn.until for turn in turns[:2]] == [at("2026-03-28 00:00"), at("2026-03-31 08:00")]
 
 
 def test_a_later_rotation_takes_over_from_its_first_handover() -> None:

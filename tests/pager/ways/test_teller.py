@@ -145,6 +145,20 @@ def test_after_a_few_mails_the_next_ones_gather(store: Store, settings: Pager) -
     assert store.tellings.pending() == (("fallback", Way.EMAIL),)
 
 
+def test_a_message_keeps_its_name_although_one_of_its_pages_is_over_before_it_could_go(
+    store: Store, settings: Pager
+) -> None:
+    mails = Told(problems=[NotSent("down")])
+    work = duty(store, settings, {Way.EMAIL: mails})
+    groups = {page(store, 6, group=group): group for group in ("one", "two")}
+    work.round()
+    resolve(store, group=groups[mails.orders[0].batch.tellings[0].incident.id])
+    repeatedly(work)
+    first, second = mails.orders
+    assert len(second.batch.tellings) == 1
+    assert second.batch.id == first.batch.id
+
+
 # --- failures and crashes ---------------------------------------------------------------------------------------------
 
 
