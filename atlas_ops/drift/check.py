@@ -98,7 +98,9 @@ def check(reference: Reference, live: Live) -> Verdict:
     """Return the verdict on live rows."""
     limits = reference.limits
     if live.table is None or limits is None or not np.isfinite(limits.centre).any():
-        return _silent(live, "there are no live rows" if live.table is None else "the reference has too few rows")
+        return _silent(
+            live, "there are no live rows" if live.table is None else "the reference has too few rows to judge by"
+        )
     totals = live.counting.totals(live.table)
     looks = _timed(reference, live) if limits.timed else _whole(reference, limits, totals)
     if not looks:
@@ -153,10 +155,19 @@ def _plain(compared: Sequence[Compared], live: Live) -> bool:
 
 
 def _silent(live: Live, why: str) -> Verdict:
+    """Return the verdict on what cannot be compared at all."""
+    totals = live.counting.totals(live.table) if live.table is not None else {}
     return Verdict(
-        standing=Standing.CANNOT_TELL, why=why, rows=0, needed=math.ceil(LEAST_ROWS), needed_hours=0.0, start=None, end=None, features=(),
+        standing=Standing.CANNOT_TELL,
+        why=why,
+        rows=int(totals[live.counting.features[0].name].sum()) if totals else 0,
+        needed=0 if totals else math.ceil(LEAST_ROWS),
+        needed_hours=0.0,
+        start=None,
+        end=None,
+        features=(),
         notes=live.notes,
-    )  # fmt: skip
+    )
 
 
 def _timed(reference: Reference, live: Live) -> list[_Look]:

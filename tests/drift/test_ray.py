@@ -1,0 +1,76 @@
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+import pytest
+
+from atlas_ops.drift import check, fit, live
+from atlas_ops.drift import ray as on_ray
+from atlas_ops.drift.counting import Counting
+from tests.drift import data
+
+
+class Batches:
+    """A data set that is here, cut in batches as Ray cuts it: for machines without Ray."""
+
+    def __init__(self, table: pa.Table, rows: int = 700) -> None:
+        self._table, self._rows = table, rows
+
+    def columns(self) -> list[str]:
+        return list(self._table.column_names)
+
+    def select_columns(self, columns: list[str]) -> Batches:
+        return Batches(self._table.select(columns), self._rows)
+
+    def map_batches(self, function: Any, *, fn_kwargs: dict[str, Any], batch_format: str) -> Batches:
+        assert batch_format == "pyarrow"
+        starts = range(0, self._table.num_rows, self._rows)
+        made = [function(self._table.slice(start, self._rows), **fn_kwargs) for start in reversed(starts)]
+        return Batches(pa.concat_tables(made))
+
+    def iter_rows(self) -> Iterator[dict[str, Any]]:
+        yield from self._table.to_pylist()
+
+
+def agree(dataset: Any, table: pa.Table, reference: Any, path: Path) -> None:
+    """Assert that a cluster counts and judges as this machine does."""
+    counting = Counting(features=reference.features, time="at")
+    here = counting.count(table.combine_chunks().to_batches()[0])
+    there = on_ray.counts(dataset, counting)
+    assert (here.first, here.counts.tolist()) == (there.first, there.counts.tolist())
+    local = check.check(reference, live.read(reference, [path], time=None, told=lambda rows: None))
+    assert on_ray.check(reference, dataset).features[0].distances == local.features[0].distances
+
+
+@pytest.fixture
+def made(tmp_path: Path) -> tuple[pa.Table, Any, Path]:
+    columns = data.timed(20_000, 20, seed=5)
+    path = data.parquet(tmp_path / "a.parquet", columns)
+    return pa.table(columns), fit.fit([path], fit.Wish(model="m"), lambda what, rows: None), path
+
+
+def test_batches_that_travel_are_the_counts_of_the_whole(made: tuple[pa.Table, Any, Path]) -> None:
+    table, reference, path = made
+    agree(Batches(table), table, reference, path)
+    refitted = on_ray.refit(reference, Batches(table))  # type: ignore[arg-type]  # it has the methods that are used
+    assert refitted.counts["length"].tolist() == reference.counts["length"].tolist()
+    assert refitted.calibration is not None
+    assert refitted.calibration.page == reference.calibration.page
+
+
+@pytest.mark.skipif(
+    "ATLAS_OPS_RAY" not in os.environ, reason="starting Ray takes a minute: ATLAS_OPS_RAY=1 asks for it"
+)
+def test_a_real_ray_counts_the_same_bit_for_bit(made: tuple[pa.Table, Any, Path]) -> None:
+    import ray  # noqa: PLC0415 - an extra
+
+    table, reference, path = made
+    ray.init(num_cpus=2, include_dashboard=False, _node_ip_address="127.0.0.1", object_store_memory=200 * 1024 * 1024)
+    try:
+        agree(ray.data.from_arrow(table).repartition(7), table, reference, path)
+    finally:
+        ray.shutdown()
