@@ -58,7 +58,7 @@ def rejected(parameters: Parameters) -> Fault:
         why=(
             "A share of all requests, so that a fast model with a short queue is judged like a slow one; over five minutes "
             "and still in the last one. It can only see what a runtime counts: Triton counts nothing when its queue is "
-            "full, vLLM refuses nobody before 0.32, and TorchServe cannot tell what it refused from what failed."
+            "full, vLLM counts whom it refuses only since 0.32, and TorchServe cannot tell what it refused from what failed."
         ),
         look_alike="A burst that overflows the queue for less than a minute, and a few rejections on a quiet model.",
         inhibits=(Inhibition(targets=("AvailabilitySloBurn",), equal=("namespace", "model")),),
