@@ -111,7 +111,9 @@ class Performer:
         if self._escalate is None:
             return Result(done=False, text="Nobody is named to escalate to: see pager.escalation in the settings.")
         told = self._escalate(deed, incident.headline.escalation)
-        return Result(done=told is not None, text=told or "There is nobody further to escalate to.")
+        return Result(
+            done=told is not None, text=told or "There is nobody further to escalate to, or somebody was faster."
+        )
 
     # --- silences -----------------------------------------------------------------------------------------------------
 

@@ -13,9 +13,12 @@ from pathlib import Path
 import pytest
 
 from atlas_ops import settings
+from atlas_ops.alertmanager import Alertmanager
 from atlas_ops.errors import ConfigError
 from atlas_ops.pager.deeds.deed import Act, Hold
+from atlas_ops.pager.deeds.perform import Performer
 from atlas_ops.pager.incident import Kind
+from atlas_ops.pager.metrics import Metrics
 from atlas_ops.pager.oncall.escalation import Escalation
 from atlas_ops.pager.oncall.plan import Plan
 from atlas_ops.pager.store.address import Server
@@ -101,6 +104,20 @@ def test_by_hand_the_next_step_is_taken_at_once_and_once(store: Store, plan: Pla
     assert escalation.by_hand(deed(Act.ESCALATE, incident, key="3"), 2) == "jane escalated it to team"
     assert escalation.by_hand(deed(Act.ESCALATE, incident, key="4"), 3) is None, "the plan has no further step"
     assert len(told(store, incident, Kind.ESCALATED)) == 3
+
+
+def test_the_button_says_whom_it_reached_and_when_there_is_nobody_left(store: Store, plan: Plan) -> None:
+    incident, metrics = page(store, 1), Metrics()
+    alertmanager = Alertmanager("http://127.0.0.1:1")
+    escalate = Escalation(store, plan).by_hand
+    performer = Performer(store, alertmanager, metrics, changed=lambda: None, escalate=escalate)
+    results = [performer.perform(deed(Act.ESCALATE, incident, key=key)) for key in ("a", "a", "b", "c", "d")]
+    assert [result.done for result in results] == [True, False, True, True, False]
+    assert results[0].text.startswith("jane escalated it to ")
+    assert results[1].text == "That is done already."
+    assert results[4].text.startswith("There is nobody further to escalate to")
+    assert b'atlas_pager_deeds_total{act="escalate"} 3.0' in metrics.page()
+    assert [line.text for line in told(store, incident, Kind.ESCALATED)] == [results[n].text for n in (0, 2, 3)]
 
 
 def test_two_pagers_that_share_the_work_take_a_step_once(server: Postgres, plan: Plan) -> None:
