@@ -14,6 +14,7 @@ import pytest
 
 from atlas_ops.pager.console import lists
 from atlas_ops.pager.diagnosis.verdict import Finding, Standing, ranked
+from atlas_ops.pager.store.lane import Lane
 from tests.pager.alertmanager import running
 from tests.pager.console_rig import Scene, hidden, measuring, scene
 from tests.pager.notes import alert
@@ -175,6 +176,18 @@ def test_a_long_list_has_pages_and_is_counted_by_fault_first(pager: Scene) -> No
     assert 'rel="next"' not in second
     for odd in ("0", "-1", "x", "9" * 30, "1.5", "²"):
         assert "open incidents" in pager.page(f"/?page={odd}")
+
+
+def test_the_incidents_of_a_storm_are_listed_where_its_message_leads(pager: Scene) -> None:
+    for number in range(3):
+        pager.hear(alert(model=f"m{number}"), group=str(number), ago=10 - number)
+    pager.hear(alert(model="m0", firing=False), group="0")
+    storm = pager.store.storms.gather(Lane(channel="ml-oncall", pages=True), "")
+    pager.hear(alert(model="later"), group="later")
+    link = f"/?storm={storm}"
+    assert shown(pager.page(link)) == ["m2", "m1"]
+    assert shown(pager.page(f"/history?storm={storm}")) == ["m0"]
+    assert f'name="storm" value="{storm}"' in pager.page(link)
 
 
 def test_what_was_resolved_stays_in_the_history_the_last_first(pager: Scene) -> None:

@@ -13,9 +13,9 @@ from atlas_ops.pager.composer import Composer
 from atlas_ops.pager.console import acts, runbook_pages
 from atlas_ops.pager.console.printer import Printer
 from atlas_ops.pager.console.state import State
-from atlas_ops.pager.deeds.deed import is_silenced, possible
+from atlas_ops.pager.deeds.deed import Act, is_silenced, possible
 from atlas_ops.pager.diagnosis.ask import prometheus
-from atlas_ops.pager.incident import Alert, Incident, Work
+from atlas_ops.pager.incident import Alert, Headline, Incident, Work
 from atlas_ops.pager.runbooks.values import values
 from atlas_ops.pager.slack.blocks import Header, Message
 
@@ -79,7 +79,7 @@ def show(
         silenced=is_silenced(head, moment),
         quiet=head.until is None and moment - head.heard_at > QUIET_SECONDS,
         told=told,
-        acts=[act.value for act in possible(head, moment)] if acting and visitor.may_act else [],
+        acts=_acts(head, composer, moment) if acting and visitor.may_act else [],
         silences=acts.SILENCES,
         key=acts.new_key(),
         state=state,
@@ -98,6 +98,11 @@ def show(
         events=work.events,
         prometheus=values(alert)["prometheus"],
     )
+
+
+def _acts(head: Headline, composer: Composer, moment: float) -> list[str]:
+    """Return what can be done; nobody is offered a step of an escalation that has none."""
+    return [act.value for act in possible(head, moment) if act is not Act.ESCALATE or composer.escalates]
 
 
 def _title(shown: Message) -> str:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import asdict
+from dataclasses import asdict, fields
 
 from atlas_ops.pager.access.gate import Visitor
 from atlas_ops.pager.console.printer import Printer
@@ -63,7 +63,7 @@ def _wanted(query: Mapping[str, str]) -> Wanted:
     def of(name: str) -> str:
         return query.get(name, "").replace("\x00", "").strip()[:_LONGEST]
 
-    return Wanted(severity=of("severity"), fault=of("fault"), model=of("model"), text=of("text"))
+    return Wanted(**{field.name: of(field.name) for field in fields(Wanted)})
 
 
 def _number(query: Mapping[str, str]) -> int:

@@ -26,11 +26,13 @@ class Wanted:
     model: str = ""
     text: str = ""
     """Part of the summary, place, model, fault or id, in capitals or not."""
+    storm: str = ""
+    """Id of the storm whose message tells of them."""
 
     @property
     def anything(self) -> bool:
         """Whether it leaves nothing out."""
-        return not (self.severity or self.fault or self.model or self.text)
+        return not (self.severity or self.fault or self.model or self.text or self.storm)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -93,7 +95,8 @@ class Search:
 def _matching(wanted: Wanted, *, resolved: bool) -> list[ColumnElement[bool]]:
     until = INCIDENTS.c.until
     conditions: list[ColumnElement[bool]] = [until.is_not(None) if resolved else until.is_(None)]
-    exact = {INCIDENTS.c.severity: wanted.severity, INCIDENTS.c.fault: wanted.fault, INCIDENTS.c.model: wanted.model}
+    names = ("severity", "fault", "model", "storm")
+    exact = {INCIDENTS.c[name]: getattr(wanted, name) for name in names}
     conditions += [column == value for column, value in exact.items() if value]
     if wanted.text:
         columns = (INCIDENTS.c.summary, INCIDENTS.c.place, INCIDENTS.c.model, INCIDENTS.c.fault, INCIDENTS.c.id)
