@@ -21,7 +21,8 @@ from atlas_ops.pager.store.lane import Lane
 from atlas_ops.pager.store.store import Store
 from atlas_ops.pager.store.tables import INCIDENTS
 from atlas_ops.stage.slack_http import Answer
-from atlas_ops.stage.slack_standin import SlackStandIn, refusal
+from atlas_ops.stage.slack_limits import Json
+from atlas_ops.stage.slack_standin import CHANNEL_ID, SlackStandIn, refusal
 from tests.pager.notes import LATER, alert, notification
 from tests.pager.rig import CHANNEL, FAST, TOKEN, Rig, delivering, eventually, parents, replies, standing_slack
 
@@ -250,6 +251,43 @@ def test_a_group_that_fires_again_gets_a_message_of_its_own(slack: SlackStandIn,
     rig.hear(alert(starts=LATER))
     assert rig.quiet()
     assert ["RESOLVED" in posted.text for posted in parents(slack)] == [True, False]
+
+
+# --- two channels -----------------------------------------------------------------------------------------------------
+
+TICKETS = CHANNEL_ID  # the stand-in has one channel, which answers to its name and to its id
+
+
+def test_tickets_go_to_a_channel_of_their_own(tmp_path: Path, slack: SlackStandIn) -> None:
+    went: dict[str, str] = {}
+
+    def note(method: str, arguments: Json) -> None:
+        if method == "chat.postMessage":
+            went["page" if "PAGE" in str(arguments["text"]) else "ticket"] = str(arguments["channel"])
+
+    slack.intercept = note
+    with delivering(tmp_path, slack, tickets_channel=TICKETS) as rig:
+        rig.hear(alert(severity="page"), group="p")
+        rig.hear(alert(severity="ticket"), group="t")
+        assert rig.quiet()
+    assert went == {"page": CHANNEL, "ticket": TICKETS}
+
+
+@pytest.mark.parametrize(
+    "answer", [refusal("not_in_channel"), Answer(body={}, status=429, headers={"Retry-After": "60"})]
+)
+def test_a_channel_that_takes_nothing_holds_up_no_other(tmp_path: Path, slack: SlackStandIn, answer: Answer) -> None:
+    slack.intercept = lambda method, arguments: answer if arguments.get("channel") == TICKETS else None
+    pace = dataclasses.replace(FAST, refused=60.0)
+    with delivering(tmp_path, slack, tickets_channel=TICKETS, pace=pace) as rig:
+        rig.hear(alert(severity="ticket"), group="t")
+        assert eventually(lambda: rig.delivery.problem != "")
+        if answer.status == 200:
+            assert f"#{TICKETS}" in rig.delivery.problem
+        for number in range(3):
+            rig.hear(alert(severity="page"), group=str(number))
+        assert eventually(lambda: len(parents(slack)) == 3)
+        assert eventually(lambda: rig.store.outbox.waiting() == 1)
 
 
 # --- exactly once: the pager is cut off at each point of the way -------------------------------------------------------

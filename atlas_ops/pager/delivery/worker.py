@@ -58,7 +58,7 @@ class Delivery:
         self._plain: set[str] = set()
         """What Slack refused the blocks of, so that its text alone goes."""
         self._failures = 0
-        self._not_before = 0.0
+        self._not_before = {lane.channel: 0.0 for lane in self._lanes}
         self._checked_at = 0.0
         self._wake = threading.Event()
         self._stopping = threading.Event()
@@ -127,12 +127,12 @@ class Delivery:
             if self.problem and self._checked_at + self._pace.refused <= time.monotonic():
                 self._check()
             return min(_IDLE_SECONDS, self._pace.refused)
-        if (pause := self._not_before - time.monotonic()) > 0:
-            return pause
         return min([self._attend(lane) for lane in self._lanes])
 
     def _attend(self, lane: Lane) -> float:
         """Deliver one message of a lane; return how long to wait before the next."""
+        if (pause := self._not_before[lane.channel] - time.monotonic()) > 0:
+            return pause
         self._gatherer.tend(lane)
         if (wait := self._store.buckets.wait(lane.channel, self._pace.rate)) > 0:
             return wait
@@ -167,7 +167,7 @@ class Delivery:
             case Later():
                 self._later(claim, found, outcome, lane)
             case Refused():
-                self._refused(claim, found, outcome)
+                self._refused(claim, found, outcome, lane)
 
     def _give_back(self, claim: Claim, found: Parcel) -> None:
         try:
@@ -183,12 +183,13 @@ class Delivery:
             self._store.buckets.pause(lane.channel, outcome.wait)
         else:
             # Our own patience is short, or the next page would wait for it.
-            self._not_before = time.monotonic() + min(self._pace.retry(self._failures), self._pace.pause)
+            pause = min(self._pace.retry(self._failures), self._pace.pause)
+            self._not_before = dict.fromkeys(self._not_before, time.monotonic() + pause)
         seconds = self._pace.retry(claim.failures) if outcome.wait is None else outcome.wait
         found.outbox.release(claim, seconds=seconds, problem=outcome.detail)
         self._stuck(outcome.detail)
 
-    def _refused(self, claim: Claim, found: Parcel, outcome: Refused) -> None:
+    def _refused(self, claim: Claim, found: Parcel, outcome: Refused, lane: Lane) -> None:
         self._metrics.retried("refused")
         if outcome.gone:
             _LOG.warning("the message of %s is gone (%s): it is posted anew", found.name, outcome.code)
@@ -200,7 +201,7 @@ class Delivery:
             found.outbox.release(claim)
         else:
             if not outcome.about_message:
-                self._not_before = time.monotonic() + self._pace.refused
+                self._not_before[lane.channel] = time.monotonic() + self._pace.refused
             found.outbox.release(claim, seconds=self._pace.refused, problem=outcome.advice)
             self._stuck(outcome.advice)
 

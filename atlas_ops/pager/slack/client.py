@@ -130,6 +130,7 @@ class Slack:
                 link_names=False,
                 parse="none",
             ),
+            channel,
         )
 
     def update(self, message: Message, place: Sent) -> Outcome:
@@ -243,22 +244,22 @@ class Slack:
             if not cursor:
                 return
 
-    def _place(self, message: Message, send: Callable[[Message], SlackResponse]) -> Outcome:
-        answer = self._call(lambda: send(message))
+    def _place(self, message: Message, send: Callable[[Message], SlackResponse], channel: str = "") -> Outcome:
+        answer = self._call(lambda: send(message), channel)
         bare = blocks.bare(message)
         if isinstance(answer, Refused) and answer.about_message and bare != message:
             _LOG.warning("Slack does not show the chart of incident %s (%s)", message.incident, answer.code)
-            answer = self._call(lambda: send(bare))
+            answer = self._call(lambda: send(bare), channel)
         if isinstance(answer, SlackResponse):
             return Sent(channel=str(answer.get("channel") or ""), ts=str(answer.get("ts") or ""))
         return answer
 
-    def _call(self, method: Callable[[], SlackResponse]) -> SlackResponse | Outcome:
-        """Make one call, and put every way in which it can fail into our words."""
+    def _call(self, method: Callable[[], SlackResponse], channel: str = "") -> SlackResponse | Outcome:
+        """Make one call, and put every way in which it can fail into our words. `channel`: empty for the usual one."""
         try:
             return method()
         except SlackApiError as error:
-            return self._failed(error.response)
+            return self._failed(error.response, channel)
         except urllib.error.URLError as error:
             never_sent = isinstance(error.reason, ConnectionRefusedError | socket.gaierror | ssl.SSLError)
             accepted = Accepted.NO if never_sent else Accepted.IN_FLIGHT
@@ -271,7 +272,7 @@ class Slack:
             # AttributeError: slack_sdk takes any JSON for an object, also a list that some proxy sent.
             return Later(reason=NOT_SLACK, detail="the answer is not Slack's", accepted=Accepted.PERHAPS)
 
-    def _failed(self, answer: SlackResponse) -> Outcome:
+    def _failed(self, answer: SlackResponse, channel: str) -> Outcome:
         code, status = str(answer.get("error") or ""), answer.status_code
         wait = _seconds(_header(answer, "retry-after"))
         if status == 429 or code in ("ratelimited", "rate_limited"):
@@ -282,12 +283,12 @@ class Slack:
         if not _CODE.match(code):
             detail = f"the answer (HTTP {status}) is not Slack's: check --slack-api-url and the proxies on the way"
             return Later(reason=NOT_SLACK, detail=detail, accepted=Accepted.PERHAPS)
-        return self._refused(code, str(answer.get("needed") or ""))
+        return self._refused(code, str(answer.get("needed") or ""), channel)
 
-    def _refused(self, code: str, scope: str) -> Refused:
+    def _refused(self, code: str, scope: str, channel: str = "") -> Refused:
         return Refused(
             code=code,
-            advice=advice(code, scope=scope, channel=self.channel),
+            advice=advice(code, scope=scope, channel=channel or self.channel),
             about_message=code in ABOUT_MESSAGE,
             gone=code in GONE,
         )
