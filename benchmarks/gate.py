@@ -45,7 +45,7 @@ def requests(rng: np.random.Generator, noise: float, slower: float, tail: float)
 
 def as_run(latencies: Floats, side: str) -> Run:
     """Return a run as a reader makes it."""
-    readings = {**timings(LATENCY, latencies), ERROR_SHARE: Reading(value=0.0, of=len(latencies))}  # type: ignore[arg-type]
+    readings = {**timings(LATENCY, latencies.tolist()), ERROR_SHARE: Reading(value=0.0, of=len(latencies))}
     return Run(name=side, tool="simulated", requests=len(latencies), readings=readings)
 
 

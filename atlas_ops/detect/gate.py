@@ -132,12 +132,19 @@ def _verdict(lower: float, upper: float, limits: Limits) -> Verdict:
 
 
 def _needed(change: float, deviation: float, runs: int, limits: Limits, levels: Levels) -> int | None:
-    for count in range(max(runs + 1, FEWEST_RUNS), MOST_RUNS + 1):
-        error = deviation * math.sqrt(2 / count)
-        freedom = 2.0 * (count - 1)
-        spare = t_quantile(POWER, freedom)
-        fails = change - (t_quantile(1 - levels.fail, freedom) + spare) * error > limits.margin
-        passes = change + (t_quantile(1 - levels.passing, freedom) + spare) * error < limits.detect
-        if fails or passes:
-            return count - runs
-    return None
+    """Return the fewest runs that decide; the more there are, the more is decided, so halving finds them."""
+    low, high = max(runs + 1, FEWEST_RUNS), MOST_RUNS
+    if not _decided(high, change, deviation, limits, levels):
+        return None
+    while low < high:
+        middle = (low + high) // 2
+        low, high = (low, middle) if _decided(middle, change, deviation, limits, levels) else (middle + 1, high)
+    return low - runs
+
+
+def _decided(runs: int, change: float, deviation: float, limits: Limits, levels: Levels) -> bool:
+    error, freedom = deviation * math.sqrt(2 / runs), 2.0 * (runs - 1)
+    spare = t_quantile(POWER, freedom)
+    fails = change - (t_quantile(1 - levels.fail, freedom) + spare) * error > limits.margin
+    passes = change + (t_quantile(1 - levels.passing, freedom) + spare) * error < limits.detect
+    return fails or passes
