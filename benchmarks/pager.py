@@ -246,6 +246,7 @@ def storm_table(folder: Path, incidents: int, seconds: float) -> Iterator[str]:
                 took = time.time() - began
                 _until(lambda: pager.metric("atlas_pager_queue") == 0, seconds)
                 delivered = time.time() - began
+            limited = pager.metric('atlas_pager_retried_total{reason="rate_limited"}')
             listed = httpx.get(f"{pager.url}/", timeout=60, trust_env=False).text
         parents = [posted for posted in slack.messages if posted.metadata and not posted.thread_ts]
         told = sum(1 for posted in parents if "STORM" not in posted.text)
@@ -256,7 +257,7 @@ def storm_table(folder: Path, incidents: int, seconds: float) -> Iterator[str]:
     yield f"{'replies in threads':34}{sum(1 for one in slack.messages if one.thread_ts):>10}{'-':>16}"
     yield f"{'incidents told of':34}{told + sum(gathered):>10}{heard:>16}"
     yield f"{'incidents nobody heard of':34}{incidents - told - sum(gathered):>10}{incidents - heard:>16}"
-    yield f"{'posts refused with 429':34}{'0':>10}{slack.refused:>16}"
+    yield f"{'posts refused with 429':34}{limited:>10.0f}{slack.refused:>16}"
     yield f"{'s until all are on the disk':34}{took:>10.0f}{'-':>16}"
     yield f"{'s until all are told':34}{delivered:>10.0f}{'never':>16}"
     yield f"{'MiB of memory before, at most':34}{before:>10.0f}{peak.mebi:>16.0f}"
