@@ -8,6 +8,7 @@ Alertmanager says nothing of a silenced alert, not even that it is over. So here
 
 from __future__ import annotations
 
+import logging
 import time
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import replace
@@ -23,6 +24,7 @@ from atlas_ops.pager.scrub import scrub_name
 from atlas_ops.pager.store.deeds import Watched
 from atlas_ops.pager.store.store import Store
 
+_LOG = logging.getLogger(__name__)
 EVERY_SECONDS = 60.0
 GONE_SECONDS = 300.0
 """An alert that Alertmanager has not known for so long is over. It forgets them when it is started again; Prometheus tells
@@ -75,8 +77,17 @@ class Reconciler(Job):
         alerts = {alert.fingerprint: alert for alert in self._alertmanager.alerts()}
         known = {(one.incident, fingerprint) for one in incidents for fingerprint in one.firing}
         self._missing = {key: since for key, since in self._missing.items() if key in known}
-        changed = [self._compare(one, alerts, silences, now) for one in incidents]
+        changed = [self._safely(one, alerts, silences, now) for one in incidents]
         return any(changed)
+
+    def _safely(self, one: Watched, alerts: Mapping[str, Alert], silences: Mapping[str, Silence], now: float) -> bool:
+        try:
+            return self._compare(one, alerts, silences, now)
+        except AtlasError:
+            raise
+        except Exception:  # noqa: BLE001 - one odd incident must not keep all others from being looked at
+            _LOG.exception("the silences of incident %s cannot be compared", one.incident)
+            return False
 
     def _compare(self, one: Watched, alerts: Mapping[str, Alert], silences: Mapping[str, Silence], now: float) -> bool:
         """Bring one incident in line; return whether that changed it."""

@@ -12,6 +12,7 @@ import pytest
 from atlas_ops.pager.deeds.deed import Act
 from atlas_ops.pager.deeds.reconcile import Reconciler
 from atlas_ops.pager.incident import Kind
+from atlas_ops.pager.store.deeds import Watched
 from atlas_ops.pager.store.store import Store
 from atlas_ops.stage.processes import free_port
 from tests.pager.alertmanager import alertmanager, ask, fire, running
@@ -94,6 +95,26 @@ def test_a_silence_made_elsewhere_is_not_ended_by_the_button(stage: Scene, incid
     found = ask("GET", f"{stage.url}/api/v2/silence/{made}")
     assert isinstance(found, dict)
     assert found["status"]["state"] == "active"
+
+
+def test_one_odd_incident_keeps_no_other_from_being_looked_at(
+    stage: Scene, incident: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    other = stage.fire(model="another one")
+    made = silence_by_hand(stage, model=f"{stage.head(incident).model}|another one")
+    compare = stage.reconciler._compare
+
+    def odd(one: Watched, *rest: object) -> bool:
+        if one.incident == incident:
+            raise KeyError("odd")
+        return compare(one, *rest)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(stage.reconciler, "_compare", odd)
+    stage.reconciler._once()
+    assert stage.head(other).silenced_by == "amtool"
+    assert stage.head(incident).silenced_until is None
+    assert stage.reconciler.problem == ""
+    ask("DELETE", f"{stage.url}/api/v2/silence/{made}")
 
 
 def test_the_button_ends_what_was_ended_elsewhere_already(stage: Scene, incident: str) -> None:
