@@ -45,7 +45,7 @@ class View:
 
     def step(self, panel: Json, target: Json) -> int:
         """Seconds: about a point for each pixel, but none between two scrapes, or between what the query says (its Min step)."""
-        apart = 3600 * self.hours / (PIXELS * panel["gridPos"]["w"] / 24)
+        apart = 3600 * self.hours / (PIXELS * panel.get("gridPos", {}).get("w", 24) / 24)
         return max(min(_STEPS, key=lambda step: abs(step - apart)), SCRAPE_SECONDS, _least(target))
 
     def asked(self, panel: Json, target: Json, chosen: Chosen) -> str:

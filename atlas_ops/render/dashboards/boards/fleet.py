@@ -52,7 +52,7 @@ def _models(settings: Settings) -> Row:
             inventory.models(parameters, *_PICKED),
             requests.by_outcome(*_PICKED),
             requests.present(_BY, *_PICKED),
-            latency.within(latency.FIRST_TOKEN, parameters, _BY, *_PICKED),
+            latency.within_of_models(latency.FIRST_TOKEN, parameters, _BY, *_PICKED),
         ),
     )
 

@@ -33,7 +33,10 @@ def board(catalog: Catalog, settings: Settings) -> Board:
 
 def _waits(settings: Settings, picked: tuple[str, ...]) -> tuple[Row, ...]:
     waits, parameters = latency.WAITS, settings.parameters
-    within = tuple(latency.within(wait, parameters, _BY, *picked, width=_QUARTER) for wait in waits)
+    within = (
+        *(latency.within_of_models(wait, parameters, _BY, *picked, width=_QUARTER) for wait in latency.PROMISED),
+        latency.within(latency.IN_QUEUE, parameters, _BY, *picked, width=_QUARTER),
+    )
     means = tuple(latency.mean(wait, _BY, *picked, width=_QUARTER) for wait in waits)
     heatmaps = tuple(latency.heatmap(wait, *picked, width=_QUARTER) for wait in waits)
     return (

@@ -7,11 +7,12 @@ up to half (`catalog.bounds`). Whether a model is slower than usual is `regressi
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from atlas_ops import promql
 from atlas_ops.catalog import bounds
 from atlas_ops.catalog import signals as s
+from atlas_ops.catalog.faults import burn
 from atlas_ops.catalog.model import Signal
 from atlas_ops.catalog.parameters import Objective, Parameters
 from atlas_ops.render.dashboards.panels import Chart, Heatmap, Limit, Query
@@ -104,6 +105,28 @@ def within(wait: Wait, parameters: Parameters, by: tuple[str, ...], *matchers: s
         minimum=None,
         maximum=1.0,
         width=width,
+    )
+
+
+def within_of_models(
+    wait: Promised, parameters: Parameters, by: tuple[str, ...], *matchers: str, width: int = 8
+) -> Chart:
+    """Return the same of whole models, as the rules record it: a fraction of the cost where there are many servers."""
+    counted = burn.Indicator(
+        stem=wait.signal.name.removesuffix("_seconds"), every="", good="", target=wait.target, minimum=()
+    )
+
+    def share(models: str) -> str:
+        late, every = (
+            promql.sum_by(by, f"sum_over_time({promql.select(name, models, *matchers)}[{WINDOW}])")
+            for name in (counted.bad_name(60), counted.all_name(60))
+        )
+        return f"1 - {late} / {every}"
+
+    chart = within(wait, parameters, by, *matchers, width=width)
+    exprs = (share(models) for _, models in parameters.by_model())
+    return replace(
+        chart, queries=tuple(replace(one, expr=expr) for one, expr in zip(chart.queries, exprs, strict=True))
     )
 
 
