@@ -20,15 +20,26 @@ class Gatherer:
 
     def tend(self, lane: Lane) -> None:
         """Take what is new into the storm of a lane, if there is one, and add up what has changed in its storms."""
-        if storm := self._storms.current(lane, quiet=self._pace.storm_quiet):
-            self._storms.gather(lane, storm)
+        self._joins(lane)
         for storm in self._storms.unfolded(lane, every=self._pace.storm_every):
             self._storms.fold(storm)
 
     def gathers(self, lane: Lane) -> bool:
-        """Begin a storm in a lane where so many incidents had messages of their own that the next must not have one."""
+        """Return whether the next new incident of a lane is in a storm now, rather than to have a message of its own.
+
+        A storm begins when so many had messages of their own that the next must not have one.
+        """
+        if self._joins(lane):
+            return True
         if self._storms.posted_within_a_minute(lane) < self._pace.own_messages:
             return False
         storm = self._storms.gather(lane, "")
         _LOG.warning("too many incidents for a message each in #%s: they are gathered in storm %s", lane.channel, storm)
         return True
+
+    def _joins(self, lane: Lane) -> bool:
+        """Take what is new into the storm of a lane; False when there is none."""
+        storm = self._storms.current(lane, quiet=self._pace.storm_quiet)
+        if storm:
+            self._storms.gather(lane, storm)
+        return bool(storm)
