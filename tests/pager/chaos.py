@@ -96,7 +96,7 @@ class Pager:
 
     def wait(self) -> None:
         """Wait until it answers."""
-        assert eventually(lambda: asked(f"{self.url}/-/ready") is not None, seconds=60), self.log.read_text()[-3000:]
+        assert eventually(lambda: asked(f"{self.url}/-/ready") is not None, seconds=180), self.log.read_text()[-3000:]
 
     def end(self, how: signal.Signals = signal.SIGTERM) -> None:
         """End it by a signal."""
