@@ -27,8 +27,8 @@ BEAT = Notification(key="k", alerts=(), truncated=0, heartbeat=True)
 
 
 @pytest.fixture
-def store(address: Path | Server) -> Iterator[Store]:
-    with closing(Store(address)) as opened:
+def store(tmp_path: Path) -> Iterator[Store]:
+    with closing(Store(tmp_path / "pager.db")) as opened:
         yield opened
 
 

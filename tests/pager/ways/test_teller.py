@@ -22,7 +22,7 @@ from atlas_ops.pager.oncall.escalation import Escalation
 from atlas_ops.pager.oncall.plan import Plan
 from atlas_ops.pager.store.address import Server
 from atlas_ops.pager.store.store import Store
-from atlas_ops.pager.store.tables import INCIDENTS
+from atlas_ops.pager.store.tables import INCIDENTS, TELLINGS
 from atlas_ops.pager.ways.email import Mail
 from atlas_ops.pager.ways.sending import NotSent, Order, Sender
 from atlas_ops.pager.ways.teller import Rhythm, Teller
@@ -33,7 +33,6 @@ from atlas_ops.settings.people import Smtp
 from atlas_ops.stage.processes import free_port
 from tests.pager.oncall.duty import deed, head, page, resolve, section, told
 from tests.pager.postgres import Postgres
-from tests.pager.rig import eventually
 from tests.pager.ways.receivers import Hook, Mailbox, mail_server, webhook
 
 PAGER = "https://pager.example.org"
@@ -59,7 +58,14 @@ def settings(tmp_path: Path) -> Pager:
 
 
 @pytest.fixture
-def store(address: Path | Server) -> Iterator[Store]:
+def store(tmp_path: Path) -> Iterator[Store]:
+    with closing(Store(tmp_path / "pager.db")) as opened:
+        yield opened
+
+
+@pytest.fixture
+def either(address: Path | Server) -> Iterator[Store]:
+    """A store in a file, and one on a server."""
     with closing(Store(address)) as opened:
         yield opened
 
@@ -80,8 +86,8 @@ def repeatedly(work: Duty, rounds: int = 5) -> None:
 # --- Slack is down ----------------------------------------------------------------------------------------------------
 
 
-def test_a_page_that_slack_has_not_taken_is_mailed_once_and_its_end_too(store: Store, settings: Pager) -> None:
-    mails = Told()
+def test_a_page_that_slack_has_not_taken_is_mailed_once_and_its_end_too(either: Store, settings: Pager) -> None:
+    store, mails = either, Told()
     work = duty(store, settings, {Way.EMAIL: mails})
     late, early = page(store, 6, group="one"), page(store, 4, group="two")
     page(store, 60, group="three", severity="ticket")
@@ -126,10 +132,10 @@ def test_a_page_that_reaches_slack_while_mail_does_not_work_is_not_mailed_after_
     assert store.tellings.problems() == ()
 
 
-def test_a_storm_without_slack_does_not_fill_a_mailbox(store: Store, settings: Pager) -> None:
-    mails = Told()
-    incidents = {page(store, 6, group=str(number)) for number in range(40)}
-    repeatedly(duty(store, settings, {Way.EMAIL: mails}))
+def test_a_storm_without_slack_does_not_fill_a_mailbox(either: Store, settings: Pager) -> None:
+    store, mails = either, Told()
+    incidents = {page(store, 6, group=str(number)) for number in range(20)}
+    repeatedly(duty(store, settings, {Way.EMAIL: mails}), 2)
     (order,) = mails.orders
     assert {telling.incident.id for telling in order.batch.tellings} == incidents
     assert all(len(told(store, incident, Kind.TOLD)) == 1 for incident in incidents)
@@ -215,8 +221,7 @@ def test_an_odd_incident_does_not_hold_up_the_others(
 def test_a_pager_that_was_killed_in_the_middle_says_so_to_the_next_one(
     address: Path | Server, settings: Pager, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("atlas_ops.pager.store.tellings.LEASE_SECONDS", 0.3)
-    monkeypatch.setattr("atlas_ops.pager.store.tellings.SETTLE_SECONDS", 0.3)
+    monkeypatch.setattr("atlas_ops.pager.store.tellings.SETTLE_SECONDS", 0.0)
     with closing(Store(address)) as store:
         page(store, 6)
         store.tellings.tell_of_undelivered(settings.fallback, before=time.time(), now=time.time())
@@ -225,14 +230,13 @@ def test_a_pager_that_was_killed_in_the_middle_says_so_to_the_next_one(
         assert not first.unsure
         assert store.tellings.claim("fallback", Way.EMAIL) is None, "it is being sent"
     with closing(Store(address)) as store:
+        if isinstance(address, Server):  # another pager may be at it until its lease ends
+            repeatedly(duty(store, settings, {Way.EMAIL: Told()}), 1)
+            assert store.tellings.claim("fallback", Way.EMAIL) is None
+            with store._database.writing() as connection:
+                connection.execute(update(TELLINGS).values(claimed_until=0.0))
         mails = Told()
-        work = duty(store, settings, {Way.EMAIL: mails})
-
-        def told_again() -> bool:
-            work.round()
-            return bool(mails.orders)
-
-        assert eventually(told_again)
+        repeatedly(duty(store, settings, {Way.EMAIL: mails}))
         (order,) = mails.orders
         assert order.batch.unsure
         assert order.batch.id == first.id
