@@ -93,7 +93,7 @@ def main() -> None:
     """Print a table: share of fails, and for the gate of passes."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--trials", type=int, default=200)
-    parser.add_argument("--runs", type=int, nargs="+", default=[5, 8, 12])
+    parser.add_argument("--runs", type=int, nargs="+", default=[5, 8])
     args = parser.parse_args()
     print("| runs | noise | method |", " | ".join(CHANGES), "|\n|---|---|---|", "---|" * len(CHANGES), sep="")
     for runs in args.runs:

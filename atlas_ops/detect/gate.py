@@ -4,8 +4,8 @@ Requests of one run share the weather of that run (a warm cache, a noisy neighbo
 independent values: a test on pooled requests finds "significant" differences between a release and itself. Here each run gives one
 value of each metric, and the spread between runs says what chance does.
 
-A metric is *worse* where the lower bound of its change lies above the margin, and *fine* where the upper bound lies below the effect
-that has to be found; in between more runs are needed. Changes are on a scale on which greater is worse: mostly logarithms. Pure:
+A metric is *worse* where the lower bound of its change lies above the margin (and, more certainly, above no change), and *fine* where
+the upper bound lies below the effect that has to be found; in between more runs are needed. Changes are on a scale on which greater is worse: mostly logarithms. Pure:
 numpy and `student`, called by `atlas_ops.gate` and `benchmarks.gate`.
 """
 
@@ -25,7 +25,9 @@ Floats = NDArray[np.float64]
 FEWEST_RUNS = 5
 """On each side. With fewer, the spread between runs is a guess, and one long run cannot be calibrated at all."""
 FALSE_FAILS = 0.01
-"""Of releases that differ by no more than the margin, at most so many fail: all metrics and all looks together."""
+"""Of releases that do not differ, at most so many fail: all metrics and all looks together."""
+FAILS_AT_MARGIN = 0.05
+"""Of releases that are worse by just the margin, at most so many fail."""
 FALSE_PASSES = 0.05
 """Of releases that are worse by the effect to be found, at most so many pass."""
 POWER = 0.8
@@ -63,13 +65,15 @@ class Limits:
 class Levels:
     """One-sided error rates of one look at one metric."""
 
-    fail: float = FALSE_FAILS
+    same: float = FALSE_FAILS
+    fail: float = FAILS_AT_MARGIN
     passing: float = FALSE_PASSES
 
     @classmethod
     def shared(cls, metrics: int, looks: int = 1) -> Levels:
         """Share the rates (Bonferroni): a fail among metrics and looks; a pass, which takes all metrics, among looks alone."""
-        return cls(fail=FALSE_FAILS / (max(metrics, 1) * looks), passing=FALSE_PASSES / looks)
+        shares = max(metrics, 1) * looks
+        return cls(same=FALSE_FAILS / shares, fail=FAILS_AT_MARGIN / shares, passing=FALSE_PASSES / looks)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -95,7 +99,9 @@ def compare(baseline: Sample, canary: Sample, limits: Limits, levels: Levels) ->
     error, freedom = _welch(variances, counts)
     lower = change - t_quantile(1 - levels.fail, freedom) * error
     upper = change + t_quantile(1 - levels.passing, freedom) * error
-    verdict = _verdict(lower, upper, limits) if min(counts) >= FEWEST_RUNS else Verdict.CANNOT_TELL
+    verdict = Verdict.CANNOT_TELL
+    if min(counts) >= FEWEST_RUNS:
+        verdict = _verdict(change, error, freedom, limits, levels)
     deviation = math.sqrt(sum(variances) / 2)
     needed = 0 if verdict is not Verdict.CANNOT_TELL else _needed(change, deviation, min(counts), limits, levels)
     return Comparison(verdict=verdict, change=change, lower=lower, upper=upper, deviation=deviation, needed=needed)
@@ -125,10 +131,17 @@ def _welch(variances: Sequence[float], counts: Sequence[int]) -> tuple[float, fl
     return math.sqrt(total), freedom
 
 
-def _verdict(lower: float, upper: float, limits: Limits) -> Verdict:
-    if lower > limits.margin:
-        return Verdict.FAIL
-    return Verdict.PASS if upper < limits.detect else Verdict.CANNOT_TELL
+def _verdict(
+    change: float, error: float, freedom: float, limits: Limits, levels: Levels, spare: float = 0.0
+) -> Verdict:
+    """Return the verdict; with `spare` (standard errors), one that would hold if the change came out so much nearer to the other."""
+
+    def reach(level: float) -> float:
+        return (t_quantile(1 - level, freedom) + spare) * error
+
+    if change - reach(levels.fail) > limits.margin:
+        return Verdict.FAIL if change - reach(levels.same) > 0 else Verdict.CANNOT_TELL
+    return Verdict.PASS if change + reach(levels.passing) < limits.detect else Verdict.CANNOT_TELL
 
 
 def _needed(change: float, deviation: float, runs: int, limits: Limits, levels: Levels) -> int | None:
@@ -145,6 +158,4 @@ def _needed(change: float, deviation: float, runs: int, limits: Limits, levels: 
 def _decided(runs: int, change: float, deviation: float, limits: Limits, levels: Levels) -> bool:
     error, freedom = deviation * math.sqrt(2 / runs), 2.0 * (runs - 1)
     spare = t_quantile(POWER, freedom)
-    fails = change - (t_quantile(1 - levels.fail, freedom) + spare) * error > limits.margin
-    passes = change + (t_quantile(1 - levels.passing, freedom) + spare) * error < limits.detect
-    return fails or passes
+    return _verdict(change, error, freedom, limits, levels, spare) is not Verdict.CANNOT_TELL

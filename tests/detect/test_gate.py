@@ -106,6 +106,15 @@ def test_a_slower_canary_is_never_judged_better(baseline: list[float], canary: l
     assert fast.lower <= fast.change <= fast.upper
 
 
+def test_where_noise_is_large_against_the_margin_a_fail_has_to_be_surer_than_above_it() -> None:
+    tight = Limits(margin=1e-6, detect=1.0)
+    error = 0.05 * statistics.stdev(SPREAD) * math.sqrt(2 / 8)
+    change = error * (t_quantile(0.95, 14) + t_quantile(0.99, 14)) / 2
+    for same, expected in ((0.05, Verdict.FAIL), (0.01, Verdict.CANNOT_TELL)):
+        levels = Levels(same=same, fail=0.05, passing=0.05)
+        assert compare(side(0, 0.05), side(change, 0.05), tight, levels).verdict is expected
+
+
 def test_one_fail_is_enough_and_a_pass_takes_all() -> None:
     assert overall([Verdict.PASS, Verdict.CANNOT_TELL, Verdict.FAIL]) is Verdict.FAIL
     assert overall([Verdict.PASS, Verdict.CANNOT_TELL]) is Verdict.CANNOT_TELL

@@ -45,5 +45,5 @@ def test_it_is_the_inverse_of_the_distribution(probability: float, freedom: floa
     ("probability", "freedom"), [(0.0, 3), (1.0, 3), (float("nan"), 3), (0.9, 0), (0.9, float("nan"))]
 )
 def test_nonsense_is_refused(probability: float, freedom: float) -> None:
-    with pytest.raises(ValueError, match="to lie between|to be above"):
+    with pytest.raises(ValueError, match=r"to lie between|to be above"):
         t_quantile(probability, freedom)
