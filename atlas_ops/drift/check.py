@@ -90,8 +90,10 @@ class _Look:
     ends: Floats | None
     seconds: float
     limit: float
-    deviation: Floats
-    """Standard deviation of one part's mean, of the part with the most rows."""
+    wander: Floats
+    per_row: Floats
+    most: float
+    """Rows of the part that has the most of them, as `effective` counts them."""
 
 
 def check(reference: Reference, live: Live) -> Verdict:
@@ -108,25 +110,25 @@ def check(reference: Reference, live: Live) -> Verdict:
     best = np.maximum.reduce([np.abs(look.z).max(axis=0, initial=0.0) / look.limit for look in looks])
     compared = _compared(reference, totals, looks, best)
     rows = int(totals[reference.features[0].name].sum())
-    needed, blind = _needed(reference.watched, looks, rows)
+    sight = _sight(reference.watched, looks, rows)
     lacking = 0.0 if _plain(compared, live) else _lacking_hours(reference)
-    standing, why = _judged(compared, rows, needed, lacking)
+    standing, why = _judged(compared, rows, sight, lacking)
     untold = standing is Standing.CANNOT_TELL
     start = live.table.first * STEP if live.counting.time else None
     return Verdict(
         standing=standing,
         why=why,
         rows=rows,
-        needed=needed if untold and needed > rows else 0,
-        needed_hours=lacking if untold and needed <= rows else 0.0,
+        needed=sight.needed if untold and sight.needed > rows else 0,
+        needed_hours=lacking if untold and sight.needed <= rows else 0.0,
         start=start,
         end=start + len(live.table.counts) * STEP if start is not None else None,
         features=compared,
-        notes=(*live.notes, *_overlap(reference, start), *blind),
+        notes=(*live.notes, *_overlap(reference, start), *_blind_note(sight)),
     )
 
 
-def _judged(compared: Sequence[Compared], rows: int, needed: int, lacking: float) -> tuple[Standing, str]:
+def _judged(compared: Sequence[Compared], rows: int, sight: _Sight, lacking: float) -> tuple[Standing, str]:
     moved = sum(1 for one in compared if one.moves)
     if moved and lacking:
         why = (
@@ -135,8 +137,10 @@ def _judged(compared: Sequence[Compared], rows: int, needed: int, lacking: float
         return Standing.CANNOT_TELL, why
     if moved:
         return Standing.DRIFT, f"{moved} of {len(compared)} features moved"
-    if needed > rows:
-        return Standing.CANNOT_TELL, f"{rows:,} rows are too few to see a shift of half a standard deviation"
+    if sight.needed > rows:
+        return Standing.CANNOT_TELL, f"{rows:,} rows are too few to see {_WORTH.rstrip(',')}"
+    if sight.everything or (sight.blind and lacking):
+        return Standing.CANNOT_TELL, f"the reference itself moves so much that {_WORTH} would not be seen"
     return Standing.NO_DRIFT, "no feature is further from the reference than its own parts are"
 
 
@@ -184,11 +188,12 @@ def _timed(reference: Reference, live: Live) -> list[_Look]:
         if not len(mean):
             continue
         ordinary, _, _ = parts(observed.times, usual, observed.rows, limits.lengths[place])
-        deviation = limits.spread.deviation(place, rows)
-        z = np.where(rows >= LEAST_ROWS, mean / deviation, 0.0)
+        z = np.where(rows >= LEAST_ROWS, mean / limits.spread.deviation(place, rows), 0.0)
         limit = limits.limit(place, len(known) * len(z))
-        largest = deviation[int(rows.max(axis=1).argmax())]
-        found.append(_Look(z, rows, ordinary + mean, ordinary, ends, limits.lengths[place], limit, largest))
+        wander, per_row, most = limits.spread.wander[place], limits.spread.per_row[place], float(rows.max(initial=0.0))
+        found.append(
+            _Look(z, rows, ordinary + mean, ordinary, ends, limits.lengths[place], limit, wander, per_row, most)
+        )
     return found
 
 
@@ -199,9 +204,9 @@ def _whole(reference: Reference, limits: Limits, totals: Mapping[str, Counts]) -
     usual = observe(Windows(np.array([STEP]), all_), reference.watched)
     rows = effective(one.rows, usual.rows)
     place = limits.nearest(float(rows.max(initial=0.0)))
-    deviation = limits.spread.deviation(place, rows)
-    z = np.where(one.rows >= LEAST_ROWS, (one.values - usual.values) / deviation, 0.0)
-    return [_Look(z, one.rows, one.values, usual.values, None, 0.0, limits.limit(place, 1), deviation[0])]
+    z = np.where(one.rows >= LEAST_ROWS, (one.values - usual.values) / limits.spread.deviation(place, rows), 0.0)
+    wander, per_row, most = limits.spread.wander[place], limits.spread.per_row[place], float(rows.max(initial=0.0))
+    return [_Look(z, one.rows, one.values, usual.values, None, 0.0, limits.limit(place, 1), wander, per_row, most)]
 
 
 def _compared(
@@ -245,22 +250,45 @@ def _move(statistic: Statistic, place: int, looks: Sequence[_Look]) -> Move:
     )
 
 
-def _needed(watched: Sequence[Statistic], looks: Sequence[_Look], rows: int) -> tuple[int, tuple[str, ...]]:
-    """Return the rows with which a shift worth telling would be seen, and what no number of rows shows."""
-    needed, blind = 0, []
-    for place, statistic in enumerate(watched):
-        if statistic.name != "location" and not statistic.name.startswith("share"):
-            continue
-        wanted = SEEN_SHIFT if statistic.name == "location" else SEEN_SHARE
-        seen = min(look.limit * float(look.deviation[place]) for look in looks)
-        if rows < LEAST_ROWS or seen > wanted:
-            # The variance of a mean falls with its rows, down to how far the reference wanders by itself.
-            needed = max(needed, math.ceil(max(rows, 1) * (seen / wanted) ** 2), math.ceil(LEAST_ROWS))
-        if rows >= LEAST_ROWS and seen > wanted and statistic.name == "location":
-            blind.append(
-                f"{statistic.feature}: a shift of less than {seen:.1f} standard deviations cannot be told from its own wander"
-            )
-    return needed, tuple(blind)
+@dataclass(frozen=True, kw_only=True, slots=True)
+class _Sight:
+    """What would have been seen. `needed`: rows with which a shift worth telling is; `blind`: features of which none is, ever."""
+
+    needed: int
+    blind: tuple[str, ...]
+    everything: bool
+    """Whether all features are blind."""
+
+
+def _sight(watched: Sequence[Statistic], looks: Sequence[_Look], rows: int) -> _Sight:
+    judged = [one for one in enumerate(watched) if one[1].name == "location" or one[1].name.startswith("share")]
+    shares = {place: _share_of_rows(place, statistic, looks) for place, statistic in judged}
+    blind = tuple(dict.fromkeys(statistic.feature for place, statistic in judged if math.isinf(shares[place])))
+    most = max((share for share in shares.values() if math.isfinite(share)), default=0.0)
+    features = {statistic.feature for _, statistic in judged}
+    return _Sight(needed=math.ceil(rows * most), blind=blind, everything=len(blind) == len(features))
+
+
+def _share_of_rows(place: int, statistic: Statistic, looks: Sequence[_Look]) -> float:
+    """Return how many times the live rows it takes to see a shift worth telling; infinite: no number of rows shows it."""
+    wanted = SEEN_SHIFT if statistic.name == "location" else SEEN_SHARE
+    found = math.inf
+    for look in looks:
+        # The variance of a mean falls with its rows, down to how far the reference moves by itself.
+        room = (wanted / look.limit) ** 2 - float(look.wander[place])
+        if room > 0:
+            found = min(found, max(float(look.per_row[place]) / room, LEAST_ROWS) / max(look.most, 1.0))
+    return found
+
+
+def _blind_note(sight: _Sight) -> tuple[str, ...]:
+    if not sight.blind:
+        return ()
+    names = ", ".join(sight.blind[:10]) + (f" and {len(sight.blind) - 10} more" if len(sight.blind) > 10 else "")
+    return (f"the reference itself moves so much that {_WORTH} would not be seen of: {names}",)
+
+
+_WORTH = "a shift of half a standard deviation, or of ten points of a share,"
 
 
 def _overlap(reference: Reference, start: float | None) -> tuple[str, ...]:

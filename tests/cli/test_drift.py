@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 import time
+from html.parser import HTMLParser
 from pathlib import Path
 from typing import Any
 
@@ -49,7 +50,7 @@ def test_a_shift_is_drift_and_is_said_in_words(plain: Path, tmp_path: Path, caps
     assert _checked(plain, tmp_path, data.rows(5_000, seed=2, shift=0.3)) == 1
     told = capsys.readouterr().out
     assert told.startswith("DRIFT: 1 of 4 features moved (5,000 live rows)")
-    assert re.search(r"^length .* values are higher by 0\.\d+ standard deviations$", told, re.MULTILINE)
+    assert re.search(r"values are higher by 0\.\d+ standard deviations$", told, re.MULTILINE)
 
 
 def test_a_category_that_grows_is_named_with_its_share_and_the_usual_one(
@@ -184,7 +185,7 @@ def test_the_json_says_what_the_terminal_says(plain: Path, tmp_path: Path) -> No
     first = document["features"][0]
     assert (first["name"], first["drifted"], sum(first["live"])) == ("length", True, 5_000)
     assert len(first["bins"]) == len(first["live"]) == len(first["reference"])
-    assert first["moves"][0]["words"].startswith("values are higher")
+    assert any(move["words"].startswith("values are higher by") for move in first["moves"])
 
 
 def test_pages_ask_nothing_of_the_network_and_escape_what_comes_from_data(tmp_path: Path) -> None:
@@ -195,13 +196,21 @@ def test_pages_ask_nothing_of_the_network_and_escape_what_comes_from_data(tmp_pa
     columns["tenant"] = np.full(2_000, "<img src=http://evil.example/x>")
     assert _checked(reference, tmp_path, columns, "--html", str(checked)) == 1
     for page in (shown.read_text(), checked.read_text()):
-        assert page.count("<svg") == 5
-        assert "<script" not in page
-        assert "<img" not in page
-        assert not re.search(
-            r"""(?:src|href)\s*=\s*["']?\s*(?!#)|url\((?!#)|@import""",
-            re.sub(r"<!--.*?-->", "", page, flags=re.DOTALL).replace('xlink:href="#', ""),
-        )
+        tags = _tags(page)
+        assert [name for name, _ in tags].count("svg") == 5
+        assert not {"script", "img", "link", "iframe", "image"} & {name for name, _ in tags}
+        links = [value for _, attributes in tags for key, value in attributes if key in ("src", "href", "xlink:href")]
+        assert all(str(link).startswith("#") for link in links)
+        assert not re.search(r"url\((?!#)|@import", page)
+
+
+def _tags(page: str) -> list[tuple[str, list[tuple[str, str | None]]]]:
+    found: list[tuple[str, list[tuple[str, str | None]]]] = []
+    parser = HTMLParser()
+    parser.handle_starttag = lambda tag, attrs: found.append((tag, attrs))  # type: ignore[method-assign]
+    parser.handle_startendtag = parser.handle_starttag  # type: ignore[method-assign]
+    parser.feed(page)
+    return found
 
 
 def test_show_prints_bins_with_bars_and_what_the_reference_lacks(

@@ -16,8 +16,8 @@ from tests.drift import data
 ROWS = 2_000
 
 
-def fitted(path: Path, columns: dict[str, Any], **wish: Any) -> Reference:
-    return fit.fit([data.parquet(path / "a.parquet", columns)], Wish(model="m", **wish), lambda what, rows: None)
+def fitted(path: Path, rows: dict[str, Any], /, **wish: Any) -> Reference:
+    return fit.fit([data.parquet(path / "a.parquet", rows)], Wish(model="m", **wish), lambda *told: None)
 
 
 def test_numbers_text_and_few_whole_numbers_become_what_the_help_says(tmp_path: Path) -> None:
@@ -138,7 +138,7 @@ def test_the_same_data_in_one_file_or_several_forms_makes_the_same_bins_and_coun
     )
     parts = [data.csv(tmp_path / "1.csv", first), data.json_lines(tmp_path / "2.jsonl", second)]
     whole = fitted(tmp_path, columns)
-    split = fit.fit(parts, Wish(model="m"), lambda what, rows: None)
+    split = fit.fit(parts, Wish(model="m"), lambda *told: None)
     assert split.features == whole.features
     assert all(split.counts[name].tolist() == whole.counts[name].tolist() for name in whole.counts)
 

@@ -22,7 +22,8 @@ _NAME = 18
 def shares(bins: Sequence[str], reference: Floats, live: Floats | None) -> str:
     """Return an SVG element: the share of each bin in the reference and, beside it, in the live rows."""
     with matplotlib.rc_context({"svg.hashsalt": "atlas-ops", "svg.fonttype": "none", "text.parse_math": False}):
-        figure = Figure(figsize=(7.0, 2.4), layout="constrained")
+        figure = Figure(figsize=(7.0, 2.4))
+        figure.subplots_adjust(left=0.08, right=0.99, top=0.9, bottom=0.38)
         figure.patch.set_alpha(0)
         axes = figure.add_subplot()
         axes.patch.set_alpha(0)
@@ -30,7 +31,9 @@ def shares(bins: Sequence[str], reference: Floats, live: Floats | None) -> str:
         axes.bar(at - (0 if live is None else width / 2), reference * 100, width, color=_REFERENCE, label="reference")
         if live is not None:
             axes.bar(at + width / 2, live * 100, width, color=_LIVE, label="live")
-            axes.legend(frameon=False, fontsize=7, labelcolor=_INK)
+            axes.legend(
+                frameon=False, fontsize=7, labelcolor=_INK, ncols=2, loc="lower right", bbox_to_anchor=(1, 0.98)
+            )
         axes.set_xticks(at, [_short(name) for name in bins], rotation=40, ha="right")
         axes.set_ylabel("% of rows", color=_INK, fontsize=8)
         axes.tick_params(colors=_INK, labelsize=7)
