@@ -9,10 +9,10 @@ from __future__ import annotations
 import logging
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
+from anyio import CapacityLimiter, to_thread
 from starlette.applications import Starlette
-from starlette.concurrency import run_in_threadpool
 from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect, Request
 from starlette.responses import PlainTextResponse, Response
@@ -27,6 +27,8 @@ from atlas_ops.pager.metrics import Metrics
 from atlas_ops.pager.store.store import Store
 
 _LOG = logging.getLogger(__name__)
+HANDS = 8
+"""Threads that take webhooks and nothing else: pages that wait for a slow Prometheus must not make Alertmanager wait."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -43,6 +45,7 @@ class Pager:
     """Further ways in, such as that of Slack's buttons."""
     token: Token | None = None
     """What whoever posts webhooks has to show; None: nothing."""
+    _hands: CapacityLimiter = field(default_factory=lambda: CapacityLimiter(HANDS))
 
     def app(self) -> Starlette:
         """Return the ASGI application."""
@@ -75,7 +78,7 @@ class Pager:
             return self._refuse(request, "failed", f"the body did not arrive within {body.SECONDS:.0f} s", 503)
         except ClientDisconnect:
             return self._refuse(request, "refused", "the sender went away before its body had arrived", 400)
-        return await run_in_threadpool(self._take, request, content)
+        return await to_thread.run_sync(self._take, request, content, limiter=self._hands)
 
     def _unknown(self, request: Request) -> Response | None:
         """Refuse a sender that has to show a token and does not; None when all is well."""

@@ -113,7 +113,7 @@ def test_the_pictures_of_the_documents(shift: Night, browser: Browser, screensho
     pictures: tuple[tuple[str, str, ViewportSize, Scheme], ...] = (
         ("pager-incident.png", "incident", {"width": 900, "height": 1740}, "light"),
         ("pager-phone.png", "incident", {"width": 360, "height": 1100}, "dark"),
-        ("pager-noise.png", "noise", {"width": 900, "height": 560}, "light"),
+        ("pager-noise.png", "noise", {"width": 900, "height": 484}, "light"),
     )
     for file, name, size, scheme in pictures:
         with window(browser, size, scheme) as page:

@@ -4,20 +4,23 @@ from __future__ import annotations
 
 import html
 import re
+import socket
 import time
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
 from pathlib import Path
 from urllib.parse import quote
 
+import httpx
 import pytest
 
-from atlas_ops.pager.console import lists
+from atlas_ops.pager.console import incident_page, lists
 from atlas_ops.pager.diagnosis.verdict import Finding, Standing, ranked
 from atlas_ops.pager.store.lane import Lane
 from tests.pager.alertmanager import running
 from tests.pager.console_rig import Scene, hidden, measuring, scene
-from tests.pager.notes import alert
+from tests.pager.notes import alert, body
 from tests.pager.rig import eventually
 
 DAY = 86_400.0
@@ -296,6 +299,23 @@ def test_values_that_cannot_be_asked_for_are_said_to_be_unknown(pager: Scene) ->
     page = pager.page(f"/incidents/{found}")
     assert "Unknown (the limit is 10 s): Prometheus at" in page
     assert pager.client.get(f"/incidents/{found}/chart.svg").status_code == 404
+
+
+def test_pages_that_wait_for_prometheus_do_not_make_alertmanager_wait(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(incident_page, "SECONDS", 60.0)
+    silent = socket.create_server(("127.0.0.1", 0), backlog=100)
+    address = f"http://127.0.0.1:{silent.getsockname()[1]}"
+    with scene(tmp_path, prometheus=address) as pager, ThreadPoolExecutor(50) as readers:
+        url = f"{pager.client.base_url}/incidents/{pager.hear(alert())}"
+        pages = [readers.submit(httpx.get, url, timeout=120) for _ in range(50)]
+        waiting = [silent.accept()[0] for _ in range(40)]  # as many pages as are made at a time
+        assert pager.client.post("/webhook", content=body(alert(), group="two")).status_code == 200
+        assert not any(page.done() for page in pages)
+        for connection in (silent, *waiting):
+            connection.close()
+        assert all("Unknown (the limit is 10 s)" in page.result().text for page in pages)
 
 
 def test_the_chart_is_a_drawing_that_may_run_nothing_in_light_and_dark(tmp_path: Path) -> None:
