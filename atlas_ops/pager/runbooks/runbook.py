@@ -1,6 +1,6 @@
 """Finds and reads runbooks: their sections, and the steps of those that tell what to do.
 
-Called by `pager.slack.message` (the first steps of a page) and `pager.console.pages` (the whole page, with `pager.runbooks.html`).
+Called by `pager.slack.message` (the first steps of a page) and the console (the whole page, with `pager.runbooks.html`).
 Under Diagnosis and Mitigation stands a numbered list; each item begins with a bold title, followed by `(read)` or
 `(change; undo: ...)`, then prose and code blocks.
 """
