@@ -5,7 +5,6 @@ For `test_chaos`. Everything random comes from one seed.
 
 from __future__ import annotations
 
-import itertools
 import json
 import os
 import random
@@ -155,7 +154,8 @@ class Load:
         turns = [name for name, queue in queues.items() for _ in queue]
         dice.shuffle(turns)
         for turn in turns:
-            post(self.pagers, queues[turn].pop(0), dice)
+            for content in queues[turn].pop(0):
+                post(self.pagers, content, dice)
             time.sleep(self.pause * dice.random())
 
     def start(self) -> threading.Thread:
@@ -164,7 +164,8 @@ class Load:
         thread.start()
         return thread
 
-    def _life(self, dice: random.Random, name: str) -> list[bytes]:
+    def _life(self, dice: random.Random, name: str) -> list[list[bytes]]:
+        """Return what is told of a group, turn by turn; late mail comes at once after the turn that it is late for."""
         severity = dice.choice(("page", "ticket"))
         fault = dice.choice(("QueueBacklog", "EngineStalled", "GpuLost"))
         group = f"{self.seed}-{name}"
@@ -179,10 +180,12 @@ class Load:
 
         first, second, over = told("a"), told("a", "b"), told("a", "b", firing=False)
         self.fires[key(group)] = dice.random() < 0.3
-        life = [first, second] if self.fires[key(group)] else [first, second, over]
+        life = [[first], [second]] if self.fires[key(group)] else [[first], [second], [over]]
+        for turn in life:
+            turn += turn if dice.random() < 0.2 else []
         if dice.random() < 0.3:  # the other Alertmanager, which is late
-            life.append(dice.choice((first, second)))
-        return list(itertools.chain.from_iterable([one, one] if dice.random() < 0.2 else [one] for one in life))
+            life[-1].append(dice.choice((first, second)))
+        return life
 
 
 def key(group: str) -> str:
