@@ -11,8 +11,14 @@ from playwright.sync_api import Locator, Page
 SETTLE_MS = 120_000
 EVERYTHING = Path("build/screenshots")
 """Where pictures go that are only looked at."""
-PAINT_MS = 500
-"""From the last answer to the last stroke of a chart."""
+_STEADY = """
+() => {
+  // All is answered, and has been for long enough to be painted: the choices in the address are looked up once more at first.
+  const done = document.documentElement.dataset.settled === 'true' && !document.querySelector('[aria-label="Panel loading bar"]');
+  window.doneSince = done ? window.doneSince ?? performance.now() : undefined;
+  return done && performance.now() - window.doneSince > 700;
+}
+"""
 _PICTURES = """
 (panel, [from, to]) => {
   // The picture of a stretch of time (shares of the width): the mean colour of each of its lines, from left to right.
@@ -61,8 +67,7 @@ class Shown:
 
     @staticmethod
     def _settle(page: Page) -> None:
-        page.wait_for_function("document.documentElement.dataset.settled === 'true'", timeout=SETTLE_MS)
-        page.wait_for_timeout(PAINT_MS)
+        page.wait_for_function(_STEADY, timeout=SETTLE_MS)
 
     @property
     def panels(self) -> dict[str, Locator]:
