@@ -66,7 +66,7 @@ def _frame(axes: Axes, picture: Picture, ink: str) -> None:
     axes.xaxis.set_major_locator(AutoDateLocator(maxticks=7))  # type: ignore[no-untyped-call]
     day = picture.end - picture.start > _DAY
     axes.xaxis.set_major_formatter(DateFormatter("%d %b %H:%M" if day else "%H:%M", tz=UTC))  # type: ignore[no-untyped-call]
-    axes.yaxis.set_major_formatter(FuncFormatter(lambda value, _: picture.written(value)))
+    axes.yaxis.set_major_formatter(FuncFormatter(lambda value, _: _tick(picture, value)))
     if axes.get_ylim()[0] > 0 or picture.unit == "percentunit":
         axes.set_ylim(bottom=min(0.0, *(min(line.values) for line in picture.lines)))
     axes.tick_params(colors=ink, labelsize=7)
@@ -74,6 +74,11 @@ def _frame(axes: Axes, picture: Picture, ink: str) -> None:
     for side in axes.spines.values():
         side.set_visible(False)
     axes.set_xlabel("time in UTC" + (f"; {picture.more} more not shown" if picture.more else ""), color=ink, fontsize=7)
+
+
+def _tick(picture: Picture, value: float) -> str:
+    """Return a mark of the axis; times are not rounded to minutes, or two marks would read the same."""
+    return f"{value:g} s" if picture.unit == "s" else picture.written(value)
 
 
 def _short(name: str) -> str:
