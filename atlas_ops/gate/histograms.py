@@ -20,7 +20,7 @@ from atlas_ops.catalog import signals as s
 from atlas_ops.catalog.model import Signal
 from atlas_ops.detect.gate import Limits
 from atlas_ops.errors import DataError, UsageError
-from atlas_ops.gate.metrics import Metric, Scale, Tolerances, errors
+from atlas_ops.gate.metrics import FEWEST_BEYOND, Metric, Scale, Tolerances, errors
 from atlas_ops.gate.runs import ERROR_SHARE, FIRST_TOKEN, INTER_TOKEN, LATENCY, Reading, Run
 from atlas_ops.prometheus import Prometheus, QueryRefused
 
@@ -30,8 +30,6 @@ _TITLES = {LATENCY: "requests", FIRST_TOKEN: "first tokens", INTER_TOKEN: "token
 _SLOWER = "_slower_than_"
 _CANCELLED = "cancelled"
 _SHARES = (0.5, 0.1, 0.01)
-_FEWEST_SLOW = 5
-"""Slow requests that a window should have for a bound to be judged."""
 _SETTLED_SECONDS = 60.0
 """The newest samples are still on their way."""
 Counts = Mapping[float, float]
@@ -141,7 +139,7 @@ def _metric(name: str, bound: float, pooled: Counts, tolerances: Tolerances) -> 
         unit="share",
         scale=Scale.RARE,
         limits=Limits(margin=margin, detect=detect),
-        fewest=math.ceil(_FEWEST_SLOW / usual),
+        fewest=math.ceil(FEWEST_BEYOND / usual),
         limit_words=f"{math.expm1(margin) * 100:+.3g} % (times {tolerances.margin * 100:+.3g} %)",
     )
 

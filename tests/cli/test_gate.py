@@ -29,7 +29,7 @@ def test_the_exit_code_is_the_verdict(
 def test_the_tolerances_decide(tmp_path: Path) -> None:
     files = ["--baseline", *runs.side(tmp_path, "old"), "--canary", *runs.side(tmp_path, "new", first=1, slower=1.3)]
     assert gate(*files, "--margin", "60%", "--detect", "90%") == 0
-    errors = ["--baseline", *runs.side(tmp_path, "old"), "--canary", *runs.side(tmp_path, "bad", first=1, failed=12)]
+    errors = ["--baseline", *runs.side(tmp_path, "old"), "--canary", *runs.side(tmp_path, "bad", first=1, failed=60)]
     assert gate(*errors) == 1
     assert gate(*errors, "--error-margin", "12%", "--error-detect", "30%") == 0
 

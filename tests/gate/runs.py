@@ -8,7 +8,7 @@ from pathlib import Path
 
 RESULTS = Path(__file__).parent / "results"
 BEGAN = 1_767_225_600.0
-REQUESTS = 120
+REQUESTS = 600
 
 
 def latencies(seed: int, slower: float = 1.0, count: int = REQUESTS) -> list[float]:

@@ -57,7 +57,7 @@ def test_a_faster_release_passes_and_fewer_tokens_a_second_fail(tmp_path: Path) 
 
 
 def test_errors_alone_fail_a_release(tmp_path: Path) -> None:
-    found = judged(*sides(tmp_path, failed=12))
+    found = judged(*sides(tmp_path, failed=60))
     assert finding(found, "error_share").verdict is Verdict.FAIL
     assert finding(found, "latency_p50").verdict is Verdict.PASS
 
@@ -74,10 +74,11 @@ def test_no_errors_in_a_handful_of_requests_prove_little(tmp_path: Path) -> None
 
 
 def test_a_p99_of_few_requests_is_shown_but_not_judged(tmp_path: Path) -> None:
-    few = [read([runs.lines(tmp_path / f"{name}{n}", n, count=99) for n in range(6)]) for name in ("old", "new")]
+    few = [read([runs.lines(tmp_path / f"{name}{n}", n, count=499) for n in range(6)]) for name in ("old", "new")]
     found = finding(judged(*few), "latency_p99")
-    assert (found.verdict, found.reason) == (None, "needs 100 observations in each run, the smallest has 99")
+    assert (found.verdict, found.reason) == (None, "needs 500 observations in each run, the smallest has 499")
     assert finding(judged(*few), "latency_p90").verdict is Verdict.PASS
+    assert words.sentence(judged(*few)).endswith("(not judged: request latency p99)")
 
 
 def test_too_few_runs_cannot_tell_and_say_how_many_are_missing(tmp_path: Path) -> None:
