@@ -42,10 +42,10 @@ Start with `atlas-ops demo`. Each command explains itself: atlas-ops COMMAND --h
 
 exit codes:
   0  done, nothing found
-  1  a check found something, a probe was not answered, a dashboard was refused, a demo did not get its page, or a
-     rehearsal failed
-  2  the command line is wrong
-  3  a settings, dialect or runbook file is wrong (every mistake is listed)
+  1  a check found something, a probe was not answered, a dashboard was refused, a demo did not get its page, a
+     rehearsal failed, data drifted, or a gate failed
+  2  the command line is wrong, or data cannot be read
+  3  a settings, dialect or runbook file is wrong (every mistake is listed); of `drift` and `gate`: cannot tell
   4  the machine lacks something: a free port, a program, a permission
   130  stopped by Ctrl-C
 """

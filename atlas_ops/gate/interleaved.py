@@ -23,6 +23,7 @@ from atlas_ops.gate.runs import Run
 
 SIDES = ("baseline", "canary")
 _URL, _OUTPUT = "{url}", "{output}"
+_PATIENCE_SECONDS = 5.0
 _TAIL = 1500
 """Characters of what a failed command said."""
 Runs = Sequence[Run]
@@ -127,6 +128,14 @@ def _ended(command: Sequence[str], log: Path, timeout_seconds: float) -> int:
                 next_step="raise --timeout, or load for a shorter time",
             ) from error
         finally:
-            with suppress(ProcessLookupError):  # what it started goes with it, when it is cut short too
-                os.killpg(process.pid, signal.SIGTERM)
-            process.wait()
+            _end(process)
+
+
+def _end(process: subprocess.Popen[bytes]) -> None:
+    """End what the command started with it, by force where asking does not help."""
+    for number in (signal.SIGTERM, signal.SIGKILL):
+        with suppress(ProcessLookupError):
+            os.killpg(process.pid, number)
+        with suppress(subprocess.TimeoutExpired):
+            process.wait(_PATIENCE_SECONDS)
+            return

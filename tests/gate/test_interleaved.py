@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from atlas_ops.errors import AtlasError, DataError, EnvironmentProblem, UsageError
+from atlas_ops.gate import interleaved
 from atlas_ops.gate.interleaved import Plan, judged, order
 from atlas_ops.gate.judge import Judgement, judge
 from atlas_ops.gate.metrics import Tolerances, standard
@@ -79,6 +80,17 @@ def test_load_without_a_result_says_what_the_command_said(tmp_path: Path, name: 
     code, timeout, error, said = BAD[name]
     with pytest.raises(error, match=f"(?s){said}"):
         run(plan(tmp_path, code, timeout=timeout))
+
+
+def test_a_load_generator_that_does_not_listen_is_ended_by_force(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(interleaved, "_PATIENCE_SECONDS", 0.3)
+    told = tmp_path / "pid"
+    code = f"import os,signal,time; signal.signal(15,signal.SIG_IGN); open('{told}','w').write(str(os.getpid())); time.sleep(600)"
+    with pytest.raises(DataError, match="did not end"):
+        run(plan(tmp_path, code, timeout=5.0))
+    assert not Path(f"/proc/{told.read_text(encoding='utf-8')}").exists()
 
 
 def test_what_the_load_generator_started_ends_with_it(tmp_path: Path) -> None:

@@ -75,9 +75,9 @@ def sentence(judgement: Judgement) -> str:
         return "fail: " + ", ".join(_worse(finding) for finding in worse)
     if judgement.verdict is Verdict.PASS:
         limits = judgement.tolerances
-        told = f"pass: nothing is worse by {100 * limits.detect:.3g} % or more, errors by {100 * limits.error_detect:.3g} points"
+        passed = f"pass: nothing is worse by {100 * limits.detect:.3g} % or more, errors by {100 * limits.error_detect:.3g} points"
         unjudged = ", ".join(finding.metric.title for finding in judgement.findings if not finding.verdict)
-        return f"{told} (not judged: {unjudged})" if unjudged else told
+        return f"{passed} (not judged: {unjudged})" if unjudged else passed
     if judgement.needed is not None:
         return f"cannot tell: {more_runs(judgement.needed)}"
     reasons: dict[str, list[str]] = {}
