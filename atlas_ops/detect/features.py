@@ -7,8 +7,9 @@ reference's range or of a category that it never had are bins of their own: they
 from __future__ import annotations
 
 import zlib
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -46,18 +47,29 @@ class Numeric:
     def places(self, values: Any) -> NDArray[np.int64]:
         """Return the place of each value's bin: of an array of numbers, NaN where one is missing. Infinite ones are out of range."""
         numbers = np.asarray(values, dtype=np.float64).ravel()
-        edges = np.asarray(self.edges)
-        ranks = np.searchsorted(edges, numbers, side="right")  # NaN sorts behind everything
-        # The last bin holds its upper edge as well: it is the greatest value of the reference.
-        ranks[numbers == edges[-1]] = self.inner
-        order = np.array([self.inner, *range(self.inner), self.inner + 1])
-        places = order[ranks]
+        ranks = np.zeros(numbers.size, dtype=np.uint16)
+        for reached in self._reached(numbers):
+            ranks += reached
+        places = np.array([self.inner, *range(self.inner), self.inner + 1])[ranks]
         places[np.isnan(numbers)] = self.inner + 2
         return places
 
     def count(self, values: Any) -> Counts:
         """Count values in their bins."""
-        return np.bincount(self.places(values), minlength=self.inner + 3).astype(np.int64)
+        numbers = np.asarray(values, dtype=np.float64).ravel()
+        reached = [np.count_nonzero(one) for one in self._reached(numbers)]
+        missing = np.count_nonzero(np.isnan(numbers))
+        inside = [here - above for here, above in pairwise(reached)]
+        return np.array([*inside, numbers.size - missing - reached[0], reached[-1], missing], dtype=np.int64)
+
+    def _reached(self, numbers: NDArray[np.float64]) -> Iterator[NDArray[np.bool_]]:
+        """Yield which numbers reach each edge: for some ten edges several times as fast as a binary search for each number.
+
+        The last bin holds its upper edge as well: it is the greatest value of the reference.
+        """
+        for edge in self.edges[:-1]:
+            yield numbers >= edge
+        yield numbers > self.edges[-1]
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -53,11 +53,14 @@ class Counting:
         first, last = int(used.min()), int(used.max())
         _check_span(first, last)
         counts = np.zeros((last - first + 1, self._width), dtype=np.int64)
-        at = 0
-        for feature, places in zip(self.features, self._places(batch), strict=True):
+        at, whole = 0, first == last and len(used) == len(slots)
+        for feature, column in zip(self.features, self._columns(batch), strict=True):
             bins = len(feature.bins)
-            flat = (used - first) * bins + places[timed]
-            counts[:, at : at + bins] = np.bincount(flat, minlength=counts.shape[0] * bins).reshape(-1, bins)
+            if whole and isinstance(feature, Numeric):
+                counts[0, at : at + bins] = feature.count(values.numbers(column))
+            else:
+                flat = (used - first) * bins + _places(feature, column)[timed]
+                counts[:, at : at + bins] = np.bincount(flat, minlength=counts.shape[0] * bins).reshape(-1, bins)
             at += bins
         return Table(first=first, counts=counts, untimed=int((~timed).sum()))
 
@@ -85,19 +88,22 @@ class Counting:
         numbers = np.arange(first_row, first_row + batch.num_rows, dtype=np.int64)
         return numbers // self.block if self.block else numbers * 0
 
-    def _places(self, batch: pa.RecordBatch) -> Iterable[NDArray[np.int64]]:
+    def _columns(self, batch: pa.RecordBatch) -> Iterable[pa.Array]:
         derived = {
             name: column
             for one in self.embeddings
             for name, column in one.values(values.vectors(batch.column(one.name), one.centroids.shape[1])).items()
         }
         for feature in self.features:
-            column = pa.array(derived[feature.name]) if feature.name in derived else batch.column(feature.name)
-            if isinstance(feature, Numeric):
-                yield feature.places(values.numbers(column))
-            else:
-                words, rows = values.words(column)
-                yield feature.places(words)[rows]
+            yield pa.array(derived[feature.name]) if feature.name in derived else batch.column(feature.name)
+
+
+def _places(feature: Feature, column: pa.Array) -> NDArray[np.int64]:
+    """Return the place of the bin of each row."""
+    if isinstance(feature, Numeric):
+        return feature.places(values.numbers(column))
+    words, rows = values.words(column)
+    return feature.places(words)[rows]
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from atlas_ops.detect.embedding import embedding
@@ -18,6 +18,7 @@ from tests.drift import data
 ROWS = 6_000
 
 
+@cache
 def table_and_counting(*, time: bool, seed: int = 3) -> tuple[pa.Table, Counting]:
     columns: dict[str, Any] = data.timed(ROWS, 2, seed=seed)
     vectors = np.random.default_rng(seed).normal(size=(ROWS, 4))
@@ -52,6 +53,7 @@ def test_counts_of_a_thousand_pods_are_the_counts_of_all_rows(time: bool) -> Non
     assert whole.counts.sum() == ROWS * len(counting.features)
 
 
+@settings(max_examples=25)
 @given(cuts=st.lists(st.integers(0, ROWS), max_size=6), order=st.permutations(range(4)))
 def test_counts_do_not_depend_on_how_the_rows_are_cut_or_in_which_order_parts_merge(
     cuts: list[int], order: list[int]
