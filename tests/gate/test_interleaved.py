@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+import time
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -101,8 +102,18 @@ def test_what_the_load_generator_started_ends_with_it(tmp_path: Path) -> None:
     )
     with pytest.raises(DataError, match="did not end"):
         run(plan(tmp_path, code, timeout=5.0))
-    status = Path(f"/proc/{child.read_text(encoding='utf-8')}/status")
-    assert not status.exists() or "State:\tZ" in status.read_text(encoding="utf-8")
+    left = Path(f"/proc/{child.read_text(encoding='utf-8')}/status")
+    deadline = time.monotonic() + 30
+    while running(left) and time.monotonic() < deadline:
+        time.sleep(0.05)
+    assert not running(left)
+
+
+def running(status: Path) -> bool:
+    try:
+        return "State:\tZ" not in status.read_text(encoding="utf-8")
+    except (FileNotFoundError, ProcessLookupError):
+        return False
 
 
 def test_a_command_that_is_not_there_or_lacks_its_places_is_refused(tmp_path: Path) -> None:
