@@ -22,8 +22,9 @@ _EPILOG = """\
 Runs are compared, not requests: requests of one run share its weather, so thousands of them prove nothing. Each run gives its
 median, p90 and p99 of the request latency, time to first token and inter-token latency, its share of errors and its tokens per
 second, as far as its file tells them. A metric FAILS where the change is above --margin with certainty (Welch's t test on
-logarithms; of releases that do not differ, at most 1 in 100 fails, of those worse by just the margin 5, all metrics together). All PASS where a change by --detect or
-more is excluded (5 % error). Otherwise the gate cannot tell, and says how many more runs it takes. It wants 5 runs on each side.
+logarithms; of releases that do not differ at most 1 in 100 fails, of those worse by just the margin 5 in 100, all metrics
+together). All PASS where a change by --detect or more is excluded (5 % error). Otherwise the gate cannot tell, and says how many
+more runs it takes. It wants 5 runs on each side, and 5 requests beyond a quantile in each run: 500 in all for a p99.
 
 files      one run each, of k6 (--out json=FILE, --summary-export FILE), Locust (--csv: NAME_stats.csv, NAME_stats_history.csv),
            vllm bench serve (--save-result, better with --save-detailed), or JSON lines, one request a line: latency_seconds, and

@@ -1,7 +1,8 @@
 """Results of Locust: `NAME_stats.csv`, `NAME_stats_history.csv` (`--csv NAME`), and a CSV of single requests. Called by `reading`.
 
 Times are milliseconds, of failed requests too. Locust rounds them to two digits before it counts them (147 becomes 150), so equal
-runs may be 7 % apart by rounding alone: the step goes with each value, and a comparison takes it as noise. With
+runs may be 7 % apart by rounding alone: the step goes with each value, and a comparison takes it as noise. It writes the CSV once
+a second, so the last second may be missing, and a run of two seconds may be empty. With
 `--csv-full-history` the percentiles of the history are those of the last seconds, so only the median is of the whole run.
 Single requests are no file of Locust's own: a listener of its `request` event writes one with the event's names, `response_time` and
 `exception`, and the time of its end as `timestamp` (Unix seconds).
