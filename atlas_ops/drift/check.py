@@ -9,20 +9,15 @@ from enum import Enum
 
 import numpy as np
 
-from atlas_ops.detect.batch import Limits, effective, parts
 from atlas_ops.detect.calibration import LEAST_DAYS, LEAST_ROWS
 from atlas_ops.detect.distances import Distances, distances
 from atlas_ops.detect.features import Counts, Feature
-from atlas_ops.detect.score import residual
 from atlas_ops.detect.season import DAY, HOUR
 from atlas_ops.detect.statistics import Floats, Statistic
-from atlas_ops.detect.windows import STEP, Windows, observe
+from atlas_ops.detect.windows import STEP
 from atlas_ops.drift.live import Live
+from atlas_ops.drift.looks import Look, Sight, sight_of, timed, whole
 from atlas_ops.drift.reference import Reference
-
-SEEN_SHIFT, SEEN_SHARE = 0.5, 0.10
-"""What has to be visible before "no drift" is said: half a standard deviation, and ten points of a share."""
-
 
 COLD_PSI = 0.25
 """Before two weeks of history, what a day of live rows has to differ by: no quiet day of three simulated worlds did (drift reference)."""
@@ -79,23 +74,6 @@ class Verdict:
     notes: tuple[str, ...]
 
 
-@dataclass(frozen=True, slots=True)
-class _Look:
-    """Scores of one length of part: of each part and statistic its z and rows, and when the part ends."""
-
-    z: Floats
-    rows: Floats
-    mean: Floats
-    usual: Floats
-    ends: Floats | None
-    seconds: float
-    limit: float
-    wander: Floats
-    per_row: Floats
-    most: float
-    """Rows of the part that has the most of them, as `effective` counts them."""
-
-
 def check(reference: Reference, live: Live) -> Verdict:
     """Return the verdict on live rows."""
     limits = reference.limits
@@ -104,13 +82,13 @@ def check(reference: Reference, live: Live) -> Verdict:
             live, "there are no live rows" if live.table is None else "the reference has too few rows to judge by"
         )
     totals = live.counting.totals(live.table)
-    looks = _timed(reference, live) if limits.timed else _whole(reference, limits, totals)
+    looks = timed(reference, live) if limits.timed else whole(reference, limits, totals)
     if not looks:
         return _silent(live, f"the live rows span less than {limits.lengths[0] / HOUR:.0f} hour")
     best = np.maximum.reduce([np.abs(look.z).max(axis=0, initial=0.0) / look.limit for look in looks])
     compared = _compared(reference, totals, looks, best)
     rows = int(totals[reference.features[0].name].sum())
-    sight = _sight(reference.watched, looks, rows)
+    sight = sight_of(reference.watched, looks, rows)
     lacking = 0.0 if _plain(compared, live) else _lacking_hours(reference)
     standing, why = _judged(compared, rows, sight, lacking)
     untold = standing is Standing.CANNOT_TELL
@@ -128,7 +106,7 @@ def check(reference: Reference, live: Live) -> Verdict:
     )
 
 
-def _judged(compared: Sequence[Compared], rows: int, sight: _Sight, lacking: float) -> tuple[Standing, str]:
+def _judged(compared: Sequence[Compared], rows: int, sight: Sight, lacking: float) -> tuple[Standing, str]:
     moved = sum(1 for one in compared if one.moves)
     if moved and lacking:
         why = (
@@ -174,45 +152,10 @@ def _silent(live: Live, why: str) -> Verdict:
     )
 
 
-def _timed(reference: Reference, live: Live) -> list[_Look]:
-    """Compare each hour, six hours and day with what is usual at that time of the week."""
-    calibration, limits = reference.calibration, reference.limits
-    if calibration is None or limits is None or live.table is None:
-        raise ValueError("a reference that knows the hours of the week has a calibration")
-    observed = observe(live.counting.windows(live.table), reference.watched)
-    residuals, usual = residual(observed, calibration), calibration.season.at(observed.times)
-    known = [place for place in range(len(limits.lengths)) if math.isfinite(limits.centre[place])]
-    found = []
-    for place in known:
-        mean, rows, ends = parts(observed.times, residuals, observed.rows, limits.lengths[place])
-        if not len(mean):
-            continue
-        ordinary, _, _ = parts(observed.times, usual, observed.rows, limits.lengths[place])
-        z = np.where(rows >= LEAST_ROWS, mean / limits.spread.deviation(place, rows), 0.0)
-        limit = limits.limit(place, len(known) * len(z))
-        wander, per_row, most = limits.spread.wander[place], limits.spread.per_row[place], float(rows.max(initial=0.0))
-        found.append(
-            _Look(z, rows, ordinary + mean, ordinary, ends, limits.lengths[place], limit, wander, per_row, most)
-        )
-    return found
-
-
-def _whole(reference: Reference, limits: Limits, totals: Mapping[str, Counts]) -> list[_Look]:
-    """Compare all live rows with all rows of the reference."""
-    one = observe(Windows(np.array([STEP]), {name: counts[None] for name, counts in totals.items()}), reference.watched)
-    all_ = {name: counts[None] for name, counts in reference.counts.items()}
-    usual = observe(Windows(np.array([STEP]), all_), reference.watched)
-    rows = effective(one.rows, usual.rows)
-    place = limits.nearest(float(rows.max(initial=0.0)))
-    z = np.where(one.rows >= LEAST_ROWS, (one.values - usual.values) / limits.spread.deviation(place, rows), 0.0)
-    wander, per_row, most = limits.spread.wander[place], limits.spread.per_row[place], float(rows.max(initial=0.0))
-    return [_Look(z, one.rows, one.values, usual.values, None, 0.0, limits.limit(place, 1), wander, per_row, most)]
-
-
 def _compared(
     reference: Reference,
     totals: Mapping[str, Counts],
-    looks: Sequence[_Look],
+    looks: Sequence[Look],
     best: Floats,
 ) -> tuple[Compared, ...]:
     found, watched = [], reference.watched
@@ -232,7 +175,7 @@ def _compared(
     return tuple(sorted(found, key=lambda one: -one.nearness))
 
 
-def _move(statistic: Statistic, place: int, looks: Sequence[_Look]) -> Move:
+def _move(statistic: Statistic, place: int, looks: Sequence[Look]) -> Move:
     look = max(looks, key=lambda one: float(np.abs(one.z[:, place]).max(initial=0.0)) / one.limit)
     part = int(np.abs(look.z[:, place]).argmax())
     over = [
@@ -250,38 +193,7 @@ def _move(statistic: Statistic, place: int, looks: Sequence[_Look]) -> Move:
     )
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class _Sight:
-    """What would have been seen. `needed`: rows with which a shift worth telling is; `blind`: features of which none is, ever."""
-
-    needed: int
-    blind: tuple[str, ...]
-    everything: bool
-    """Whether all features are blind."""
-
-
-def _sight(watched: Sequence[Statistic], looks: Sequence[_Look], rows: int) -> _Sight:
-    judged = [one for one in enumerate(watched) if one[1].name == "location" or one[1].name.startswith("share")]
-    shares = {place: _share_of_rows(place, statistic, looks) for place, statistic in judged}
-    blind = tuple(dict.fromkeys(statistic.feature for place, statistic in judged if math.isinf(shares[place])))
-    most = max((share for share in shares.values() if math.isfinite(share)), default=0.0)
-    features = {statistic.feature for _, statistic in judged}
-    return _Sight(needed=math.ceil(rows * most), blind=blind, everything=len(blind) == len(features))
-
-
-def _share_of_rows(place: int, statistic: Statistic, looks: Sequence[_Look]) -> float:
-    """Return how many times the live rows it takes to see a shift worth telling; infinite: no number of rows shows it."""
-    wanted = SEEN_SHIFT if statistic.name == "location" else SEEN_SHARE
-    found = math.inf
-    for look in looks:
-        # The variance of a mean falls with its rows, down to how far the reference moves by itself.
-        room = (wanted / look.limit) ** 2 - float(look.wander[place])
-        if room > 0:
-            found = min(found, max(float(look.per_row[place]) / room, LEAST_ROWS) / max(look.most, 1.0))
-    return found
-
-
-def _blind_note(sight: _Sight) -> tuple[str, ...]:
+def _blind_note(sight: Sight) -> tuple[str, ...]:
     if not sight.blind:
         return ()
     names = ", ".join(sight.blind[:10]) + (f" and {len(sight.blind) - 10} more" if len(sight.blind) > 10 else "")

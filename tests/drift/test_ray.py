@@ -56,7 +56,7 @@ def made(tmp_path: Path) -> tuple[pa.Table, Any, Path]:
 def test_batches_that_travel_are_the_counts_of_the_whole(made: tuple[pa.Table, Any, Path]) -> None:
     table, reference, path = made
     agree(Batches(table), table, reference, path)
-    refitted = on_ray.refit(reference, Batches(table))  # type: ignore[arg-type]  # it has the methods that are used
+    refitted = on_ray.refit(reference, Batches(table))
     assert refitted.counts["length"].tolist() == reference.counts["length"].tolist()
     assert refitted.calibration is not None
     assert refitted.calibration.page == reference.calibration.page
