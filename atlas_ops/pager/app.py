@@ -117,7 +117,7 @@ class Pager:
 
     # --- for machines -------------------------------------------------------------------------------------------------
 
-    def _metrics(self, request: Request) -> Response:
+    async def _metrics(self, request: Request) -> Response:
         del request
         return Response(self.metrics.page(), media_type="text/plain; version=0.0.4")
 
