@@ -149,7 +149,7 @@ def groups() -> list[dict[str, Any]]:
     return [group for text in files for group in yaml.safe_load(text)["groups"]]
 
 
-def test_tickets_and_alerts_with_long_windows_are_evaluated_every_other_minute_and_all_others_at_every_interval() -> None:
+def test_tickets_and_alerts_with_long_windows_are_evaluated_every_other_minute_and_others_always() -> None:
     for group in groups():
         unhurried = group["name"].endswith("-unhurried")
         assert group["interval"] == ("2m" if unhurried else "15s")
