@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import statistics
 
+import numpy as np
 import pytest
 from hypothesis import assume, given
 from hypothesis import strategies as st
@@ -113,6 +114,30 @@ def test_where_noise_is_large_against_the_margin_a_fail_has_to_be_surer_than_abo
     for same, expected in ((0.05, Verdict.FAIL), (0.01, Verdict.CANNOT_TELL)):
         levels = Levels(same=same, fail=0.05, passing=0.05)
         assert compare(side(0, 0.05), side(change, 0.05), tight, levels).verdict is expected
+
+
+@pytest.mark.parametrize(
+    ("change", "noise", "wrong", "most"),
+    [
+        (0.0, 0.03, Verdict.FAIL, 0.01),
+        (0.0, 0.06, Verdict.FAIL, 0.01),
+        (0.0, 0.3, Verdict.FAIL, 0.01),
+        (LIMITS.margin, 0.03, Verdict.FAIL, 0.05),
+        (LIMITS.detect, 0.03, Verdict.PASS, 0.05),
+        (LIMITS.detect, 0.3, Verdict.PASS, 0.05),
+    ],
+)
+def test_wrong_verdicts_are_as_rare_as_is_said(change: float, noise: float, wrong: Verdict, most: float) -> None:
+    trials, runs = 600, 6
+    chance = np.random.default_rng(8)
+    found = [
+        compare(Sample(values=tuple(old)), Sample(values=tuple(new)), LIMITS, Levels()).verdict
+        for old, new in zip(
+            chance.normal(0, noise, (trials, runs)), chance.normal(change, noise, (trials, runs)), strict=True
+        )
+    ]
+    # Three standard deviations of so many trials.
+    assert found.count(wrong) / trials <= most + 3 * math.sqrt(most / trials)
 
 
 def test_one_fail_is_enough_and_a_pass_takes_all() -> None:
