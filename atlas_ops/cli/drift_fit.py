@@ -1,13 +1,23 @@
-"""`atlas-ops drift fit`: makes a reference of data files."""
+"""`atlas-ops drift fit`: makes a reference of data files, or of what Prometheus knows."""
 
 from __future__ import annotations
 
 import argparse
+import time
 from pathlib import Path
+from typing import TYPE_CHECKING
 
+from atlas_ops import settings
 from atlas_ops.cli import drift_parts
-from atlas_ops.errors import EnvironmentProblem
+from atlas_ops.errors import EnvironmentProblem, UsageError
+from atlas_ops.prometheus import Prometheus
 
+if TYPE_CHECKING:
+    from atlas_ops.drift.fit import Wish
+    from atlas_ops.drift.reference import Reference
+
+_WEEK = 604_800.0
+_TIMEOUT_SECONDS = 60.0
 _EPILOG = """\
 Data is Parquet, CSV or JSON lines, by the ending of the file; a folder stands for all such files in it. It is read twice, in
 batches: memory does not grow with it. It should be what the model meets when all is well: four weeks or more with times are best,
@@ -18,15 +28,18 @@ are categories (the 20 most frequent have bins of their own); lists of numbers o
 times other than --time, constant or empty columns, and text that hardly ever repeats. No row and no value is kept, only the edges
 of bins, the names of frequent categories, counts, and centres of embeddings.
 
+With --prometheus, the lengths of prompts and answers become features: the buckets of the servers' own histograms are the bins.
+
 examples:
   atlas-ops drift fit march.parquet --output fraud.json
   atlas-ops drift fit logs/ --model chat --time at --columns prompt_tokens finish_reason --output chat.json
   atlas-ops drift fit rows.csv more.csv --embedding vector --output search.json
+  atlas-ops drift fit --prometheus http://prometheus:9090 --model llama-3-8b --weeks 4 --output llama.json
 
 exit codes:
   0  the reference is written
   2  the command line or the data is wrong
-  4  numpy or pyarrow is not installed, or the file cannot be written
+  4  numpy or pyarrow is not installed, the file cannot be written, or Prometheus does not answer
 """
 
 
@@ -39,7 +52,7 @@ def add(actions: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
         epilog=_EPILOG,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    parser.add_argument("data", nargs="+", type=Path, metavar="DATA", help="a file or folder")
+    parser.add_argument("data", nargs="*", type=Path, metavar="DATA", help="a file or folder")
     parser.add_argument("--output", type=Path, required=True, metavar="REFERENCE", help="the JSON file to write")
     parser.add_argument(
         "--model", default="", metavar="NAME", help="name of the model (default: that of the output file)"
@@ -50,18 +63,21 @@ def add(actions: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
         help="column of the rows' times (default: the only one that holds times, if there is one)",
     )
     parser.add_argument("--columns", nargs="+", default=[], metavar="COLUMN", help="watch these alone (default: all)")
+    parser.add_argument(
+        "--prometheus", metavar="URL", help="learn from what this Prometheus knows of --model, not from DATA"
+    )
+    parser.add_argument("--weeks", type=float, default=4.0, metavar="N", help="how much of its past (default: 4)")
     parser.add_argument("--embedding", metavar="COLUMN", help="a column of embeddings to watch beside --columns")
 
 
 def run(args: argparse.Namespace) -> int:
     """Make the reference; see the exit codes in the help."""
     drift_parts.need("drift", "numpy", "pyarrow")
+    if bool(args.data) == bool(args.prometheus):
+        raise UsageError("give either DATA or --prometheus URL", next_step="see --help for examples")
     from atlas_ops.drift import fit, reference  # noqa: PLC0415 - numpy and pyarrow
 
-    wish = fit.Wish(
-        model=args.model or args.output.stem, time=args.time, columns=tuple(args.columns), embedding=args.embedding
-    )
-    made = fit.fit(args.data, wish, drift_parts.progress())
+    made = _of_prometheus(args) if args.prometheus else fit.fit(args.data, _wish(args), drift_parts.progress())
     try:
         reference.write(made, args.output)
     except OSError as error:
@@ -72,3 +88,30 @@ def run(args: argparse.Namespace) -> int:
     for note in made.notes:
         print(f"note: {note}")
     return 0
+
+
+def _wish(args: argparse.Namespace) -> Wish:
+    from atlas_ops.drift.fit import Wish  # noqa: PLC0415 - numpy and pyarrow
+
+    return Wish(
+        model=args.model or args.output.stem, time=args.time, columns=tuple(args.columns), embedding=args.embedding
+    )
+
+
+def _of_prometheus(args: argparse.Namespace) -> Reference:
+    if not args.model or args.weeks <= 0:
+        raise UsageError(
+            "--prometheus needs --model NAME and --weeks above 0", next_step="such as --model llama-3-8b --weeks 4"
+        )
+    if problem := settings.url_problem(args.prometheus):
+        raise UsageError(f"--prometheus: {problem}", next_step="give its address, such as http://127.0.0.1:9090")
+    from atlas_ops.drift import prometheus_counts  # noqa: PLC0415 - numpy
+
+    told, end = drift_parts.progress("windows of five minutes"), time.time()
+    client = Prometheus(args.prometheus, timeout_seconds=_TIMEOUT_SECONDS)
+    try:
+        return prometheus_counts.fit(
+            client, args.model, end - args.weeks * _WEEK, end, lambda windows: told("reading", windows)
+        )
+    finally:
+        client.close()

@@ -47,8 +47,8 @@ def write(path: Path, text: str) -> None:
         raise EnvironmentProblem(f"{path} cannot be written: {error.strerror}", next_step="check the folder") from error
 
 
-def progress() -> Callable[[str, int], None]:
-    """Return a function that adds up rows of one kind of work, and says every two seconds how many it were."""
+def progress(unit: str = "rows") -> Callable[[str, int], None]:
+    """Return a function that adds up rows, or other units, of one kind of work, and says every two seconds how many it were."""
     done: dict[str, int] = {}
     began = last = time.monotonic()
 
@@ -58,6 +58,6 @@ def progress() -> Callable[[str, int], None]:
         now = time.monotonic()
         if now - last >= _EVERY_SECONDS:
             last = now
-            print(f"{what}: {done[what]:,} rows, {now - began:.0f} s", file=sys.stderr, flush=True)
+            print(f"{what}: {done[what]:,} {unit}, {now - began:.0f} s", file=sys.stderr, flush=True)
 
     return told
