@@ -43,11 +43,14 @@ class Survey:
 def survey(file: File, place: int, columns: Sequence[str], time: str | None, told: Told) -> Survey:
     """Read the part number `place` once."""
     chance = np.random.RandomState(place)  # its stream is frozen for ever
+    measured = [name for name in columns if file.kinds[name] is Kind.NUMBER]
     found: Survey | None = None
     for batch in file.batches([*columns, *([time] if time and time not in columns else [])]):
         if not batch.num_rows:
             continue
-        one = _of_batch(batch, chance, [name for name in columns if file.kinds[name] is Kind.NUMBER], time)
+        # A row whose key is greater than those of a full sample cannot come into it.
+        below = float(found.keys.max()) if found is not None and len(found.keys) == SAMPLE else 1.0
+        one = _of_batch(batch, chance.random_sample(batch.num_rows), below, measured, time)
         found = one if found is None else merge(found, one)
         told(batch.num_rows)
     return found or Survey(rows=0, sample=pa.table({}), keys=np.zeros(0), ranges={}, times=None, untimed=0)
@@ -71,11 +74,9 @@ def merge(one: Survey, other: Survey) -> Survey:
     )
 
 
-def _of_batch(
-    batch: pa.RecordBatch, chance: np.random.RandomState, measured: Sequence[str], time: str | None
-) -> Survey:
-    keys = chance.random_sample(batch.num_rows)
-    kept = np.sort(np.argsort(keys, kind="stable")[:SAMPLE])
+def _of_batch(batch: pa.RecordBatch, keys: Floats, below: float, measured: Sequence[str], time: str | None) -> Survey:
+    able = np.flatnonzero(keys < below)
+    kept = np.sort(able[np.argsort(keys[able], kind="stable")[:SAMPLE]])
     moments = values.seconds(batch.column(time)) if time else np.zeros(0)
     ranges = {name: _range(values.numbers(batch.column(name))) for name in measured}
     return Survey(

@@ -16,6 +16,7 @@ import pyarrow as pa
 import pyarrow.csv
 import pyarrow.dataset
 import pyarrow.json
+import pyarrow.parquet
 
 from atlas_ops.drift.reading.kinds import Kind, kind
 from atlas_ops.errors import DataError
@@ -42,12 +43,19 @@ class File:
     def batches(self, columns: Sequence[str]) -> Iterator[pa.RecordBatch]:
         """Yield the rows in their order; DataError, with file and row, where they cannot be read."""
         try:
-            scanner = _dataset(self.path, self.form).scanner(
-                columns=list(columns), batch_size=ROWS, batch_readahead=2, fragment_readahead=1
-            )
-            yield from scanner.to_batches()
+            yield from _batches(self.path, self.form, list(columns))
         except (pa.ArrowException, OSError) as error:
             raise _unreadable(self.path, self.form, error) from error
+
+
+def _batches(path: Path, form: str, columns: list[str]) -> Iterator[pa.RecordBatch]:
+    if form == "parquet":
+        # Not by a scanner of the data set: that reads as much ahead as there is, when the rows are taken slowly.
+        with pyarrow.parquet.ParquetFile(path) as file:
+            yield from file.iter_batches(batch_size=ROWS, columns=columns)
+        return
+    scanner = _dataset(path, form).scanner(columns=columns, batch_size=ROWS, batch_readahead=2, fragment_readahead=1)
+    yield from scanner.to_batches()
 
 
 def find(paths: Sequence[Path]) -> tuple[File, ...]:
