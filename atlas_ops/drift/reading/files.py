@@ -50,7 +50,7 @@ class File:
 
 def _batches(path: Path, form: str, columns: list[str]) -> Iterator[pa.RecordBatch]:
     if form == "parquet":
-        # Not by a scanner of the data set: that reads as much ahead as there is, when the rows are taken slowly.
+        # Not by a scanner: of Parquet it reads as much ahead as there is, when the rows are taken slowly.
         with pyarrow.parquet.ParquetFile(path) as file:
             yield from file.iter_batches(batch_size=ROWS, columns=columns)
         return
