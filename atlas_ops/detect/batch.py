@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 
 from atlas_ops.detect.calibration import LEAST_ROWS, Spread, fitted_variance, left_out, sampling_variance
 from atlas_ops.detect.statistics import Floats, Statistic
+from atlas_ops.detect.student import t_quantile
 from atlas_ops.detect.windows import HORIZONS, STEP, Observed
 
 RATE = 0.01
@@ -44,13 +45,22 @@ class Limits:
     centre: Floats
     scale: Floats
     """Gumbel's distribution of the greatest |z| over all statistics in one part, for each length; infinite: too few parts."""
+    greatest: Floats
+    """The greatest |z| of all parts of the reference, for each length."""
+    parts: tuple[int, ...]
+    """How many parts the spread of each length was fitted to."""
 
     def limit(self, length: int, looks: int) -> float:
         """Return the score that one of so many parts without drift exceeds in `RATE` of all checks."""
+        if not math.isfinite(self.centre[length]):
+            return math.inf
         share = RATE / max(looks, 1)
-        # Never below what independent, normal statistics would need: some parts may look calmer than they are.
-        floor = -NormalDist().inv_cdf(share / (2 * max(self.spread.wander.shape[1], 1)))
-        return max(floor, float(self.centre[length] - self.scale[length] * math.log(-math.log1p(-share))))
+        level = float(self.centre[length] - self.scale[length] * math.log(-math.log1p(-share)))
+        # The spread is known from some parts only: Student's quantile against the normal one says how much that adds.
+        tail = share / (2 * max(self.spread.wander.shape[1], 1))
+        student, normal = t_quantile(1 - tail, self.parts[length] - 1), NormalDist().inv_cdf(1 - tail)
+        # Rare clumps have longer tails than either: what the reference did once by itself is no drift.
+        return max(student, level * student / normal, float(self.greatest[length]))
 
     def nearest(self, rows: float) -> int:
         """Return the place of the longest length, among those with a limit, that is not much longer than so many rows."""
@@ -62,11 +72,11 @@ class Limits:
 def by_hour_of_week(observed: Observed, spread: Spread) -> Limits:
     """Fit limits to a history of two weeks or more, with the spread that its calibration found."""
     residuals = left_out(observed)
-    centre, scale = np.full(len(HORIZONS), math.inf), np.zeros(len(HORIZONS))
+    found = []
     for length, seconds in enumerate(HORIZONS):
         mean, rows, _ = parts(observed.times, residuals, observed.rows, seconds)
-        centre[length], scale[length] = _gumbel(_greatest(mean / spread.deviation(length, rows), rows))
-    return Limits(timed=True, lengths=HORIZONS, spread=spread, centre=centre, scale=scale)
+        found.append(_greatest(mean / spread.deviation(length, rows), rows))
+    return _limits(HORIZONS, spread, found, [len(one) for one in found], timed=True)
 
 
 def by_blocks(observed: Observed, watched: Sequence[Statistic]) -> Limits:
@@ -81,13 +91,23 @@ def by_blocks(observed: Observed, watched: Sequence[Statistic]) -> Limits:
     fits = [fitted_variance(pooled[:, one], size[:, one], sampling[one]) for one in range(len(watched))]
     wander, per_row = zip(*fits, strict=True)
     spread = Spread(np.tile(wander, (len(_LEVELS), 1)), np.tile(per_row, (len(_LEVELS), 1)))
-    found = [_gumbel(_greatest(m / spread.deviation(0, n), n)) for m, n in zip(means, sizes, strict=True)]
+    lengths = tuple(float(np.median(one.max(axis=1, initial=0.0))) for one in sizes)
+    found = [_greatest(m / spread.deviation(0, n), n) for m, n in zip(means, sizes, strict=True)]
+    return _limits(lengths, spread, found, [len(found[0])] * len(found), timed=False)
+
+
+def _limits(
+    lengths: tuple[float, ...], spread: Spread, greatest: Sequence[Floats], fitted_to: Sequence[int], *, timed: bool
+) -> Limits:
+    fitted = [_gumbel(one) for one in greatest]
     return Limits(
-        timed=False,
-        lengths=tuple(float(np.median(one.max(axis=1, initial=0.0))) for one in sizes),
+        timed=timed,
+        lengths=lengths,
         spread=spread,
-        centre=np.array([centre for centre, _ in found]),
-        scale=np.array([scale for _, scale in found]),
+        centre=np.array([centre for centre, _ in fitted]),
+        scale=np.array([scale for _, scale in fitted]),
+        greatest=np.array([float(one.max(initial=0.0)) for one in greatest]),
+        parts=tuple(fitted_to),
     )
 
 

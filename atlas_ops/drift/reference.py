@@ -179,6 +179,8 @@ def _limits(limits: Limits) -> dict[str, Any]:
         "per_row": _short(limits.spread.per_row),
         "centre": [None if math.isinf(one) else one for one in limits.centre.tolist()],
         "scale": limits.scale.tolist(),
+        "greatest": limits.greatest.tolist(),
+        "parts": list(limits.parts),
     }
 
 
@@ -243,4 +245,6 @@ def _read_limits(entry: dict[str, Any]) -> Limits:
         spread=Spread(np.array(entry["wander"], dtype=np.float64), np.array(entry["per_row"], dtype=np.float64)),
         centre=np.array([math.inf if one is None else one for one in entry["centre"]], dtype=np.float64),
         scale=np.array(entry["scale"], dtype=np.float64),
+        greatest=np.array(entry["greatest"], dtype=np.float64),
+        parts=tuple(map(int, entry["parts"])),
     )

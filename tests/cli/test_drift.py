@@ -79,7 +79,7 @@ def test_a_night_is_compared_with_nights_and_drift_is_dated(
     weekly: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     night = data.MONDAY + 35 * data.DAY + 15 * 3_600.0
-    assert _checked(weekly, tmp_path, data.timed(1_000, 0.25, seed=4, start=night)) == 0
+    assert _checked(weekly, tmp_path, data.timed(1_500, 0.25, seed=4, start=night)) == 0
     start = data.MONDAY + 35 * data.DAY
     calm, odd = (
         data.timed(2_000, 1, seed=5, start=start),
