@@ -1,6 +1,6 @@
 """Whether a file of live rows has drifted, decided once: limits from how far parts of the reference lie from the rest of it.
 
-Called by `drift.fit` (`by_hour_of_week`, `by_blocks`) and `drift.check` (`look`). A check that is asked once may be wrong in one of
+Called by `drift.fit` (`by_hour_of_week`, `by_blocks`) and `drift.check` (`look`). A check that is asked once is meant to be wrong in one of
 `1 / RATE` cases, however long the live rows are and however often they are cut, unlike the chart that watches all the time. With two
 weeks of history each hour is compared with the same hour of the week; else parts of the reference, in the order of their rows, are
 compared with its other parts, so that sessions and slow wander are not taken for drift.
@@ -22,7 +22,8 @@ from atlas_ops.detect.student import t_quantile
 from atlas_ops.detect.windows import HORIZONS, STEP, Observed
 
 RATE = 0.01
-"""Share of checks without drift that may say drift."""
+"""Share of checks without drift that are meant to say drift. Measured on simulated days after 28 days: 0 for independent rows, 1 % with
+sessions and wander at 1 request a second, 6 % where days differ twice as much, 10 % at one request in five seconds in clumps."""
 LEAST_PARTS = 14
 """Parts of one length that a limit is fitted to; with fewer, parts of that length are not judged."""
 BLOCKS = 256
