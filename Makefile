@@ -19,7 +19,7 @@ INSTALL_MISSING := if [ -n "$$missing" ]; then \
 PARALLEL := --numprocesses=2 --dist=loadfile
 PIP_INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check
 
-.PHONY: help setup setup-dev system system-dev system-preview demo gameday preview test test-wheel test-servers test-browser check build wheel bench bench-translate bench-rules bench-dashboards bench-pager test-chaos mutants fuzz clean
+.PHONY: help setup setup-dev system system-dev system-preview demo gameday preview test test-wheel test-servers test-browser check build wheel bench bench-translate bench-rules bench-dashboards bench-pager bench-drift bench-gate test-chaos mutants fuzz clean
 
 help: ## Show this help
 	@echo "usage: make TARGET"; echo
@@ -85,6 +85,12 @@ bench-rules: setup-dev ## Measure what the rules cost a real Prometheus at 10, 1
 
 bench-dashboards: setup-dev ## Measure what opening each dashboard costs a real Prometheus at 1,000 GPUs: ten minutes (ARGS="--gpus 100" for fewer)
 	$(BIN)/python -m benchmarks.dashboards $(ARGS)
+
+bench-drift: setup-dev ## Measure how often drift detectors are wrong and how soon they see a change: ten minutes (ARGS goes to it)
+	$(BIN)/python -m benchmarks.drift_quality $(ARGS)
+
+bench-gate: setup-dev ## Simulate how often the release gate is wrong (ARGS goes to it)
+	$(BIN)/python -m benchmarks.gate $(ARGS)
 
 bench-pager: setup-dev ## Measure what the pager takes in, how soon Slack hears of it, and what a storm leaves of it: ten minutes (ARGS goes to it)
 	$(BIN)/python -m benchmarks.pager $(ARGS)
