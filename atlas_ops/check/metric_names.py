@@ -1,4 +1,4 @@
-"""Which metrics a PromQL expression reads. Called by `check.metrics`.
+"""Which metrics a PromQL expression reads. Called by `check.metrics` and `check.runbook_checks`.
 
 Token by token instead of with a parser: the question is only which words are metric names, and an expression that does
 not parse is promtool's to report.

@@ -1,4 +1,4 @@
-"""Who may use the pages of a pager, as its flags and settings say. Called by `cli.pager_parts`."""
+"""Who may use the pages of a pager, as its flags and settings say. Called by `cli.pager`."""
 
 from __future__ import annotations
 

@@ -1,6 +1,6 @@
 """Whether a file of live rows has drifted, decided once: limits from how far parts of the reference lie from the rest of it.
 
-Called by `drift.fit` (`by_hour_of_week`, `by_blocks`) and `drift.check` (`look`). A check that is asked once is meant to be wrong in one of
+Called by `drift.fit` (`by_hour_of_week`, `by_blocks`) and `drift.looks` (`parts`, `effective`). A check that is asked once is meant to be wrong in one of
 `1 / RATE` cases, however long the live rows are and however often they are cut, unlike the chart that watches all the time. With two
 weeks of history each hour is compared with the same hour of the week; else parts of the reference, in the order of their rows, are
 compared with its other parts, so that sessions and slow wander are not taken for drift.

@@ -1,4 +1,4 @@
-"""Scores live windows against a calibration, and says what moved. Called by `atlas_ops.watch`.
+"""Scores live windows against a calibration, and says what moved. Called by `drift.looks` and `benchmarks.drift_quality`.
 
 A score is the greatest |z| over statistics and horizons. Drift is found at the page threshold and lasts until the score falls
 below 0.7 of it, so that a score which hovers does not come and go.

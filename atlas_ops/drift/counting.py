@@ -1,6 +1,6 @@
 """The second pass: rows counted into the bins of a reference. One function for each batch, and results that add up.
 
-Called by `drift.fit` and `drift.check` here, and by `drift.ray` on a cluster: counts of parts, in any cut and order, add up to the
+Called by `drift.fit` and `drift.live` here, and by `drift.ray` on a cluster: counts of parts, in any cut and order, add up to the
 counts of the whole, bit for bit.
 """
 

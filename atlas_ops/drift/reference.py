@@ -1,6 +1,6 @@
 """A reference: what a model's traffic is like when all is well, in one small JSON file without code in it.
 
-Written by `atlas-ops drift fit`, read by `atlas-ops drift check`, `drift show` and `atlas-ops watch`. A file of another kind, version
+Written by `atlas-ops drift fit`, read by `atlas-ops drift check` and `atlas-ops drift show`. A file of another kind, version
 or model is refused with a sentence that says so.
 """
 

@@ -1,6 +1,6 @@
 """Who a model server is, as labels in the contract's order.
 
-Made by `atlas_ops.cli.exporter` from the settings; used by `translate` and `server_collector` for every sample.
+Made by `atlas_ops.cli.exporter_servers` from the settings; used by `translate` and `server_collector` for every sample.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """One model server: asked at an interval, translated, and kept as an immutable result that a page can take at once.
 
-Made by `atlas_ops.cli.exporter_parts`, one for each server, each with its own thread: a server that hangs, floods or lies
+Made by `atlas_ops.cli.exporter_servers`, one for each server, each with its own thread: a server that hangs, floods or lies
 costs its own samples and nothing else. What a dead server once said is never served as if it were fresh.
 """
 

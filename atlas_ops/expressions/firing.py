@@ -1,4 +1,4 @@
-"""Whether an expression can give a result at all on the servers of a runtime, and why not. Called by `check`, `render.coverage` and `render.dashboards.coverage`.
+"""Whether an expression can give a result at all on the servers of a runtime, and why not. Called by `judge` and `check`.
 
 An expression may give a result when every part that it needs may: both sides of arithmetic, comparisons and `and`, one
 side of `or`, the left one of `unless`.

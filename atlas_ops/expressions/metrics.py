@@ -1,4 +1,4 @@
-"""Which metrics an expression reads. Called by `rehearsal.foreign`."""
+"""Which metrics an expression reads. Called by `rehearsal.foreign` and `render.dashboards.pacing`."""
 
 from __future__ import annotations
 

@@ -1,6 +1,6 @@
 """The pager's HTTP side: takes Alertmanager's webhooks, serves the pages and the metrics.
 
-Made by `atlas_ops.cli.pager`. A webhook is answered 200 only when it is on the disk. What could not be kept is answered
+Made by `atlas_ops.cli.pager_parts`. A webhook is answered 200 only when it is on the disk. What could not be kept is answered
 503, because Alertmanager tries again after 5xx and never after 4xx.
 """
 

@@ -1,4 +1,4 @@
-"""Puts an incident and its runbook together as a message. Made by `atlas_ops.cli.pager`; asked by the worker and the pages."""
+"""Puts an incident and its runbook together as a message. Made by `atlas_ops.cli.pager_parts`; asked by the worker and the pages."""
 
 from __future__ import annotations
 

@@ -1,6 +1,6 @@
 """What an incident is, and how one more webhook changes it. Pure: no clock, no database, no network.
 
-Called by `pager.store.store`, which keeps what these functions decide, and by everything that shows an incident.
+Called by `pager.store.inbox`, which keeps what these functions decide, and by everything that shows an incident.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Work that is done again and again in a thread of its own, and that no odd incident can end. Used by the jobs of `atlas_ops.cli.pager`."""
+"""Work that is done again and again in a thread of its own, and that no odd incident can end. Used for all that a pager does beside its webhooks."""
 
 from __future__ import annotations
 

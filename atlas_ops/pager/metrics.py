@@ -1,4 +1,4 @@
-"""What the pager tells Prometheus about itself. Made by `atlas_ops.cli.pager`; counted by `pager.app` and `pager.delivery.worker`."""
+"""What the pager tells Prometheus about itself. Made by `atlas_ops.cli.pager_parts`; counted by all that works."""
 
 from __future__ import annotations
 

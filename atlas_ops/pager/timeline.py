@@ -1,4 +1,4 @@
-"""What the alerts of an incident add up to, and what its timeline says of each change. Pure; called by `pager.store.store`."""
+"""What the alerts of an incident add up to, and what its timeline says of each change. Pure; called by `pager.store.inbox`."""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
 """Samples in the form that Prometheus's remote-write receiver takes: protobuf, in a frame of snappy that compresses nothing.
 
 Every sample on the wire is the same 18 bytes long, so numpy writes a million of them in a tenth of a second. Used by
-`replay` and `history`.
+`replay`.
 """
 
 from __future__ import annotations

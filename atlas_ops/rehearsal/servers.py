@@ -2,7 +2,7 @@
 
 Once for each shape that a page of vLLM takes, it is printed, read and translated by the exporter's own parts, which says
 which series there are; what changes from scrape to scrape is then read off the simulated engine itself, ten times as fast.
-Pages of other runtimes, which few scenarios have, are translated every time. Called by `play`; the tests compare it with the
+Pages of other runtimes, which few scenarios have, are translated every time. Called by `exporter`; the tests compare it with the
 exporter's translation of every page.
 """
 

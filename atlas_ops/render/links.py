@@ -1,4 +1,4 @@
-"""Where the links of an alert lead; the one place that knows these addresses. Used by the other renderers and `check`."""
+"""Where the links of an alert lead; the one place that knows these addresses. Used by the other renderers."""
 
 from __future__ import annotations
 

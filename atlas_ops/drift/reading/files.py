@@ -1,4 +1,4 @@
-"""Opens data files and hands out their rows in batches. Called by `drift.survey`, `drift.count` and `drift.ray`.
+"""Opens data files and hands out their rows in batches. Called by `drift.survey`, `drift.fit` and `drift.live`.
 
 One file is one part: parts are read on their own, on one machine or many. Whole numbers of CSV and JSON are read as floats, so
 that a decimal point in the millionth row is no error.

@@ -1,6 +1,6 @@
 """Finds the servers that files name, and follows the files: changed, new and removed ones count within seconds.
 
-Made by `atlas_ops.cli.exporter_parts`, one for each entry of `discovery.files`. A file with mistakes keeps what it said
+Made by `atlas_ops.cli.exporter_finders`, one for each entry of `discovery.files`. A file with mistakes keeps what it said
 before. Files are looked at in a thread of its own, for a network file system may hang.
 """
 

@@ -1,6 +1,6 @@
 """Finds the model servers among the pods of this node in one namespace, and follows them as they come and go.
 
-Made by `atlas_ops.cli.exporter_parts`, one for each namespace of `discovery.kubernetes`: each needs a permission of its
+Made by `atlas_ops.cli.exporter_finders`, one for each namespace of `discovery.kubernetes`: each needs a permission of its
 own, and one that is refused, or hangs, costs no other anything. While the API server is away, what was known stays.
 """
 

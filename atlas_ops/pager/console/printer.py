@@ -1,4 +1,4 @@
-"""Prints the templates of the console; every value is escaped. Made by `console.console`, used by each page."""
+"""Prints the templates of the console; every value is escaped. Made by `console.routes`, used by each page."""
 
 from __future__ import annotations
 

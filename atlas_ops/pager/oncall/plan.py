@@ -1,6 +1,6 @@
 """Which step an incident's escalation takes next, and whom that reaches. Pure but for the schedules' files.
 
-Made by `atlas_ops.cli.pager_parts` of the settings; asked by `pager.oncall.escalation`.
+Made by `atlas_ops.cli.pager_oncall` of the settings; asked by `pager.oncall.escalation`.
 """
 
 from __future__ import annotations

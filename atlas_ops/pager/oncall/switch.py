@@ -1,4 +1,4 @@
-"""The dead man's switch: that the pager hears nothing any more is itself a page. `round` is called by a job of `pager.oncall.duty`.
+"""The dead man's switch: that the pager hears nothing any more is itself a page. `round` is called by a job of `cli.pager_oncall`.
 
 The page is an incident like any other, so it goes to Slack, escalates and survives a restart; a second way is told with
 it. It is over when the pager hears again.

@@ -1,4 +1,4 @@
-"""Prints a message as the JSON that Slack takes. Called by `pager.slack.client` (to send) and `pager.delivery.worker` (to compare)."""
+"""Prints a message as the JSON that Slack takes. Called by `pager.slack.client` (to send) and `pager.delivery.courier` (to compare)."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""One pager for one database: two would send every message twice. Called by `pager.store.store`."""
+"""One pager for one database: two would send every message twice. Called by `pager.store.sqlite`."""
 
 from __future__ import annotations
 

@@ -1,6 +1,6 @@
 """Ids replaced before they reach a file: the same id by the same mask, in the same form, and not to be turned back.
 
-Used by `exporter.nvml.record`. Texts are masked unless they are known to identify nothing, so a new function or field
+Used by `writer`. Texts are masked unless they are known to identify nothing, so a new function or field
 cannot leak an id. UUIDs, serial numbers and other texts become what a keyed hash makes of them, with a key that is made
 anew for each recording and thrown away; PCI addresses and process ids, of which there are too few for a hash to hide
 anything, are numbered in the order in which they come.
