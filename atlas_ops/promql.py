@@ -1,6 +1,6 @@
 """A few typed functions that return PromQL text, all within what Prometheus 2.42 and 3.x share.
 
-Called by the catalog's faults and by the renderers.
+Called by the catalog's faults, by the renderers and by the pager, where it asks.
 """
 
 from __future__ import annotations
@@ -27,8 +27,12 @@ def number(value: float) -> str:
 
 def quote(text: str) -> str:
     """Return a PromQL string literal for any text."""
-    escaped = text.replace("\\", "\\\\").replace('"', '\\"').replace("\n", "\\n")
-    return f'"{escaped}"'
+    return f'"{escaped(text)}"'
+
+
+def escaped(text: str) -> str:
+    """Return a text as it stands between the double quotes of a PromQL string literal."""
+    return text.replace("\\", "\\\\").replace('"', '\\"').replace("\n", "\\n")
 
 
 def select(metric: object, *matchers: str) -> str:

@@ -7,6 +7,7 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from atlas_ops import promql
 from atlas_ops.catalog import conventions
 from atlas_ops.catalog.model import Panel
 from atlas_ops.pager.charts.picture import Line, Picture
@@ -67,9 +68,7 @@ def filled(expr: str, alert: Alert) -> str:
     """Return a query of a panel for what an alert is about."""
 
     def fill(found: re.Match[str]) -> str:
-        value = re.escape(alert.word(found[2])) or ".*"
-        escaped = value.replace("\\", "\\\\").replace('"', '\\"').replace("\n", "\\n")
-        return f'{found[1]}"{escaped}"'
+        return f"{found[1]}{promql.quote(re.escape(alert.word(found[2])) or '.*')}"
 
     return _VARIABLE.sub(fill, expr.replace("$__rate_interval", _RATE_INTERVAL))
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 
+from atlas_ops import promql
 from atlas_ops.pager.runbooks.placeholder import Values
 
 PLACEHOLDER = re.compile(r"\{\{\s*([a-z0-9_]+(?:\s*\|\s*[a-z0-9_]+)*)\s*\}\}")
@@ -47,5 +48,4 @@ def _value(found: re.Match[str], values: Values) -> str:
 
 
 def _escaped(value: str, *, pattern: bool) -> str:
-    text = re.escape(value) if pattern else value
-    return text.replace("\\", "\\\\").replace('"', '\\"').replace("\n", "\\n")
+    return promql.escaped(re.escape(value) if pattern else value)
