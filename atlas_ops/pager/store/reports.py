@@ -31,11 +31,6 @@ class Noise:
     by_itself: int
     """How many were over within `BY_ITSELF_SECONDS` without anybody's acknowledgement."""
 
-    @property
-    def acknowledged_share(self) -> float:
-        """From 0 to 1."""
-        return self.acknowledged / self.count
-
 
 @dataclass(frozen=True, slots=True)
 class _Course:
