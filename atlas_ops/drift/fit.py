@@ -174,8 +174,8 @@ def _history_notes(calibration: Calibration | None, start: float | None) -> Iter
     days = calibration.days if calibration is not None else 0
     until = moment(start + LEAST_DAYS * DAY)
     yield (
-        f"the history is too short for pages ({days:.0f} of {LEAST_DAYS:.0f} days): `atlas-ops watch` writes tickets only, until a "
-        f"reference with rows up to {until} is made; `drift check` does not know the hours of the week"
+        f"the history is too short for pages ({days:.0f} of {LEAST_DAYS:.0f} days): make the reference again when there are rows "
+        f"up to {until}; until then `drift check` does not know the hours of the week"
     )
 
 
