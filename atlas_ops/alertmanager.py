@@ -141,7 +141,12 @@ def _written(at: float) -> str:
 
 
 def _read(value: object) -> float:
-    return datetime.fromisoformat(str(value)).timestamp()
+    try:
+        return datetime.fromisoformat(str(value)).timestamp()
+    except ValueError:
+        raise AlertmanagerRefused(
+            f"Alertmanager's answer has {str(value)[:60]!r} for a time: is this address really Alertmanager's?"
+        ) from None
 
 
 def _field(entry: object, name: str) -> object:

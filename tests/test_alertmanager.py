@@ -50,7 +50,10 @@ def test_an_alertmanager_that_is_not_there_is_named() -> None:
         Alertmanager(address).silences()
 
 
-@pytest.mark.parametrize("body", [b"<html>", b"{}", b"[1]", b'[{"id": "x"}]', b"", b"\xff"])
+_ODD_TIME = b'[{"id": "x", "endsAt": "soon", "createdBy": "j", "comment": "c", "status": {"state": "active"}}]'
+
+
+@pytest.mark.parametrize("body", [b"<html>", b"{}", b"[1]", b'[{"id": "x"}]', b"", b"\xff", _ODD_TIME])
 def test_the_answer_of_something_else_is_an_error_and_no_crash(body: bytes) -> None:
     with answering(body) as address, pytest.raises((EnvironmentProblem, AlertmanagerRefused)):
         Alertmanager(address).silences()

@@ -15,6 +15,7 @@ from sqlalchemy import update
 from atlas_ops.pager.incident import Incident
 from atlas_ops.pager.slack import message
 from atlas_ops.pager.slack.blocks import Message
+from atlas_ops.pager.slack.client import Sent, Slack
 from atlas_ops.pager.store import outbox
 from atlas_ops.pager.store.address import Server
 from atlas_ops.pager.store.lane import Lane
@@ -303,6 +304,23 @@ def crash_after_attempt(address: Path | Server) -> None:
     store.close()
 
 
+def incident_of(address: Path | Server) -> str:
+    """Return the one open incident of a database."""
+    store = Store(address)
+    (head,) = store.incidents.open()
+    store.close()
+    return head.id
+
+
+def post(slack: SlackStandIn, incident: str, text: str, *, hidden: bool = False) -> None:
+    """Post a message about an incident; `hidden`: Slack shows nobody its metadata."""
+    told = Message(incident=incident, event=0, text=text, blocks=())
+    assert isinstance(Slack(token=TOKEN, url=slack.url, channel=CHANNEL).post(told), Sent)
+    shown = Answer(body={"ok": True, "messages": [{"ts": found.ts, "text": found.text} for found in slack.messages]})
+    if hidden:
+        slack.intercept = lambda method, _: shown if method == "conversations.history" else None
+
+
 def test_an_attempt_that_never_reached_slack_is_made_again(
     tmp_path: Path, address: Path | Server, slack: SlackStandIn
 ) -> None:
@@ -347,6 +365,30 @@ def test_a_message_that_is_still_on_its_way_through_slack_after_the_restart_is_w
             slack.release()
             assert restarted.quiet()
     assert len(parents(slack)) == 1
+
+
+@pytest.mark.parametrize("shown", [True, False], ids=["metadata shown", "metadata hidden"])
+def test_a_message_that_was_cut_off_is_found_by_its_metadata_or_by_its_link_where_none_is_shown(
+    tmp_path: Path, address: Path | Server, slack: SlackStandIn, shown: bool
+) -> None:
+    crash_after_attempt(address)
+    post(slack, incident_of(address), f"http://pager/incidents/{incident_of(address)}", hidden=not shown)
+    with delivering(tmp_path, slack, database=address) as rig:
+        assert rig.quiet()
+    (posted,) = parents(slack)
+    assert posted.edits == 1
+
+
+def test_another_message_of_ours_that_links_to_an_incident_is_not_taken_for_the_one_that_was_cut_off(
+    tmp_path: Path, address: Path | Server, slack: SlackStandIn
+) -> None:
+    """An escalation may be told in the same channel."""
+    crash_after_attempt(address)
+    told = f"What to do: http://pager/incidents/{incident_of(address)}"
+    post(slack, "0" * 24, told)
+    with delivering(tmp_path, slack, database=address) as rig:
+        assert rig.quiet()
+    assert [posted.text == told for posted in parents(slack)] == [True, False]
 
 
 def test_when_slack_does_not_let_us_look_twice_is_better_than_never(

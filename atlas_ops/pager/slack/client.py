@@ -1,6 +1,6 @@
-"""Speaks to Slack, and says in our words what came of it. The only importer of slack_sdk; called by `pager.delivery.worker`.
+"""Speaks to Slack, and says in our words what came of it. Called by `pager.delivery`, `pager.ways.slack` and what is beside it.
 
-Nothing is retried here: the worker alone decides when, so that a rate limit holds for everything that it sends.
+Nothing is retried here: the callers decide when, so that a rate limit holds for everything that it sends.
 """
 
 from __future__ import annotations
@@ -192,8 +192,7 @@ class Slack:
                 channel=place, oldest=f"{since:.6f}", limit=_PAGE, cursor=cursor, include_all_metadata=True
             )
 
-        # The link to the incident page counts as well: metadata is not shown to every app.
-        return self._search(page, lambda found: not _is_reply(found) and incident in json.dumps(found), place)
+        return self._search(page, lambda found: not _is_reply(found) and _is_about(found, incident), place)
 
     def find_reply(self, *, event: int, thread: Sent) -> Outcome | Absent:
         """Look for the reply that tells the event `event` in a thread."""
@@ -203,7 +202,9 @@ class Slack:
                 channel=thread.channel, ts=thread.ts, limit=_PAGE, cursor=cursor, include_all_metadata=True
             )
 
-        return self._search(page, lambda found: _is_reply(found) and _event(found) == event, thread.channel)
+        return self._search(
+            page, lambda found: _is_reply(found) and _payload(found).get("event") == event, thread.channel
+        )
 
     def _search(self, page: Page, wanted: Callable[[wire.Json], bool], channel: str) -> Outcome | Absent:
         for answer in self._pages(page):
@@ -317,7 +318,13 @@ def _is_reply(message: wire.Json) -> bool:
     return message.get("thread_ts", message.get("ts")) != message.get("ts")
 
 
-def _event(message: wire.Json) -> object:
+def _is_about(message: wire.Json, incident: str) -> bool:
+    """Say whether a message is that of an incident. Metadata is not shown to every app: without, its link counts."""
+    told = _payload(message).get("incident")
+    return told == incident if told else incident in json.dumps(message)
+
+
+def _payload(message: wire.Json) -> wire.Json:
     metadata = message.get("metadata")
     payload = metadata.get("event_payload") if isinstance(metadata, dict) else None
-    return payload.get("event") if isinstance(payload, dict) else None
+    return payload if isinstance(payload, dict) else {}
