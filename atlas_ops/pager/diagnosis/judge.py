@@ -8,9 +8,8 @@ from collections.abc import Mapping, Sequence
 from atlas_ops.catalog import conventions
 from atlas_ops.pager.diagnosis import units
 from atlas_ops.pager.diagnosis.checks import TOLD_LENGTH, Check
-from atlas_ops.pager.diagnosis.question import PLACEHOLDER, alternatives
 from atlas_ops.pager.diagnosis.verdict import Finding, Standing
-from atlas_ops.pager.runbooks.placeholder import Values
+from atlas_ops.pager.runbooks.placeholder import PLACEHOLDER, Values, value_of
 from atlas_ops.pager.scrub import clip, scrub, scrub_labels
 from atlas_ops.prometheus import Point
 
@@ -57,9 +56,7 @@ def _labels(labels: Mapping[str, str]) -> dict[str, str]:
 
 
 def _filled(text: str, known: Mapping[str, str]) -> str:
-    return PLACEHOLDER.sub(
-        lambda place: next((known[word] for word in alternatives(place) if known.get(word)), "?"), text
-    )
+    return PLACEHOLDER.sub(lambda place: value_of(place, known) or "?", text)
 
 
 def _limit(check: Check) -> str:

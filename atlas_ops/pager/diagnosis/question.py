@@ -10,9 +10,8 @@ import re
 from collections.abc import Iterator
 
 from atlas_ops import promql
-from atlas_ops.pager.runbooks.placeholder import Values
+from atlas_ops.pager.runbooks.placeholder import PLACEHOLDER, Values, alternatives, value_of
 
-PLACEHOLDER = re.compile(r"\{\{\s*([a-z0-9_]+(?:\s*\|\s*[a-z0-9_]+)*)\s*\}\}")
 _QUOTED = re.compile(r'(=~|!~)?(\s*)("(?:\\.|[^"\\])*")')
 
 
@@ -21,7 +20,7 @@ def filled(query: str, values: Values) -> str:
 
     def fill(found: re.Match[str]) -> str:
         pattern = found[1] is not None
-        inner = PLACEHOLDER.sub(lambda place: _escaped(_value(place, values), pattern=pattern), found[3])
+        inner = PLACEHOLDER.sub(lambda place: _escaped(value_of(place, values), pattern=pattern), found[3])
         return f"{found[1] or ''}{found[2]}{inner}"
 
     return _QUOTED.sub(fill, query)
@@ -36,15 +35,6 @@ def words(text: str) -> Iterator[str]:
 def unquoted(query: str) -> tuple[str, ...]:
     """Return the placeholders that do not stand inside a double-quoted text: those cannot be filled in safely."""
     return tuple(found[0] for found in PLACEHOLDER.finditer(_QUOTED.sub("", query)))
-
-
-def alternatives(found: re.Match[str]) -> tuple[str, ...]:
-    """Return the words of one placeholder, the first that is known counts."""
-    return tuple(word.strip() for word in found[1].split("|"))
-
-
-def _value(found: re.Match[str], values: Values) -> str:
-    return next((values[word] for word in alternatives(found) if values.get(word)), "")
 
 
 def _escaped(value: str, *, pattern: bool) -> str:

@@ -1,7 +1,8 @@
 """Fills `{{pod}}` and its kind in the text and the commands of a runbook with what is known of an alert.
 
 Called by `pager.runbooks.runbook` and `pager.runbooks.html`, on text that Markdown has already been parsed out of: a value can
-never become markup. In a command a value can never be more than one word, or a part of one.
+never become markup. In a command a value can never be more than one word, or a part of one. `pager.diagnosis` finds
+placeholders here too, and quotes for PromQL.
 """
 
 from __future__ import annotations
@@ -12,7 +13,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
 # `{{.Names}}` is a template of some other tool (docker, kubectl) inside a command: it is left alone.
-_PLACEHOLDER = re.compile(r"\{\{\s*([a-z0-9_]+(?:\s*\|\s*[a-z0-9_]+)*)\s*\}\}")
+PLACEHOLDER = re.compile(r"\{\{\s*([a-z0-9_]+(?:\s*\|\s*[a-z0-9_]+)*)\s*\}\}")
 # Where a value would be read by a shell a second time, or inside quotes of a kind of their own, no quoting is safe.
 _READ_TWICE = re.compile(r"<<|`|\$'|\b(?:ssh|eval|watch|xargs|parallel|(?:ba|da|z|k)?sh\s+-\w*c|su\s+-\w*c)\b")
 _PLAIN = re.compile(r"[A-Za-z0-9_./:@%+=,][A-Za-z0-9_./:@%+=,-]*\Z")
@@ -36,12 +37,12 @@ def fill_text(text: str, values: Values, *, quoted: bool = False) -> str:
     """
 
     def fill(found: re.Match[str]) -> str:
-        value = _value(found, values)
+        value = value_of(found, values)
         if not value:
-            return f"<{'|'.join(_alternatives(found))}>"
+            return f"<{'|'.join(alternatives(found))}>"
         return value if not quoted or _PLAIN.match(value) else shlex.quote(value)
 
-    return _PLACEHOLDER.sub(fill, text)
+    return PLACEHOLDER.sub(fill, text)
 
 
 def fill_commands(code: str, values: Values) -> Commands:
@@ -70,22 +71,24 @@ def _fill_command(command: str, values: Values, *, once: bool) -> tuple[str, tup
     missing: list[str] = []
 
     def fill(found: re.Match[str]) -> str:
-        value = _value(found, values)
+        value = value_of(found, values)
         if value and not _PLAIN.match(value):
             bare = once and not value.startswith("-") and _context(command[: found.start()]) == "bare"
             value = shlex.quote(value) if bare else ""
         if not value:
-            missing.append("|".join(_alternatives(found)))
+            missing.append("|".join(alternatives(found)))
         return value
 
-    return _PLACEHOLDER.sub(fill, command), tuple(missing)
+    return PLACEHOLDER.sub(fill, command), tuple(missing)
 
 
-def _value(found: re.Match[str], values: Values) -> str:
-    return next((values[word] for word in _alternatives(found) if values.get(word)), "")
+def value_of(found: re.Match[str], values: Values) -> str:
+    """Return what one placeholder stands for, the first alternative that is known; empty when none is."""
+    return next((values[word] for word in alternatives(found) if values.get(word)), "")
 
 
-def _alternatives(found: re.Match[str]) -> tuple[str, ...]:
+def alternatives(found: re.Match[str]) -> tuple[str, ...]:
+    """Return the words of one placeholder."""
     return tuple(word.strip() for word in found[1].split("|"))
 
 
