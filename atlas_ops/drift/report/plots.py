@@ -13,6 +13,7 @@ import numpy as np
 from matplotlib.figure import Figure
 
 from atlas_ops.detect.statistics import Floats
+from atlas_ops.drift.report import words
 
 _INK = "#57606A"
 _REFERENCE, _LIVE = "#0072B2", "#E69F00"
@@ -34,7 +35,7 @@ def shares(bins: Sequence[str], reference: Floats, live: Floats | None) -> str:
             axes.legend(
                 frameon=False, fontsize=7, labelcolor=_INK, ncols=2, loc="lower right", bbox_to_anchor=(1, 0.98)
             )
-        axes.set_xticks(at, [_short(name) for name in bins], rotation=40, ha="right")
+        axes.set_xticks(at, [words.short(name, _NAME) for name in bins], rotation=40, ha="right")
         axes.set_ylabel("% of rows", color=_INK, fontsize=8)
         axes.tick_params(colors=_INK, labelsize=7)
         for side in axes.spines.values():
@@ -43,7 +44,3 @@ def shares(bins: Sequence[str], reference: Floats, live: Floats | None) -> str:
         figure.savefig(file, format="svg", metadata={"Date": None})
     drawn = file.getvalue()
     return drawn[drawn.index("<svg") :]  # inside of a page there is no place for an XML head
-
-
-def _short(name: str) -> str:
-    return name if len(name) <= _NAME else f"{name[: _NAME - 1]}…"

@@ -36,7 +36,7 @@ def _reference(of: Reference) -> Iterator[str]:
         counts = of.counts[feature.name]
         shares = (counts / max(int(counts.sum()), 1)).tolist()
         for name, share, bar in zip(words.bin_names(feature), shares, words.bars(shares, _BAR), strict=True):
-            yield f"  {_short(name):{_NAME}} {words.percent(share):>8}  {bar}".rstrip()
+            yield f"  {words.short(name, _NAME):{_NAME}} {words.percent(share):>8}  {bar}".rstrip()
     yield from _notes(of.notes)
 
 
@@ -63,7 +63,7 @@ def _verdict(of: Verdict, most: int) -> Iterator[str]:
         said = [words.moved(one.feature, move) for move in one.moves] or ["-"]
         far = one.distances
         ks = f"{far.ks:6.3f}" if not isinstance(one.feature, Category) else f"{'':6}"
-        yield f"{_short(one.feature.name):{_NAME}} {one.nearness:8.2f}  {far.psi:6.3f} {ks} {far.js:6.3f}  {said[0]}"
+        yield f"{words.short(one.feature.name, _NAME):{_NAME}} {one.nearness:8.2f}  {far.psi:6.3f} {ks} {far.js:6.3f}  {said[0]}"
         yield from (f"{'':{_NAME + 33}}{line}" for line in said[1:])
         since = min((move.since for move in one.moves if move.since is not None), default=None)
         if since is not None:
@@ -78,7 +78,3 @@ def _notes(notes: tuple[str, ...]) -> Iterator[str]:
     if notes:
         yield ""
     yield from (f"note: {note}" for note in notes)
-
-
-def _short(name: str) -> str:
-    return name if len(name) <= _NAME else f"{name[: _NAME - 1]}…"

@@ -1,4 +1,4 @@
-"""Bins and movements in words. Called by `report.text`, `report.page` and `report.document`."""
+"""Bins and movements in words. Called by the reports."""
 
 from __future__ import annotations
 
@@ -48,6 +48,11 @@ def percent(share: float) -> str:
 def counted(number: int, one: str) -> str:
     """Return a number and its noun."""
     return f"{number:,} {one}{'' if number == 1 else 's'}"
+
+
+def short(name: str, most: int) -> str:
+    """Return a name in at most so many characters."""
+    return name if len(name) <= most else f"{name[: most - 1]}…"
 
 
 def bars(shares: Sequence[float], width: int) -> list[str]:
