@@ -1,4 +1,4 @@
-"""Which labels tell the alerts of an incident apart from all others: the matchers of its silence. Pure; called by `deeds.perform`."""
+"""Which labels tell the alerts of an incident apart from all others: the matchers of its silence. Pure; called by `deeds.perform` and `slack.links`."""
 
 from __future__ import annotations
 

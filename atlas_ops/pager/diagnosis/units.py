@@ -1,4 +1,4 @@
-"""How the value of a check is written for people. Pure; called by `diagnosis.judge` and `charts.picture`."""
+"""How the value of a check is written for people. Pure; called by `diagnosis.checks`, `diagnosis.judge` and `charts.picture`."""
 
 from __future__ import annotations
 

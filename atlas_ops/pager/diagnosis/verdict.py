@@ -1,4 +1,4 @@
-"""What the checks of a runbook found, ranked. Pure; made by `diagnosis.run`, kept by `pager.store`, shown in messages, pages and terminals."""
+"""What the checks of a runbook found, ranked. Pure; made by `diagnosis.ask`, kept by `pager.store`, shown in messages, pages and terminals."""
 
 from __future__ import annotations
 

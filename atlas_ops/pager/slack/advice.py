@@ -1,4 +1,4 @@
-"""What Slack's error codes mean, and what a person can do about each. Called by `pager.slack.client`."""
+"""What Slack's error codes mean, and what a person can do about each. Called by `slack.client` and `slack.socket`."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The first lines of a message: its title, how the incident stands, and what is wrong. Pure; called by `slack.message`."""
+"""The first lines of a message: its title, how the incident stands, and what is wrong. Pure; called by `slack.message`; `slack.storm` has the same signs."""
 
 from __future__ import annotations
 
@@ -12,20 +12,25 @@ from atlas_ops.pager.slack import blocks
 from atlas_ops.pager.slack.blocks import Span, bold, plain
 
 _EMOJI = {"page": "\N{LARGE RED CIRCLE}", "ticket": "\N{LARGE ORANGE CIRCLE}", "info": "\N{LARGE BLUE CIRCLE}"}
-_RESOLVED = "\N{WHITE HEAVY CHECK MARK}"
+RESOLVED = "\N{WHITE HEAVY CHECK MARK}"
 _SILENCED = "\N{SPEAKER WITH CANCELLATION STROKE}"
 _SEEN = "\N{EYES}"
 _NAME = 80
 """Characters of a name that are shown."""
 
 
+def sign(severity: str) -> str:
+    """Return what stands before the title of what fires with this severity."""
+    return _EMOJI.get(severity, "⚠")
+
+
 def title(head: Headline, now: float) -> str:
     """Return the title; its sign tells the state at a glance."""
     subject = " · ".join(part for part in (head.fault, head.model or head.place) if part)
     if head.until is not None:
-        return f"{_RESOLVED} RESOLVED · {subject}"
-    sign = _SILENCED if is_silenced(head, now) else _SEEN if head.acknowledged_by else ""
-    return f"{sign or _EMOJI.get(head.severity, '⚠')} {(head.severity or 'alert').upper()} · {subject}"
+        return f"{RESOLVED} RESOLVED · {subject}"
+    attended = _SILENCED if is_silenced(head, now) else _SEEN if head.acknowledged_by else ""
+    return f"{attended or sign(head.severity)} {(head.severity or 'alert').upper()} · {subject}"
 
 
 def text(head: Headline, now: float) -> str:

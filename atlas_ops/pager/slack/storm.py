@@ -9,15 +9,13 @@ from collections.abc import Iterator, Sequence
 
 from atlas_ops.pager import times
 from atlas_ops.pager.incident import Event
-from atlas_ops.pager.slack import blocks
+from atlas_ops.pager.slack import blocks, headline
 from atlas_ops.pager.slack.blocks import Link, Message, Span, bold, code, plain
 from atlas_ops.pager.slack.events import lines
 from atlas_ops.pager.storm import Line, Storm
 
 SHOWN_FAULTS = 30
 _OPENING, _LINES, _SMALL = 300, 2900, 300
-_EMOJI = {"page": "\N{LARGE RED CIRCLE}", "ticket": "\N{LARGE ORANGE CIRCLE}", "info": "\N{LARGE BLUE CIRCLE}"}
-_OVER = "\N{WHITE HEAVY CHECK MARK}"
 
 
 def parent(storm: Storm, pager_url: str) -> Message:
@@ -45,9 +43,9 @@ def reply(storm: Storm, events: Sequence[Event]) -> Message:
 
 def _title(storm: Storm) -> str:
     if not storm.firing:
-        return f"{_OVER} STORM OVER · {storm.total} incidents"
+        return f"{headline.RESOLVED} STORM OVER · {storm.total} incidents"
     gravest = storm.lines[0].severity
-    return f"{_EMOJI.get(gravest, '⚠')} STORM · {storm.firing} incidents at once"
+    return f"{headline.sign(gravest)} STORM · {storm.firing} incidents at once"
 
 
 def _text(storm: Storm) -> str:
@@ -68,7 +66,7 @@ def _opening(storm: Storm) -> Iterator[Span]:
 def _lines(storm: Storm) -> Iterator[Span]:
     for number, line in enumerate(storm.lines[:SHOWN_FAULTS]):
         yield plain("\n" if number else "")
-        yield plain(f"{_EMOJI.get(line.severity, '⚠') if line.firing else _OVER} ")
+        yield plain(f"{headline.sign(line.severity) if line.firing else headline.RESOLVED} ")
         yield bold(f"{_count(line)} {blocks.cut(line.fault, 50)}")
         if line.place:
             yield plain(" e.g. " if line.total > 1 else " ")
