@@ -6,7 +6,7 @@ import argparse
 import json
 from pathlib import Path
 
-from atlas_ops.cli import drift_parts
+from atlas_ops.cli import drift_parts, machine
 
 _EPILOG = """\
 The live rows are judged by the reference's own spread: with two weeks of times or more, each hour, six hours and day by what is
@@ -55,9 +55,9 @@ def add(actions: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Compare; see the exit codes in the help."""
-    drift_parts.need("drift", "numpy", "pyarrow")
+    machine.need("drift", "numpy", "pyarrow")
     if args.html:
-        drift_parts.need("charts", "matplotlib")
+        machine.need("charts", "matplotlib")
     reference = drift_parts.reference(args.reference, model=args.model)
     from atlas_ops.drift import check, live  # noqa: PLC0415 - numpy and pyarrow
     from atlas_ops.drift.report import document, text  # noqa: PLC0415
@@ -67,11 +67,9 @@ def run(args: argparse.Namespace) -> int:
     verdict = check.check(reference, found)
     print(text.verdict(verdict), end="")
     if args.json:
-        drift_parts.write(
-            args.json, json.dumps(document.document(reference, verdict), indent=1, allow_nan=False) + "\n"
-        )
+        machine.write(args.json, json.dumps(document.document(reference, verdict), indent=1, allow_nan=False) + "\n")
     if args.html:
         from atlas_ops.drift.report import page  # noqa: PLC0415 - matplotlib
 
-        drift_parts.write(args.html, page.verdict(verdict, reference))
+        machine.write(args.html, page.verdict(verdict, reference))
     return verdict.standing.value

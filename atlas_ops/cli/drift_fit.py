@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from atlas_ops import settings
-from atlas_ops.cli import drift_parts
+from atlas_ops.cli import drift_parts, machine
 from atlas_ops.errors import EnvironmentProblem, UsageError
 from atlas_ops.prometheus import Prometheus
 
@@ -72,7 +72,7 @@ def add(actions: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Make the reference; see the exit codes in the help."""
-    drift_parts.need("drift", "numpy", "pyarrow")
+    machine.need("drift", "numpy", "pyarrow")
     if bool(args.data) == bool(args.prometheus):
         raise UsageError("give either DATA or --prometheus URL", next_step="see --help for examples")
     from atlas_ops.drift import fit, reference  # noqa: PLC0415 - numpy and pyarrow

@@ -1,30 +1,19 @@
-"""What the actions of `atlas-ops drift` share: extras, references, files to write, and a progress line."""
+"""What the actions of `atlas-ops drift` share: references, and a progress line."""
 
 from __future__ import annotations
 
 import sys
 import time
 from collections.abc import Callable
-from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from atlas_ops.errors import ConfigError, DataError, EnvironmentProblem
+from atlas_ops.errors import ConfigError, DataError
 
 if TYPE_CHECKING:
     from atlas_ops.drift.reference import Reference
 
 _EVERY_SECONDS = 2.0
-
-
-def need(extra: str, *modules: str) -> None:
-    """Raise EnvironmentProblem when a module of an extra is not installed."""
-    missing = [module for module in modules if find_spec(module) is None]
-    if missing:
-        raise EnvironmentProblem(
-            f"{' and '.join(missing)} {'is' if len(missing) == 1 else 'are'} not installed",
-            next_step=f"pip install 'atlas-ops[{extra}]'",
-        )
 
 
 def reference(path: Path, *, model: str = "") -> Reference:
@@ -37,14 +26,6 @@ def reference(path: Path, *, model: str = "") -> Reference:
         raise DataError(f"{path} cannot be read: {error.strerror}", next_step="check the path") from error
     except ConfigError as error:
         raise DataError(error.message, next_step=error.next_step) from error
-
-
-def write(path: Path, text: str) -> None:
-    """Write a file; EnvironmentProblem when it cannot be."""
-    try:
-        path.write_text(text, encoding="utf-8")
-    except OSError as error:
-        raise EnvironmentProblem(f"{path} cannot be written: {error.strerror}", next_step="check the folder") from error
 
 
 def progress(unit: str = "rows") -> Callable[[str, int], None]:

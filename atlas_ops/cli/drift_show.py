@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from atlas_ops.cli import drift_parts
+from atlas_ops.cli import drift_parts, machine
 
 _EPILOG = """\
 examples:
@@ -34,9 +34,9 @@ def add(actions: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Print it; see the exit codes in the help."""
-    drift_parts.need("drift", "numpy", "pyarrow")
+    machine.need("drift", "numpy", "pyarrow")
     if args.html:
-        drift_parts.need("charts", "matplotlib")
+        machine.need("charts", "matplotlib")
     reference = drift_parts.reference(args.reference)
     from atlas_ops.drift.report import text  # noqa: PLC0415 - numpy
 
@@ -44,5 +44,5 @@ def run(args: argparse.Namespace) -> int:
     if args.html:
         from atlas_ops.drift.report import page  # noqa: PLC0415 - matplotlib
 
-        drift_parts.write(args.html, page.reference(reference))
+        machine.write(args.html, page.reference(reference))
     return 0

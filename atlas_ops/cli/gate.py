@@ -6,11 +6,11 @@ import argparse
 import sys
 import tempfile
 from collections.abc import Sequence
-from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from atlas_ops import settings
+from atlas_ops.cli import machine
 from atlas_ops.errors import EnvironmentProblem, UsageError
 
 if TYPE_CHECKING:
@@ -158,9 +158,9 @@ def _check(args: argparse.Namespace) -> None:
             raise UsageError(f"--{name.replace('_', '-')} has to be above 0", next_step="give a larger number")
     if min(args.skip_runs, args.skip_seconds, args.warm_up) < 0:
         raise UsageError("--skip-runs, --skip-seconds and --warm-up cannot be below 0", next_step="give 0 or more")
-    for module, extra, wanted in (("numpy", "drift", True), ("matplotlib", "charts", args.plot)):
-        if wanted and find_spec(module) is None:
-            raise EnvironmentProblem(f"{module} is not installed", next_step=f"pip install 'atlas-ops[{extra}]'")
+    machine.need("drift", "numpy")
+    if args.plot:
+        machine.need("charts", "matplotlib")
 
 
 def _judgement(args: argparse.Namespace) -> Judgement:
@@ -232,18 +232,11 @@ def _write(args: argparse.Namespace, judgement: Judgement) -> None:
 
     for path, form in ((args.junit, junit), (args.markdown, markdown), (args.json, document)):
         if path:
-            _put(path, form.text(judgement).encode())
+            machine.write(path, form.text(judgement))
     if args.plot:
         from atlas_ops.gate.report import plot  # noqa: PLC0415 - matplotlib
 
-        _put(args.plot, plot.svg(judgement))
-
-
-def _put(path: Path, content: bytes) -> None:
-    try:
-        path.write_bytes(content)
-    except OSError as error:
-        raise EnvironmentProblem(f"{path} cannot be written: {error.strerror}", next_step="check the folder") from error
+        machine.write(args.plot, plot.svg(judgement))
 
 
 def _folder(path: Path) -> Path:

@@ -8,12 +8,11 @@ import sys
 import time
 from collections.abc import Iterable, Sequence
 from fnmatch import fnmatchcase
-from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from atlas_ops.cli import place
-from atlas_ops.errors import EnvironmentProblem, UsageError
+from atlas_ops.cli import machine, place
+from atlas_ops.errors import UsageError
 from atlas_ops.simulator import SCENARIOS, Scenario
 from atlas_ops.simulator.trace import read_traces
 
@@ -93,8 +92,7 @@ def add(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Rehearse; see the exit codes in the help."""
-    if find_spec("numpy") is None:
-        raise EnvironmentProblem("numpy is not installed", next_step="pip install 'atlas-ops[rehearse]'")
+    machine.need("rehearse", "numpy")
     if args.seeds < 1 or args.jobs < 1:
         raise UsageError("--seeds and --jobs have to be 1 or more", next_step="give a larger number")
     from atlas_ops.rehearsal import rehearse, report, rules  # noqa: PLC0415 - numpy
@@ -113,7 +111,7 @@ def run(args: argparse.Namespace) -> int:
     grids, passed = _judged(results, plan)
     print(f"{report.text(grids)}{taken}")
     if args.output:
-        _write(args.output, report.markdown(grids, heading="Rehearsal", preface=_preface(args, taken)))
+        machine.write(args.output, report.markdown(grids, heading="Rehearsal", preface=_preface(args, taken)))
     return 0 if passed else 1
 
 
@@ -164,10 +162,3 @@ def _preface(args: argparse.Namespace, taken: str) -> str:
 def _span(seconds: float) -> str:
     minutes, rest = divmod(round(seconds), 60)
     return f"{minutes} min {rest} s" if minutes else f"{rest} s"
-
-
-def _write(path: Path, text: str) -> None:
-    try:
-        path.write_text(text, encoding="utf-8")
-    except OSError as error:
-        raise EnvironmentProblem(f"{path} cannot be written: {error.strerror}", next_step="check the folder") from error
