@@ -6,16 +6,20 @@ takes it from there.
 
 from __future__ import annotations
 
+import logging
 import time
 from collections.abc import Callable
 
+from atlas_ops.errors import AtlasError
 from atlas_ops.pager.composer import Composer
 from atlas_ops.pager.diagnosis.ask import SECONDS, Query, diagnose
+from atlas_ops.pager.diagnosis.verdict import Diagnosis
 from atlas_ops.pager.incident import Headline
 from atlas_ops.pager.job import Job
 from atlas_ops.pager.runbooks.values import values
 from atlas_ops.pager.store.store import Store
 
+_LOG = logging.getLogger(__name__)
 _IDLE_SECONDS = 5.0
 
 
@@ -39,14 +43,24 @@ class Diagnostician(Job):
         self._seconds = seconds
 
     def _diagnose(self) -> None:
-        while wanted := self._store.diagnoses.wanted():
+        while not self._stopping.is_set() and (wanted := self._store.diagnoses.wanted()):
             self._attend(wanted[0])
 
     def _attend(self, head: Headline) -> None:
-        work = self._store.incidents.work(head.id)
-        checks = self._composer.checks(head.fault)
         found = None
-        if work is not None and checks:
-            found = diagnose(checks, values(work.incident.lead), self._query, seconds=self._seconds)
+        try:
+            found = self._ask(head)
+        except AtlasError:
+            raise
+        except Exception:  # noqa: BLE001 - asked again for ever, one odd incident would keep all others from being asked about
+            _LOG.exception("incident %s (%s) cannot be diagnosed", head.id, head.fault)
         self._store.diagnoses.record(head.id, found, time.time())
         self._told()
+
+    def _ask(self, head: Headline) -> Diagnosis | None:
+        """Return what the checks find; None when the runbook has none."""
+        work = self._store.incidents.work(head.id)
+        checks = self._composer.checks(head.fault)
+        if work is None or not checks:
+            return None
+        return diagnose(checks, values(work.incident.lead), self._query, seconds=self._seconds)
