@@ -49,6 +49,17 @@ def test_the_page_of_an_incident_shows_the_message_the_filled_runbook_and_the_ti
         assert part in page.text
 
 
+@pytest.mark.parametrize(
+    ("severity", "hours", "warned"), [("page", 3, False), ("page", 6, True), ("ticket", 6, False), ("ticket", 26, True)]
+)
+def test_an_incident_that_alertmanager_should_have_told_again_by_now_may_be_a_leftover(
+    pager: Scene, severity: str, hours: int, warned: bool
+) -> None:
+    """It repeats pages every four hours, and tickets once a day."""
+    incident = pager.hear(alert(severity=severity), ago=hours * 3600.0)
+    assert ("it may be over" in pager.page(f"/incidents/{incident}")) is warned
+
+
 def test_the_runbook_can_be_filled_in_for_another_alert_of_the_group(pager: Scene) -> None:
     found = pager.hear(
         alert(pod="p-1", namespace="n", fingerprint="first"),

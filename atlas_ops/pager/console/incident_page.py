@@ -6,6 +6,7 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 
+from atlas_ops.catalog.model import Severity
 from atlas_ops.pager.access.gate import Visitor
 from atlas_ops.pager.charts.charts import SECONDS, Charts, available
 from atlas_ops.pager.charts.now import Now, now
@@ -20,8 +21,9 @@ from atlas_ops.pager.runbooks.values import values
 from atlas_ops.pager.slack.blocks import Header, Message
 
 SHOWN_ALERTS = 100
-QUIET_SECONDS = 5 * 3600.0
-"""Alertmanager repeats a firing alert every four hours; an open incident that is not repeated may be a leftover."""
+_QUIET_SECONDS = 5 * 3600.0
+_QUIET_TICKET_SECONDS = 25 * 3600.0
+"""Alertmanager repeats what fires every four hours, tickets once a day; an open incident that is not repeated may be a leftover."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -77,7 +79,7 @@ def show(
         incident=incident,
         head=head,
         silenced=is_silenced(head, moment),
-        quiet=head.until is None and moment - head.heard_at > QUIET_SECONDS,
+        quiet=_quiet(head, moment),
         told=told,
         acts=_acts(head, composer, moment) if acting and visitor.may_act else [],
         silences=acts.SILENCES,
@@ -98,6 +100,12 @@ def show(
         events=work.events,
         prometheus=values(alert)["prometheus"],
     )
+
+
+def _quiet(head: Headline, moment: float) -> bool:
+    """Say whether Alertmanager should have spoken of an incident again, and has not; of a silenced one it does not."""
+    longest = _QUIET_TICKET_SECONDS if head.severity == Severity.TICKET.value else _QUIET_SECONDS
+    return head.until is None and not is_silenced(head, moment) and moment - head.heard_at > longest
 
 
 def _acts(head: Headline, composer: Composer, moment: float) -> list[str]:
