@@ -40,7 +40,6 @@ from tests.pager import postgres
 from tests.pager.notes import alert, body
 
 TOKEN, CHANNEL = "xoxb-bench", "bench"
-MEBI = 1 << 20
 SETTINGS = "pager: {diagnosis: false, heartbeat: {expected: false, reach: false}}\n"
 SENDERS = 16
 ROUTE = """\

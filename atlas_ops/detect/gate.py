@@ -17,11 +17,9 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 import numpy as np
-from numpy.typing import NDArray
 
 from atlas_ops.detect.student import t_quantile
 
-Floats = NDArray[np.float64]
 FEWEST_RUNS = 5
 """On each side. With fewer, the spread between runs is a guess, and one long run cannot be calibrated at all."""
 FALSE_FAILS = 0.01

@@ -1,4 +1,7 @@
-"""Work that is done again and again in a thread of its own, and that no odd incident can end. Used for all that a pager does beside its webhooks."""
+"""Work that is done again and again in a thread of its own, and that no odd incident can end.
+
+Used for all that a pager does beside taking webhooks and delivering pages.
+"""
 
 from __future__ import annotations
 

@@ -14,7 +14,6 @@ from atlas_ops.simulator.counters import Counters
 from atlas_ops.simulator.engine import Engine
 from atlas_ops.simulator.exposition import braces
 
-VERSION = "2.51.0"
 CONTENT_TYPE = "text/plain; charset=utf-8"
 POOL_BYTES = 256 << 20
 """Triton's default (--pinned-memory-pool-byte-size)."""

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from contextlib import closing
 from pathlib import Path
 
 import pytest
 
 from atlas_ops.pager.store.address import Server
+from atlas_ops.pager.store.store import Store
 from tests.pager import postgres
 
 
@@ -24,3 +26,10 @@ def address(request: pytest.FixtureRequest, tmp_path: Path) -> Path | Server:
         return tmp_path / "pager.db"
     server: postgres.Postgres = request.getfixturevalue("server")
     return server.database()
+
+
+@pytest.fixture
+def store(address: Path | Server) -> Iterator[Store]:
+    """A store in a database of either kind."""
+    with closing(Store(address)) as opened:
+        yield opened

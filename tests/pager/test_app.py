@@ -42,13 +42,6 @@ def pager(store: Store, tmp_path: Path) -> Iterator[httpx.Client]:
         yield client
 
 
-def incident(pager: httpx.Client, *alerts: dict[str, object]) -> str:
-    assert pager.post("/webhook", content=body(*alerts)).status_code == 200
-    found = re.search(r"/incidents/([0-9a-f]+)", pager.get("/").text)
-    assert found is not None
-    return found[1]
-
-
 def raw(pager: httpx.Client, headers: str) -> socket.socket:
     """Begin a webhook by hand."""
     sender = socket.create_connection((pager.base_url.host, pager.base_url.port or 0))

@@ -3,7 +3,6 @@ from __future__ import annotations
 import sqlite3
 import threading
 import time
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -20,13 +19,6 @@ from atlas_ops.pager.store.outbox import LATE_NEWS_SECONDS
 from atlas_ops.pager.store.store import Store
 from atlas_ops.pager.store.tables import BUCKETS, INCIDENTS
 from tests.pager.notes import LATER, alert, notification
-
-
-@pytest.fixture
-def store(address: Path | Server) -> Iterator[Store]:
-    made = Store(address)
-    yield made
-    made.close()
 
 
 def kinds(store: Store, incident: str) -> list[Kind]:

@@ -28,7 +28,6 @@ from tests.pager.rig import CHANNEL, FAST, Rig, delivering, eventually, parents,
 
 LANE = Lane(channel=CHANNEL)
 FEW = dataclasses.replace(FAST, own_messages=2)
-NOW = "2026-11-27T02:00:00Z"
 
 
 @pytest.fixture

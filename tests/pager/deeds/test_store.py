@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator
 from dataclasses import replace
-from pathlib import Path
 
 import pytest
 from sqlalchemy import Connection, select
@@ -13,19 +11,11 @@ from sqlalchemy import Connection, select
 from atlas_ops.pager.deeds.deed import Act, Deed, Hold
 from atlas_ops.pager.incident import Kind
 from atlas_ops.pager.store import deeds
-from atlas_ops.pager.store.address import Server
 from atlas_ops.pager.store.store import Store
 from atlas_ops.pager.store.tables import DEEDS
 from tests.pager.notes import alert, notification
 
 NOW = 1795514460.0
-
-
-@pytest.fixture
-def store(address: Path | Server) -> Iterator[Store]:
-    made = Store(address)
-    yield made
-    made.close()
 
 
 @pytest.fixture
@@ -56,11 +46,11 @@ def test_a_deed_that_another_pager_writes_in_the_same_moment_is_there_already(
     assert store.deeds.record(deed, "jane is on it")
     seen = iter([False])
 
-    def known(connection: Connection, key: str, look: object = deeds._known) -> bool:
+    def known(connection: Connection, key: str, look: object = deeds.known) -> bool:
         assert callable(look)
         return next(seen, None) is not False and bool(look(connection, key))
 
-    monkeypatch.setattr(deeds, "_known", known)
+    monkeypatch.setattr(deeds, "known", known)
     assert not store.deeds.record(deed, "jane is on it")
 
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import threading
 import time
-from collections.abc import Iterator
 from contextlib import closing
 from datetime import UTC, datetime
 from pathlib import Path
@@ -26,12 +25,6 @@ from atlas_ops.pager.store.store import Store
 from atlas_ops.pager.ways.telling import Way
 from tests.pager.oncall.duty import MINUTE, deed, head, page, resolve, section, told
 from tests.pager.postgres import Postgres
-
-
-@pytest.fixture
-def store(address: Path | Server) -> Iterator[Store]:
-    with closing(Store(address)) as opened:
-        yield opened
 
 
 @pytest.fixture
