@@ -1,4 +1,4 @@
-"""Makes the chart of an incident, or says that there is none. Made by `atlas_ops.cli.pager_parts`; asked by the courier and the pages.
+"""Makes the chart of an incident, or says that there is none. Made by `atlas_ops.cli.pager_parts`; asked by the illustrator and the pages.
 
 Trouble with a chart is never trouble with a page: what cannot be asked or drawn in time is left out, and said in the log.
 """

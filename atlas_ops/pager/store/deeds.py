@@ -44,7 +44,7 @@ class Deeds:
     def known(self, key: str) -> bool:
         """Tell whether a deed was done."""
         with self._database.reading() as connection:
-            return _known(connection, key)
+            return known(connection, key)
 
     def record(self, deed: Deed, told: str, hold: Hold | None = None) -> bool:
         """Write a deed, what it changes of its incident and the line `told` of the timeline; False: it was there.
@@ -90,17 +90,23 @@ class Deeds:
         return as_seen is not None
 
 
-def _known(connection: Connection, key: str) -> bool:
+def known(connection: Connection, key: str) -> bool:
+    """Tell whether a deed was done."""
     return connection.scalar(select(DEEDS.c.key).where(DEEDS.c.key == key)) is not None
 
 
-def _record(connection: Connection, deed: Deed, told: str, hold: Hold | None) -> bool:
-    if _known(connection, deed.key):
-        return False
-    row = INCIDENTS.c.id == deed.incident
+def keep(connection: Connection, deed: Deed) -> None:
+    """Write that a deed was done, whatever it changes."""
+    fault = connection.scalar(select(INCIDENTS.c.fault).where(INCIDENTS.c.id == deed.incident))
     values = {"key": deed.key, "incident": deed.incident, "kind": deed.act.value, "who": deed.who, "at": deed.at}
-    fault = connection.scalar(select(INCIDENTS.c.fault).where(row))
     connection.execute(insert(DEEDS).values(**values, fault=fault))
+
+
+def _record(connection: Connection, deed: Deed, told: str, hold: Hold | None) -> bool:
+    if known(connection, deed.key):
+        return False
+    keep(connection, deed)
+    row = INCIDENTS.c.id == deed.incident
     _change(connection, deed.incident, _effects(deed, hold), (_KINDS[deed.act], told), deed.at)
     if deed.act is Act.NOT_ACTIONABLE:
         # Who says so has seen it: nobody else needs to be woken.

@@ -4,16 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from sqlalchemy import ColumnElement, Connection, and_, false, insert, or_, select, update
+from sqlalchemy import ColumnElement, and_, false, insert, or_, select, update
 
 from atlas_ops.catalog.model import Severity
 from atlas_ops.pager.deeds.deed import Deed
 from atlas_ops.pager.incident import Headline, Kind
 from atlas_ops.pager.oncall.plan import Call
-from atlas_ops.pager.store import tellings
+from atlas_ops.pager.store import deeds, tellings
 from atlas_ops.pager.store.database import Database
 from atlas_ops.pager.store.rows import headline_of
-from atlas_ops.pager.store.tables import DEEDS, EVENTS, INCIDENTS
+from atlas_ops.pager.store.tables import EVENTS, INCIDENTS
 from atlas_ops.pager.ways.telling import Reason
 
 _AT_ONCE = 500
@@ -44,14 +44,14 @@ class OnCall:
         still = and_(INCIDENTS.c.id == incident, INCIDENTS.c.escalation == call.number, INCIDENTS.c.until.is_(None))
         step = {"escalation": call.number + 1, "escalated_at": now, "escalated_to": call.target.name}
         with self._database.writing(hold="tellings") as connection:
-            if deed and connection.scalar(select(DEEDS.c.key).where(DEEDS.c.key == deed.key)):
+            if deed and deeds.known(connection, deed.key):
                 return False
             wanted = update(INCIDENTS).where(still if deed else and_(still, ~tellings.attended(now)))
             counted = {"revision": INCIDENTS.c.revision + 1, "changed_at": now}
             if not connection.execute(wanted.values(step | counted)).rowcount:
                 return False
             if deed:
-                _record(connection, deed)
+                deeds.keep(connection, deed)
             line = {"at": now, "kind": Kind.ESCALATED.value, "text": told, "mention": call.target.slack_user}
             connection.execute(insert(EVENTS).values(incident=incident, **line))
             tellings.add(connection, incident, Reason.ESCALATION, call.target, now, number=call.number)
@@ -69,9 +69,3 @@ def _quiet_since(moment: float) -> ColumnElement[bool]:
     """Whether it came, was escalated last and was silenced last before a moment."""
     times = (INCIDENTS.c.escalated_at, INCIDENTS.c.silenced_until)
     return and_(INCIDENTS.c.received_at <= moment, *(or_(time.is_(None), time <= moment) for time in times))
-
-
-def _record(connection: Connection, deed: Deed) -> None:
-    fault = connection.scalar(select(INCIDENTS.c.fault).where(INCIDENTS.c.id == deed.incident))
-    values = {"key": deed.key, "incident": deed.incident, "kind": deed.act.value, "who": deed.who, "at": deed.at}
-    connection.execute(insert(DEEDS).values(**values, fault=fault))
