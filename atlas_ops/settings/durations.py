@@ -1,4 +1,4 @@
-"""Lengths of time as people write them: `90s`, `15m`, `1h30m`, or a number of seconds. Used by `settings` and the pager's schedules."""
+"""Lengths of time as people write them: `90s`, `15m`, `1h30m`, or a number of seconds. Used by `settings.pager` and `settings.people`."""
 
 from __future__ import annotations
 
