@@ -91,11 +91,6 @@ class Gate:
         """Whether people log in here."""
         return self._token is not None
 
-    @property
-    def known(self) -> bool:
-        """Whether visitors are known by name."""
-        return self._token is not None or self._proxy is not None
-
     def visitor(self, request: Request) -> Visitor | Refused:
         """Return who asks, or why they are not let in."""
         shown = bearer(request.headers.get("authorization", ""))
