@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import socket
 import threading
 import time
@@ -73,6 +74,11 @@ class Rig:
         """Take a webhook, as the HTTP side does."""
         self.store.inbox.accept(notification(*alerts, group=group), time.time())
         self.delivery.wake()
+
+    def metric(self, name: str) -> float:
+        """Return a value of the pager's own page; 0 where it is not there."""
+        found = re.search(rf"^{re.escape(name)} (\S+)$", self.metrics.page().decode(), re.MULTILINE)
+        return float(found[1]) if found else 0.0
 
     def quiet(self) -> bool:
         """Wait until Slack shows everything."""
