@@ -141,7 +141,7 @@ def test_while_the_pager_is_down_alertmanager_itself_tells_slack_of_each_page(tm
         assert "FIRING: availability/ModelServerDown" in copy.text
         assert "runbooks/availability/ModelServerDown.md" in copy.text, "the pager's own pages cannot be read now"
         assert f"server={server.address}" in copy.text
-        assert any("FIRING: PagerDeliveryFailing" in message.text for message in slack.messages)
+        assert eventually(lambda: any("FIRING: PagerDeliveryFailing" in message.text for message in slack.messages))
 
         stack.start_pager()
         assert eventually(lambda: len(pages(slack)) > 1), "the pager tells it, too"
