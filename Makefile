@@ -15,7 +15,7 @@ INSTALL_MISSING := if [ -n "$$missing" ]; then \
 	  if [ "$$(id -u)" != 0 ]; then echo "this needs root: sudo apt-get install $$missing"; exit 1; fi; \
 	  apt-get update -qq && $(APT_INSTALL) $$missing >/dev/null; \
 	fi
-# Two files of tests at a time: most of the time they wait for clocks and processes.
+# Three files of tests at a time: most of the time they wait for clocks and processes.
 PARALLEL := --numprocesses=3 --dist=loadfile
 PIP_INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check
 
