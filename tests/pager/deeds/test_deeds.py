@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -13,25 +12,10 @@ from atlas_ops.alertmanager import Alertmanager
 from atlas_ops.pager.deeds.deed import Act, possible
 from atlas_ops.pager.deeds.perform import Performer
 from atlas_ops.pager.incident import Kind
-from atlas_ops.pager.store.store import Store
 from atlas_ops.stage.processes import free_port
-from tests.pager.alertmanager import ask, fire, running
-from tests.pager.deeds.scene import HALF_AN_HOUR, LABELS, Scene, hearing, scene
+from tests.pager.alertmanager import ask, fire
+from tests.pager.deeds.scene import HALF_AN_HOUR, LABELS, Scene
 from tests.pager.rig import eventually
-
-
-@pytest.fixture(scope="module")
-def stage(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Scene]:
-    folder = tmp_path_factory.mktemp("deeds")
-    store = Store(folder / "pager.db")
-    with hearing(store) as webhook, running(folder, webhook) as url, scene(folder, url, store) as scene_:
-        yield scene_
-    store.close()
-
-
-@pytest.fixture
-def incident(stage: Scene, request: pytest.FixtureRequest) -> str:
-    return stage.fire(model=request.node.name[-60:])
 
 
 def silences(stage: Scene, incident: str) -> list[dict[str, object]]:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -15,23 +14,9 @@ from atlas_ops.pager.incident import Kind
 from atlas_ops.pager.store.deeds import Watched
 from atlas_ops.pager.store.store import Store
 from atlas_ops.stage.processes import free_port
-from tests.pager.alertmanager import alertmanager, ask, fire, running
+from tests.pager.alertmanager import alertmanager, ask, fire
 from tests.pager.deeds.scene import LABELS, Scene, hearing, scene
 from tests.pager.rig import eventually
-
-
-@pytest.fixture(scope="module")
-def stage(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Scene]:
-    folder = tmp_path_factory.mktemp("reconcile")
-    store = Store(folder / "pager.db")
-    with hearing(store) as webhook, running(folder, webhook) as url, scene(folder, url, store) as scene_:
-        yield scene_
-    store.close()
-
-
-@pytest.fixture
-def incident(stage: Scene, request: pytest.FixtureRequest) -> str:
-    return stage.fire(model=request.node.name[-60:])
 
 
 def silence_by_hand(stage: Scene, seconds: float = 600.0, **matchers: str) -> str:
