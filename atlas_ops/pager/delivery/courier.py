@@ -22,8 +22,8 @@ from atlas_ops.pager.store.buckets import Buckets
 from atlas_ops.pager.store.lane import Lane
 
 _LOG = logging.getLogger(__name__)
-_CLOCK_SKEW_SECONDS = 3600.0
-"""How far our clock and Slack's may be apart when we look for a message by its time."""
+_CLOCK_SKEW_SECONDS = 86_400.0
+"""How far our clock and Slack's may be apart when we look for a message by its time: one that was set wrong is wrong by hours."""
 _ANSWERED = 0.0
 """Stands for the time of an attempt that Slack has answered, without saying whether it took the message."""
 
