@@ -70,7 +70,9 @@ PAGE = "page"
 """Its label: family and name of such a page, which is where its runbook lies."""
 
 FEATURE = "feature"
-PREDICTION_FEATURES = ("prediction", "generation", "output")
+BIN = "bin"
+"""What part of a feature's values is counted; the names are those of `detect.features`."""
+PREDICTION_FEATURES = ("prediction", "generation", "output", "confidence", "finish_reason", "refusal")
 EMBEDDING_FEATURES = ("embedding",)
 """How the names of features begin that are no inputs, such as `prediction_spam`, `generation_tokens` and `embedding_query`. All
 others are inputs. The fault that a drift is told as follows from it."""

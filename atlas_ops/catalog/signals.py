@@ -175,6 +175,14 @@ WATCH_LAST_SUCCESS = _gauge("watch_last_success_timestamp_seconds", "Last comple
                             unit="seconds")  # fmt: skip
 WATCHER_SIGNALS = (DRIFT_SCORE, DRIFT_EVIDENCE, DRIFT_DETECTED, DRIFT_REFERENCE_INFO, WATCH_LAST_SUCCESS)
 """What is there only where detectors run, beside the exporters."""
+FEATURE_VALUES = _counter("feature_values_total", "Values of a feature, by the bin of its reference that they fall into.",
+                          c.MODEL, c.FEATURE, c.BIN)  # fmt: skip
+FEATURE_REFERENCE_SHARE = _gauge("feature_reference_share", "Share of a bin in the reference, half a row added to each.",
+                                 c.MODEL, c.FEATURE, c.BIN)  # fmt: skip
+FEATURE_BIN_SCORE = _gauge("feature_bin_score", "What a value in this bin adds to the location statistic, in standard deviations.",
+                           c.MODEL, c.FEATURE, c.BIN)  # fmt: skip
+FEATURE_SIGNALS = (FEATURE_VALUES, FEATURE_REFERENCE_SHARE, FEATURE_BIN_SCORE)
+"""What a server tells that counts its features (`atlas_ops.instrument.FeatureCounter`)."""
 PAGER_RECEIVED = _counter("pager_received_total", "Webhooks from Alertmanager, by how they were answered.", "result")
 PAGER_DELIVERED = _counter("pager_delivered_total", "Messages that Slack accepted.", "kind")
 PAGER_RETRIED = _counter("pager_retried_total", "Deliveries that have to be tried again, by reason.", "reason")
