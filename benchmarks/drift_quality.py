@@ -17,8 +17,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from atlas_ops.detect.calibration import Calibration, calibrate
+from atlas_ops.detect.course import drifted
 from atlas_ops.detect.distances import smoothed
-from atlas_ops.detect.score import drifted, score
+from atlas_ops.detect.score import score
 from atlas_ops.detect.statistics import statistics
 from atlas_ops.detect.windows import Observed, Windows, observe
 from benchmarks.drift_worlds import A_DAY, CHANGES, FEATURES, WORLDS, Change, World, traffic

@@ -13,9 +13,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from atlas_ops.detect.season import DAY, WEEK, Season, season
+from atlas_ops.detect.season import DAY, HOUR, WEEK, Season, season
 from atlas_ops.detect.statistics import Floats, Statistic
-from atlas_ops.detect.windows import HORIZONS, Observed, rolled
+from atlas_ops.detect.windows import HORIZONS, STEP, Observed, rolled
 
 LEAST_DAYS = 14.0
 """With less history a score is no ground for a page: two weeks tell what one day of the week is like from another's."""
@@ -35,14 +35,20 @@ _EULER = 0.5772156649
 
 @dataclass(frozen=True, slots=True)
 class Spread:
-    """Variance of a mean residual of n rows: `wander[h, s] + per_row[h, s] / n`, for each horizon and statistic."""
+    """Variance of a mean residual of n rows: `wander[h, s] + level[s] + per_row[h, s] / n`, for each horizon and statistic."""
 
     wander: Floats
     per_row: Floats
+    level: Floats | None = None
+    """Variance of what is usual itself, where that was taken from hours or days (`detect.rebase`); None: it is the history's."""
+
+    def steady(self, horizon: int) -> Floats:
+        """Return the variance that no number of rows takes away."""
+        return self.wander[horizon] if self.level is None else np.asarray(self.wander[horizon] + self.level)
 
     def deviation(self, horizon: int, rows: Floats) -> Floats:
         """Return the standard deviation of residuals over a horizon that had so many rows."""
-        return np.asarray(np.sqrt(self.wander[horizon] + self.per_row[horizon] / np.maximum(rows, 1.0)))
+        return np.asarray(np.sqrt(self.steady(horizon) + self.per_row[horizon] / np.maximum(rows, 1.0)))
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -67,13 +73,14 @@ def calibrate(observed: Observed, watched: Sequence[Statistic]) -> Calibration:
     """Fit everything to a history without drift, of a day or more."""
     residuals = left_out(observed)
     spread = _spread(residuals, observed, watched)
-    scores, chart = charted(residuals, observed.rows, spread)
+    scores = scored(residuals, observed.rows, spread).max(axis=1, initial=0.0)
+    chart = charted(residuals, observed, spread).max(axis=1, initial=0.0)
     days = (observed.times - observed.times[0]) // DAY
     seen = observed.rows.sum(axis=1) > 0
     return Calibration(
         season=season(observed.times, observed.values, _rows(observed)),
         spread=spread,
-        page=return_level(_daily(scores.max(axis=1, initial=0.0), days), YEAR_DAYS),
+        page=return_level(_daily(scores, days), YEAR_DAYS),
         ticket=return_level(_daily(chart, days), TICKET_DAYS),
         days=float(np.unique(days[seen]).size),
     )
@@ -94,15 +101,18 @@ def standardised(residuals: Floats, rows: Floats, spread: Spread, place: int, se
     return np.where(total >= LEAST_ROWS, z, 0.0)
 
 
-def charted(residuals: Floats, rows: Floats, spread: Spread) -> tuple[Floats, Floats]:
-    """Return the scores, and the slower chart: the greatest CUSUM of hourly z, either way, held for the windows of its hour."""
-    hourly = standardised(residuals, rows, spread, 0, HORIZONS[0])[11::12]
-    chart = np.zeros(len(residuals))
+def charted(residuals: Floats, observed: Observed, spread: Spread, most: float = math.inf) -> Floats:
+    """Return the slower chart of each window and statistic: the greater CUSUM of hourly z, either way, from the end of its hour on.
+
+    It does not rise above `most`, so that it comes down soon after what it saw is over.
+    """
+    ends = observed.times // HOUR > (observed.times - STEP) // HOUR
     sums = np.zeros((2, residuals.shape[1]))
-    for place, z in enumerate(hourly):
-        sums = np.maximum(0.0, sums + np.stack([z, -z]) - CUSUM_SLACK)
-        chart[11 + 12 * place : 23 + 12 * place] = sums.max(initial=0.0)
-    return scored(residuals, rows, spread), chart
+    levels = [sums[0]]
+    for z in standardised(residuals, observed.rows, spread, 0, HORIZONS[0])[ends]:
+        sums = np.clip(sums + np.stack([z, -z]) - CUSUM_SLACK, 0.0, most)
+        levels.append(sums.max(axis=0))
+    return np.asarray(np.stack(levels)[np.cumsum(ends)])
 
 
 def return_level(maxima: Floats, days: float) -> float:
@@ -153,8 +163,7 @@ def sampling_variance(observed: Observed, watched: Sequence[Statistic]) -> Float
     means = (observed.values * observed.rows).sum(axis=0) / np.maximum(totals, 1.0)
     shares = (means * totals + 0.5) / (totals + 1.0)
     bounded = np.clip(shares, 0.0, 1.0)
-    is_share = np.array([statistic.name.startswith("share") for statistic in watched])
-    return np.where(is_share, bounded * (1 - bounded), 1.0)
+    return np.where([statistic.is_share for statistic in watched], bounded * (1 - bounded), 1.0)
 
 
 def fitted_variance(mean: Floats, rows: Floats, sampling: float) -> tuple[float, float]:

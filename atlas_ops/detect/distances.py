@@ -32,8 +32,14 @@ class Distances:
 
 
 def smoothed(counts: Counts | Floats) -> Floats:
-    """Return shares with half a row added to each bin."""
-    return np.asarray((counts + _HALF) / (counts.sum() + _HALF * len(counts)), dtype=np.float64)
+    """Return shares with half a row added to each bin; bins are the last axis."""
+    total = counts.sum(axis=-1, keepdims=True) + _HALF * counts.shape[-1]
+    return np.asarray((counts + _HALF) / total, dtype=np.float64)
+
+
+def psi(now: Floats, shares: Floats) -> Floats:
+    """Return the population stability index of smoothed shares, in nats; chance alone gives (bins - 1) / rows."""
+    return np.asarray(((now - shares) * np.log(now / shares)).sum(axis=-1))
 
 
 def distances(live: Counts, shares: Floats) -> Distances:
@@ -42,13 +48,13 @@ def distances(live: Counts, shares: Floats) -> Distances:
     if rows == 0:
         return Distances(psi=0.0, ks=0.0, chi2=0.0, js=0.0, rows=0)
     now = smoothed(live)
-    psi = float(((now - shares) * np.log(now / shares)).sum()) - (len(shares) - 1) / rows
+    beyond_chance = float(psi(now, shares)) - (len(shares) - 1) / rows
     raw = live / rows
     expected = shares * rows
     middle = (now + shares) / 2
     divergence = float((now * np.log2(now / middle) + shares * np.log2(shares / middle)).sum()) / 2
     return Distances(
-        psi=max(0.0, psi),
+        psi=max(0.0, beyond_chance),
         ks=float(np.abs(np.cumsum(raw) - np.cumsum(shares)).max()),
         chi2=float(((live - expected) ** 2 / expected).sum()),
         js=float(np.sqrt(max(0.0, divergence))),

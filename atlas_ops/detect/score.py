@@ -1,7 +1,6 @@
-"""Scores live windows against a calibration, and says what moved. Called by `drift.looks` and `benchmarks.drift_quality`.
+"""Scores live windows against a calibration, and says what moved. Called by `atlas-ops watch`, `drift.looks` and `benchmarks.drift_quality`.
 
-A score is the greatest |z| over statistics and horizons. Drift is found at the page threshold and lasts until the score falls
-below 0.7 of it, so that a score which hovers does not come and go.
+A score is the greatest |z| over statistics and horizons; the slower chart adds up what hourly scores are above nothing.
 """
 
 from __future__ import annotations
@@ -11,11 +10,13 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from atlas_ops.detect.calibration import Calibration, charted, standardised
+from atlas_ops.detect.calibration import Calibration, charted, scored, standardised
+from atlas_ops.detect.course import Course, course
 from atlas_ops.detect.statistics import Floats, Statistic
 from atlas_ops.detect.windows import HORIZONS, STEP, Observed
 
-CLEAR_SHARE = 0.7
+_MOST_CHART = 2.0
+"""Multiple of its threshold above which the slower chart does not rise: it then clears within a shift of some ten hours."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -32,41 +33,49 @@ class Moved:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Scores:
-    """`by_statistic[t, s]` and, over all of them, `score[t]`; `chart[t]` is the slower one."""
+    """What the detectors make of every window and statistic: `seasonal[t, s]` is the greatest |z|, `slow[t, s]` the slower chart."""
 
     times: Floats
-    by_statistic: Floats
-    score: Floats
-    chart: Floats
+    seasonal: Floats
+    slow: Floats
+
+    @property
+    def score(self) -> Floats:
+        """The greatest seasonal score of each window."""
+        return np.asarray(self.seasonal.max(axis=1, initial=0.0))
+
+    @property
+    def chart(self) -> Floats:
+        """The greatest of the slower chart in each window."""
+        return np.asarray(self.slow.max(axis=1, initial=0.0))
 
 
 def score(observed: Observed, calibration: Calibration) -> Scores:
-    """Score every window. The first day of them lacks the past that its horizons need."""
+    """Score every window. The first day of them lacks the past that its horizons need; the slower chart begins at 0."""
     residuals = residual(observed, calibration)
-    by_horizon = [
-        np.abs(standardised(residuals, observed.rows, calibration.spread, place, seconds))
-        for place, seconds in enumerate(HORIZONS)
-    ]
-    by_statistic = np.maximum.reduce(by_horizon)
-    _, chart = charted(residuals, observed.rows, calibration.spread)
     return Scores(
-        times=observed.times, by_statistic=by_statistic, score=by_statistic.max(axis=1, initial=0.0), chart=chart
+        times=observed.times,
+        seasonal=scored(residuals, observed.rows, calibration.spread),
+        slow=charted(residuals, observed, calibration.spread, _MOST_CHART * calibration.ticket),
     )
+
+
+def by_feature(scores: Scores, calibration: Calibration, watched: Sequence[Statistic]) -> dict[str, dict[str, Course]]:
+    """Return {feature: {`seasonal` or `slow`: its course}}: the greatest score of its statistics against the threshold of all."""
+    found = {}
+    for feature in dict.fromkeys(statistic.feature for statistic in watched):
+        of = [place for place, statistic in enumerate(watched) if statistic.feature == feature]
+        found[feature] = {
+            "seasonal": course(scores.times, scores.seasonal[:, of].max(axis=1), calibration.page),
+            "slow": course(scores.times, scores.slow[:, of].max(axis=1), calibration.ticket),
+        }
+    return found
 
 
 def residual(observed: Observed, calibration: Calibration) -> Floats:
     """Return how far each statistic is from what is usual at its time; 0 where there were no rows."""
     usual = calibration.season.at(observed.times)
     return np.where(observed.rows > 0, observed.values - usual, 0.0)
-
-
-def drifted(scores: Floats, threshold: float) -> Floats:
-    """Return 1 while drift is found: from the threshold on, until the score is below 0.7 of it."""
-    found, inside = np.zeros(len(scores)), False
-    for place, value in enumerate(scores):
-        inside = value >= threshold or (inside and value >= CLEAR_SHARE * threshold)
-        found[place] = inside
-    return found
 
 
 def moved(

@@ -28,6 +28,11 @@ class Statistic:
     """`location`, `scale`, or `share of <bin>`."""
     weights: tuple[float, ...]
 
+    @property
+    def is_share(self) -> bool:
+        """Whether its values lie between 0 and 1; else they are in standard deviations."""
+        return self.name.startswith("share of ")
+
 
 def statistics(feature: Feature, shares: Floats) -> tuple[Statistic, ...]:
     """Return what is watched of a feature whose bins have these shares in the reference."""

@@ -50,12 +50,13 @@ def observe(windows: Windows, watched: Sequence[Statistic]) -> Observed:
 def rolled(residuals: Floats, rows: Floats, seconds: float) -> tuple[Floats, Floats]:
     """Return the mean residual, weighted by rows, over the last `seconds` before each window's end, and its rows."""
     width = max(1, round(seconds / STEP))
-    total = _last(rows, width)
-    sums = _last(residuals * rows, width)
+    total = last(rows, width)
+    sums = last(residuals * rows, width)
     return np.divide(sums, total, out=np.zeros_like(sums), where=total > 0), total
 
 
-def _last(values: Floats, width: int) -> Floats:
+def last(values: Floats, width: int) -> Floats:
+    """Return the sum over the last `width` windows, up to each; the first ones add up what is there."""
     sums = np.cumsum(values, axis=0)
     sums[width:] = sums[width:] - sums[:-width]
     return sums

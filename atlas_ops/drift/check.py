@@ -10,6 +10,7 @@ from enum import Enum
 import numpy as np
 
 from atlas_ops.detect.calibration import LEAST_DAYS, LEAST_ROWS
+from atlas_ops.detect.cold import COLD_PSI
 from atlas_ops.detect.distances import Distances, distances
 from atlas_ops.detect.features import Counts, Feature
 from atlas_ops.detect.season import DAY, HOUR
@@ -18,9 +19,6 @@ from atlas_ops.detect.windows import STEP
 from atlas_ops.drift.live import Live
 from atlas_ops.drift.looks import Look, Sight, sight_of, timed, whole
 from atlas_ops.drift.reference import Reference
-
-COLD_PSI = 0.25
-"""Before two weeks of history, what a day of live rows has to differ by: no quiet day of three simulated worlds did (drift reference)."""
 
 
 class Standing(Enum):

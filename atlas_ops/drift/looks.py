@@ -54,7 +54,7 @@ def timed(reference: Reference, live: Live) -> list[Look]:
         ordinary, _, _ = parts(observed.times, usual, observed.rows, limits.lengths[place])
         z = np.where(rows >= LEAST_ROWS, mean / limits.spread.deviation(place, rows), 0.0)
         limit = limits.limit(place, len(known) * len(z))
-        wander, per_row, most = limits.spread.wander[place], limits.spread.per_row[place], float(rows.max(initial=0.0))
+        wander, per_row, most = limits.spread.steady(place), limits.spread.per_row[place], float(rows.max(initial=0.0))
         found.append(
             Look(z, rows, ordinary + mean, ordinary, ends, limits.lengths[place], limit, wander, per_row, most)
         )
@@ -69,7 +69,7 @@ def whole(reference: Reference, limits: Limits, totals: Mapping[str, Counts]) ->
     rows = effective(one.rows, usual.rows)
     place = limits.nearest(float(rows.max(initial=0.0)))
     z = np.where(one.rows >= LEAST_ROWS, (one.values - usual.values) / limits.spread.deviation(place, rows), 0.0)
-    wander, per_row, most = limits.spread.wander[place], limits.spread.per_row[place], float(rows.max(initial=0.0))
+    wander, per_row, most = limits.spread.steady(place), limits.spread.per_row[place], float(rows.max(initial=0.0))
     return [Look(z, one.rows, one.values, usual.values, None, 0.0, limits.limit(place, 1), wander, per_row, most)]
 
 
@@ -85,7 +85,7 @@ class Sight:
 
 def sight_of(watched: Sequence[Statistic], looks: Sequence[Look], rows: int) -> Sight:
     """Return what would have been seen with the rows that there are."""
-    judged = [one for one in enumerate(watched) if one[1].name == "location" or one[1].name.startswith("share")]
+    judged = [one for one in enumerate(watched) if one[1].name == "location" or one[1].is_share]
     shares = {place: _share_of_rows(place, statistic, looks) for place, statistic in judged}
     blind = tuple(dict.fromkeys(statistic.feature for place, statistic in judged if math.isinf(shares[place])))
     most = max((share for share in shares.values() if math.isfinite(share)), default=0.0)

@@ -109,7 +109,9 @@ def _whole(reference: Reference) -> None:
     calibration = reference.calibration
     if calibration is not None:
         watched = len(reference.watched)
-        if calibration.season.table.shape != (2, 24, watched) or calibration.spread.wander.shape[1] != watched:
+        table, spread = calibration.season.table, calibration.spread
+        level = watched if spread.level is None else len(spread.level)
+        if table.shape != (2, 24, watched) or spread.wander.shape[1] != watched or level != watched:
             raise ValueError("the calibration does not fit the features")
     limits = reference.limits
     if limits is not None:
@@ -163,8 +165,7 @@ def _feature(feature: Feature, counts: Counts) -> dict[str, Any]:
 def _calibration(calibration: Calibration) -> dict[str, Any]:
     return {
         "season": _short(calibration.season.table),
-        "wander": _short(calibration.spread.wander),
-        "per_row": _short(calibration.spread.per_row),
+        **_spread(calibration.spread),
         "page": None if math.isinf(calibration.page) else calibration.page,
         "ticket": None if math.isinf(calibration.ticket) else calibration.ticket,
         "days": calibration.days,
@@ -175,13 +176,17 @@ def _limits(limits: Limits) -> dict[str, Any]:
     return {
         "timed": limits.timed,
         "lengths": list(limits.lengths),
-        "wander": _short(limits.spread.wander),
-        "per_row": _short(limits.spread.per_row),
+        **_spread(limits.spread),
         "centre": [None if math.isinf(one) else one for one in limits.centre.tolist()],
         "scale": limits.scale.tolist(),
         "greatest": limits.greatest.tolist(),
         "parts": list(limits.parts),
     }
+
+
+def _spread(spread: Spread) -> dict[str, Any]:
+    level = {} if spread.level is None else {"level": _short(spread.level)}
+    return {"wander": _short(spread.wander), "per_row": _short(spread.per_row), **level}
 
 
 def _short(values: Floats) -> Any:
@@ -228,10 +233,15 @@ def _read_feature(entry: dict[str, Any]) -> Feature:
     return Category(name=str(entry["name"]), names=tuple(map(str, entry["names"])), known=hashes)
 
 
+def _read_spread(entry: dict[str, Any]) -> Spread:
+    read = {name: np.array(entry[name], dtype=np.float64) for name in ("wander", "per_row", "level") if name in entry}
+    return Spread(**read)
+
+
 def _read_calibration(entry: dict[str, Any]) -> Calibration:
     return Calibration(
         season=Season(np.array(entry["season"], dtype=np.float64)),
-        spread=Spread(np.array(entry["wander"], dtype=np.float64), np.array(entry["per_row"], dtype=np.float64)),
+        spread=_read_spread(entry),
         page=math.inf if entry["page"] is None else float(entry["page"]),
         ticket=math.inf if entry["ticket"] is None else float(entry["ticket"]),
         days=float(entry["days"]),
@@ -242,7 +252,7 @@ def _read_limits(entry: dict[str, Any]) -> Limits:
     return Limits(
         timed=bool(entry["timed"]),
         lengths=tuple(map(float, entry["lengths"])),
-        spread=Spread(np.array(entry["wander"], dtype=np.float64), np.array(entry["per_row"], dtype=np.float64)),
+        spread=_read_spread(entry),
         centre=np.array([math.inf if one is None else one for one in entry["centre"]], dtype=np.float64),
         scale=np.array(entry["scale"], dtype=np.float64),
         greatest=np.array(entry["greatest"], dtype=np.float64),

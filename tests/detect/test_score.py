@@ -3,12 +3,14 @@ from __future__ import annotations
 import math
 
 import numpy as np
+import pytest
 from numpy.typing import NDArray
 
 from atlas_ops.detect.calibration import Calibration, calibrate, return_level
+from atlas_ops.detect.course import drifted
 from atlas_ops.detect.distances import smoothed
 from atlas_ops.detect.features import Category, Numeric
-from atlas_ops.detect.score import drifted, moved, score
+from atlas_ops.detect.score import by_feature, moved, score
 from atlas_ops.detect.season import season
 from atlas_ops.detect.statistics import Statistic, statistics
 from atlas_ops.detect.windows import Observed, Windows, observe
@@ -120,9 +122,37 @@ def test_counts_of_any_size_have_a_finite_score() -> None:
     assert np.isfinite(score(observe(huge, seen), calibration).score).all()
 
 
-def test_a_verdict_lasts_until_the_score_is_well_below_the_threshold() -> None:
-    scores = np.array([1.0, 5.0, 4.0, 3.6, 3.4, 4.0, 5.0])
-    assert drifted(scores, 5.0).tolist() == [0, 1, 1, 1, 0, 0, 1]
+def test_each_feature_has_its_own_score_and_the_greatest_is_that_of_all() -> None:
+    calibration, seen = fitted()
+    scores = score(observe(world(4, seed=3, shift_from=2 * DAY), seen), calibration)
+    found = by_feature(scores, calibration, seen)
+    assert list(found) == ["length", "kind"]
+    assert all(found["length"][detector].now and not found["kind"][detector].now for detector in ("seasonal", "slow"))
+    since, rising = found["length"]["seasonal"].since, found["length"]["seasonal"].rising_since
+    assert since is not None
+    assert rising is not None
+    assert 2 * DAY * 300 - 3600 <= rising <= since <= 2 * DAY * 300 + 3600
+    greatest = np.maximum(found["length"]["seasonal"].share, found["kind"]["seasonal"].share)
+    assert np.allclose(greatest * calibration.page, scores.score)
+
+
+def test_the_slower_chart_is_cut_by_the_clock_and_not_by_where_the_windows_begin() -> None:
+    calibration, seen = fitted()
+    observed = observe(world(3, seed=3, shift_from=DAY), seen)
+    later = Observed(observed.times[5:], observed.values[5:], observed.rows[5:])
+    assert score(observed, calibration).chart[-1] == pytest.approx(score(later, calibration).chart[-1], rel=0.02)
+    changes = np.flatnonzero(np.diff(score(later, calibration).chart))
+    assert set(later.times[changes + 1] % 3600) == {0.0}
+
+
+def test_the_slower_chart_clears_within_a_day_of_the_end_of_a_long_drift() -> None:
+    calibration, seen = fitted()
+    live, quiet = world(8, seed=3, shift_from=0), world(8, seed=4)
+    for name, counts in live.counts.items():
+        counts[6 * DAY :] = quiet.counts[name][6 * DAY :]
+    slow = by_feature(score(observe(live, seen), calibration), calibration, seen)["length"]["slow"]
+    assert slow.found[6 * DAY]
+    assert not slow.found[7 * DAY :].any()
 
 
 def test_the_return_level_is_reached_as_often_as_it_says() -> None:
