@@ -13,6 +13,7 @@ from atlas_ops.cli import listening, pager_console, pager_parts, pager_slack, pl
 from atlas_ops.cli.pager_slack import APP_TOKEN, SIGNING_SECRET, SLACK_API, TOKEN
 from atlas_ops.pager.store import address
 from atlas_ops.pager.store.store import Store
+from atlas_ops.postgresql import PASSWORD
 from atlas_ops.settings import DEFAULT_PAGER
 
 _EPILOG = f"""\
@@ -32,7 +33,7 @@ acknowledges, by which schedule people hand over (`atlas-ops oncall` shows it), 
 is down. When Alertmanager's heartbeat does not come, or Prometheus or Alertmanager does not answer, the pager pages itself.
 
 Database: a file is for one pager. Two or more pagers share a PostgreSQL server (pip install 'atlas-ops[postgres]'): each
-incident is delivered by one of them, by another when that one dies. The password is taken from {address.PASSWORD}; a socket
+incident is delivered by one of them, by another when that one dies. The password is taken from {PASSWORD}; a socket
 is named by ?host=/var/run/postgresql, TLS by ?sslmode=verify-full&sslrootcert=FILE.
 
 examples:

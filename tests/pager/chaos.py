@@ -24,9 +24,9 @@ import httpx
 from sqlalchemy import Row, select
 
 from atlas_ops.pager import webhook
-from atlas_ops.pager.store.address import Server
 from atlas_ops.pager.store.store import Store
 from atlas_ops.pager.store.tables import EVENTS, INCIDENTS, STORMS
+from atlas_ops.postgresql import Server
 from atlas_ops.stage.processes import free_port
 from atlas_ops.stage.slack_http import Answer
 from atlas_ops.stage.slack_limits import Json

@@ -15,7 +15,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from atlas_ops.errors import EnvironmentProblem
-from atlas_ops.pager.store.address import Server
+from atlas_ops.postgresql import Server
 
 USER = "pager"
 _ACCOUNT = "postgres"

@@ -20,9 +20,9 @@ from atlas_ops.pager.delivery.pace import Pace
 from atlas_ops.pager.delivery.worker import Delivery
 from atlas_ops.pager.metrics import Metrics
 from atlas_ops.pager.slack.client import Slack
-from atlas_ops.pager.store.address import Server
 from atlas_ops.pager.store.lane import lanes
 from atlas_ops.pager.store.store import Store
+from atlas_ops.postgresql import Server
 from atlas_ops.stage.slack_message import Message
 from atlas_ops.stage.slack_standin import SlackStandIn
 from tests.pager.notes import notification, runbooks

@@ -13,8 +13,8 @@ from pathlib import Path
 
 import pytest
 
-from atlas_ops.pager.store.address import Server
 from atlas_ops.pager.store.store import Store
+from atlas_ops.postgresql import Server
 from tests.pager.chaos import Load, Pager, Weather, judge, pagers, post, refused, settled
 from tests.pager.notes import alert, body
 

@@ -14,8 +14,8 @@ from atlas_ops.pager.incident import Incident
 from atlas_ops.pager.slack import message
 from atlas_ops.pager.slack.blocks import Message
 from atlas_ops.pager.store import outbox
-from atlas_ops.pager.store.address import Server
 from atlas_ops.pager.store.store import Store
+from atlas_ops.postgresql import Server
 from atlas_ops.stage.slack_http import Answer
 from atlas_ops.stage.slack_limits import Json
 from atlas_ops.stage.slack_standin import CHANNEL_ID, SlackStandIn, refusal

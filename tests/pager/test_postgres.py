@@ -11,11 +11,12 @@ from pathlib import Path
 
 import pytest
 
+from atlas_ops import postgresql
 from atlas_ops.cli import main
 from atlas_ops.errors import EnvironmentProblem, UsageError
 from atlas_ops.pager.store import address
-from atlas_ops.pager.store.address import Server
 from atlas_ops.pager.store.store import Store
+from atlas_ops.postgresql import Server
 from tests.pager import postgres
 from tests.pager.notes import alert, notification
 
@@ -34,7 +35,7 @@ def pair(server: postgres.Postgres) -> Iterator[tuple[Store, Store]]:
 
 def test_a_path_is_a_file_and_an_address_a_server() -> None:
     assert address.read("atlas-pager.db", {}) == Path("atlas-pager.db")
-    there = address.read("postgresql://pager@db.example.org/pager?sslmode=verify-full", {address.PASSWORD: SECRET})
+    there = address.read("postgresql://pager@db.example.org/pager?sslmode=verify-full", {postgresql.PASSWORD: SECRET})
     assert isinstance(there, Server)
     assert (there.host, there.port, there.ssl_mode, there.password) == ("db.example.org", 5432, "verify-full", SECRET)
     socket = address.read("postgresql://pager@/pager?host=/run/postgresql", {})
@@ -51,7 +52,7 @@ def test_a_path_is_a_file_and_an_address_a_server() -> None:
         ("postgresql://db/pager", "the user or the name"),
         ("postgresql://pager@db/pager?sslmode=maybe", "unknown sslmode maybe"),
         ("postgresql://pager@db/pager?connect_timeout=1", "unknown option connect_timeout"),
-        (f"postgresql://pager:{SECRET}@db/pager", address.PASSWORD),
+        (f"postgresql://pager:{SECRET}@db/pager", postgresql.PASSWORD),
     ],
 )
 def test_an_address_that_cannot_be_used_is_explained(text: str, said: str) -> None:
@@ -64,7 +65,7 @@ def test_an_address_that_cannot_be_used_is_explained(text: str, said: str) -> No
 def test_a_server_that_is_not_there_is_said_without_the_password(
     tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setenv(address.PASSWORD, SECRET)
+    monkeypatch.setenv(postgresql.PASSWORD, SECRET)
     there = f"postgresql://pager@/pager?host={tmp_path}"
     assert main(["pager", "--listen", "127.0.0.1:0", "--database", there]) == 4
     said = capsys.readouterr().err

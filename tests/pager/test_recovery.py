@@ -11,10 +11,10 @@ from sqlalchemy import update
 from atlas_ops.pager.slack.blocks import Message
 from atlas_ops.pager.slack.client import Sent, Slack
 from atlas_ops.pager.store import outbox
-from atlas_ops.pager.store.address import Server
 from atlas_ops.pager.store.lane import Lane
 from atlas_ops.pager.store.store import Store
 from atlas_ops.pager.store.tables import INCIDENTS
+from atlas_ops.postgresql import Server
 from atlas_ops.stage.slack_http import Answer
 from atlas_ops.stage.slack_standin import SlackStandIn
 from tests.pager.notes import alert, notification

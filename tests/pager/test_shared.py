@@ -12,11 +12,11 @@ from pathlib import Path
 import pytest
 
 from atlas_ops.pager.store import outbox
-from atlas_ops.pager.store.address import Server
 from atlas_ops.pager.store.buckets import Rate
 from atlas_ops.pager.store.lane import Lane
 from atlas_ops.pager.store.outbox import Taken
 from atlas_ops.pager.store.store import Store
+from atlas_ops.postgresql import Server
 from atlas_ops.stage.slack_standin import SlackStandIn
 from tests.pager import postgres
 from tests.pager.notes import alert, notification

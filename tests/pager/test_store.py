@@ -11,13 +11,13 @@ from sqlalchemy import update
 from atlas_ops.errors import EnvironmentProblem
 from atlas_ops.pager.incident import LATE_SECONDS, Kind
 from atlas_ops.pager.store import sqlite
-from atlas_ops.pager.store.address import Server
 from atlas_ops.pager.store.buckets import Rate
 from atlas_ops.pager.store.incidents import SHOWN_ALERTS
 from atlas_ops.pager.store.lane import Lane, lanes
 from atlas_ops.pager.store.outbox import LATE_NEWS_SECONDS
 from atlas_ops.pager.store.store import Store
 from atlas_ops.pager.store.tables import BUCKETS, INCIDENTS
+from atlas_ops.postgresql import Server
 from tests.pager.notes import LATER, alert, notification
 
 

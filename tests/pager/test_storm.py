@@ -15,11 +15,11 @@ from sqlalchemy import insert, select
 from atlas_ops.pager.incident import Kind
 from atlas_ops.pager.slack import storm as storm_message
 from atlas_ops.pager.slack import wire
-from atlas_ops.pager.store.address import Server
 from atlas_ops.pager.store.lane import Lane
 from atlas_ops.pager.store.store import Store
 from atlas_ops.pager.store.tables import INCIDENTS
 from atlas_ops.pager.storm import Line, News, Storm, ordered, told
+from atlas_ops.postgresql import Server
 from atlas_ops.stage import slack_limits
 from atlas_ops.stage.slack_message import Message
 from atlas_ops.stage.slack_standin import SlackStandIn

@@ -13,10 +13,10 @@ from sqlalchemy import ColumnElement, Connection, func, select
 from sqlalchemy.exc import DBAPIError, SQLAlchemyError
 
 from atlas_ops.errors import EnvironmentProblem
-from atlas_ops.pager.store.address import Server
 from atlas_ops.pager.store.postgresql import Postgres
 from atlas_ops.pager.store.sqlite import Sqlite
 from atlas_ops.pager.store.tables import HEARTBEATS
+from atlas_ops.postgresql import Server
 
 
 class Database:

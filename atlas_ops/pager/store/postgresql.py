@@ -3,13 +3,10 @@
 from __future__ import annotations
 
 import hashlib
-import ssl
 from collections.abc import Iterator
 from contextlib import contextmanager
-from pathlib import Path
 
 from sqlalchemy import (
-    URL,
     Column,
     ColumnElement,
     Connection,
@@ -19,7 +16,6 @@ from sqlalchemy import (
     MetaData,
     Table,
     cast,
-    create_engine,
     event,
     extract,
     func,
@@ -30,9 +26,10 @@ from sqlalchemy import (
 from sqlalchemy.engine.interfaces import DBAPIConnection
 from sqlalchemy.pool import ConnectionPoolEntry
 
+from atlas_ops import postgresql
 from atlas_ops.errors import EnvironmentProblem
-from atlas_ops.pager.store.address import Server
 from atlas_ops.pager.store.tables import METADATA, SCHEMA
+from atlas_ops.postgresql import Server
 
 TIMEOUT_SECONDS = 5
 """How long to wait for the server; below the 10 s after which Alertmanager gives up."""
@@ -92,25 +89,7 @@ class Postgres:
 
 
 def _engine(server: Server) -> Engine:
-    url = URL.create(
-        "postgresql+pg8000",
-        username=server.user,
-        password=server.password or None,
-        host=server.host or None,
-        port=server.port if server.host else None,
-        database=server.database,
-    )
-    arguments: dict[str, object] = {"timeout": TIMEOUT_SECONDS, "application_name": "atlas-ops pager"}
-    if server.folder:
-        arguments["unix_sock"] = str(Path(server.folder) / f".s.PGSQL.{server.port}")
-    else:
-        arguments["ssl_context"] = _tls(server)
-    try:
-        engine = create_engine(url, connect_args=arguments, pool_pre_ping=True, pool_timeout=TIMEOUT_SECONDS)
-    except ModuleNotFoundError as error:
-        raise EnvironmentProblem(
-            "the driver of PostgreSQL is not installed", next_step="pip install 'atlas-ops[postgres]'"
-        ) from error
+    engine = postgresql.engine(server, name="atlas-ops pager", timeout_seconds=TIMEOUT_SECONDS)
     event.listen(engine, "connect", _prepare)
     return engine
 
@@ -121,20 +100,3 @@ def _prepare(connection: DBAPIConnection, _: ConnectionPoolEntry) -> None:
         cursor.execute(setting)
     cursor.close()
     connection.commit()
-
-
-def _tls(server: Server) -> ssl.SSLContext | bool | None:
-    """Return what pg8000 takes: False for none, None for whatever the server has, True or a context for TLS."""
-    match server.ssl_mode:
-        case "disable":
-            return False
-        case "prefer":
-            return None
-        case "require":
-            return True
-    try:
-        return ssl.create_default_context(cafile=server.ssl_root or None)
-    except (OSError, ssl.SSLError) as error:
-        raise EnvironmentProblem(
-            f"the certificates in {server.ssl_root} cannot be read: {error}", next_step="check sslrootcert"
-        ) from error

@@ -8,7 +8,6 @@ from __future__ import annotations
 import secrets
 from pathlib import Path
 
-from atlas_ops.pager.store.address import Server
 from atlas_ops.pager.store.buckets import Buckets
 from atlas_ops.pager.store.charts import ChartFiles
 from atlas_ops.pager.store.database import Database
@@ -23,6 +22,7 @@ from atlas_ops.pager.store.search import Search
 from atlas_ops.pager.store.storms import Storms
 from atlas_ops.pager.store.tables import INCIDENTS
 from atlas_ops.pager.store.tellings import Tellings
+from atlas_ops.postgresql import Server
 
 
 class Store:

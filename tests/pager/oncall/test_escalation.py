@@ -20,9 +20,9 @@ from atlas_ops.pager.incident import Kind
 from atlas_ops.pager.metrics import Metrics
 from atlas_ops.pager.oncall.escalation import Escalation
 from atlas_ops.pager.oncall.plan import Plan
-from atlas_ops.pager.store.address import Server
 from atlas_ops.pager.store.store import Store
 from atlas_ops.pager.ways.telling import Way
+from atlas_ops.postgresql import Server
 from tests.pager.oncall.duty import MINUTE, deed, head, page, resolve, section, told
 from tests.pager.postgres import Postgres
 

@@ -16,9 +16,9 @@ from atlas_ops.pager.incident import Headline, Notification
 from atlas_ops.pager.oncall import reach
 from atlas_ops.pager.oncall.reach import Answers, Heard, Heartbeat, State
 from atlas_ops.pager.oncall.switch import HEARTBEAT, Switch
-from atlas_ops.pager.store.address import Server
 from atlas_ops.pager.store.store import Store
 from atlas_ops.pager.ways.telling import Way
+from atlas_ops.postgresql import Server
 from atlas_ops.settings.people import Target
 from tests.pager.rig import eventually
 

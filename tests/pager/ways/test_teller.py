@@ -20,7 +20,6 @@ from atlas_ops.pager.metrics import Metrics
 from atlas_ops.pager.oncall.duty import Duty
 from atlas_ops.pager.oncall.escalation import Escalation
 from atlas_ops.pager.oncall.plan import Plan
-from atlas_ops.pager.store.address import Server
 from atlas_ops.pager.store.store import Store
 from atlas_ops.pager.store.tables import INCIDENTS, TELLINGS
 from atlas_ops.pager.ways.email import Mail
@@ -28,6 +27,7 @@ from atlas_ops.pager.ways.sending import NotSent, Order, Sender
 from atlas_ops.pager.ways.teller import Rhythm, Teller
 from atlas_ops.pager.ways.telling import Reason, Way
 from atlas_ops.pager.ways.webhook import Webhook
+from atlas_ops.postgresql import Server
 from atlas_ops.settings import Pager
 from atlas_ops.settings.people import Smtp
 from atlas_ops.stage.processes import free_port
