@@ -3,6 +3,7 @@ from __future__ import annotations
 import sqlite3
 import threading
 import time
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -16,7 +17,7 @@ from atlas_ops.pager.store.incidents import SHOWN_ALERTS
 from atlas_ops.pager.store.lane import Lane, lanes
 from atlas_ops.pager.store.outbox import LATE_NEWS_SECONDS
 from atlas_ops.pager.store.store import Store
-from atlas_ops.pager.store.tables import BUCKETS, INCIDENTS
+from atlas_ops.pager.store.tables import ALERTS, BUCKETS, INCIDENTS
 from atlas_ops.postgresql import Server
 from tests.pager.notes import LATER, alert, notification
 
@@ -25,6 +26,12 @@ def kinds(store: Store, incident: str) -> list[Kind]:
     work = store.incidents.work(incident)
     assert work is not None
     return [event.kind for event in work.events]
+
+
+def grow_old(store: Store, seconds: float) -> None:
+    """Let so long pass since every alert changed, by the clock of the database."""
+    with store._database.writing() as connection:
+        connection.execute(update(ALERTS).values(changed_at=ALERTS.c.changed_at - seconds))
 
 
 def test_an_incident_lasts_from_its_first_alert_to_its_last_resolve(store: Store) -> None:
@@ -63,8 +70,43 @@ def test_a_group_that_fires_again_after_its_resolve_is_a_new_incident(store: Sto
 def test_a_false_resolve_does_not_swallow_the_alert_for_good(store: Store) -> None:
     store.inbox.accept(notification(alert()), 1.0)
     store.inbox.accept(notification(alert(firing=False)), 2.0)
-    store.inbox.accept(notification(alert()), 2.0 + LATE_SECONDS + 1)
+    grow_old(store, LATE_SECONDS + 1)
+    store.inbox.accept(notification(alert()), 3.0)
     assert len(store.incidents.open()) == 1
+
+
+def test_late_mail_is_known_as_late_although_the_clock_was_set_meanwhile(store: Store) -> None:
+    now = time.time()
+    store.inbox.accept(notification(alert()), now)
+    store.inbox.accept(notification(alert(firing=False)), now)
+    assert not store.inbox.accept(notification(alert()), now + 7200.0)
+    assert not store.inbox.accept(notification(alert()), now - 7200.0)
+    assert len(store.incidents.recent(10)) == 1
+
+
+def test_late_mail_is_known_as_late_by_a_pager_that_was_started_under_another_clock(
+    address: Path | Server, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with closing(Store(address)) as first:
+        first.inbox.accept(notification(alert()), time.time())
+        first.inbox.accept(notification(alert(firing=False)), time.time())
+    monkeypatch.setattr(sqlite.time, "time", lambda: time.clock_gettime(time.CLOCK_REALTIME) + 7200.0)
+    with closing(Store(address)) as second:
+        assert not second.inbox.accept(notification(alert()), time.time())
+        assert second.incidents.open() == ()
+
+
+def test_the_clock_of_a_file_begins_anew_with_each_boot(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def ahead() -> float:
+        with closing(Store(tmp_path / "pager.db")) as store, store._database.reading() as connection:
+            return store._database.moment(connection) - time.monotonic()
+
+    first = ahead()
+    monkeypatch.setattr(sqlite.time, "time", lambda: time.clock_gettime(time.CLOCK_REALTIME) + 7200.0)
+    assert ahead() == pytest.approx(first, abs=60)
+    (tmp_path / "boot").write_text("another one")
+    monkeypatch.setattr(sqlite, "_BOOT", tmp_path / "boot")
+    assert ahead() == pytest.approx(first + 7200.0, abs=60)
 
 
 def test_groups_are_kept_apart(store: Store) -> None:
@@ -233,7 +275,8 @@ def test_a_clock_that_was_set_back_neither_loses_an_incident_nor_opens_it_twice(
     assert store.inbox.accept(notification(alert(starts=LATER, firing=False, ends=LATER)), 62.0)
     assert store.incidents.open() == ()
     assert len(store.incidents.recent(10)) == 2
-    assert store.inbox.accept(notification(alert(starts=LATER)), 62.0 + LATE_SECONDS + 1), "a resolve that was false"
+    grow_old(store, LATE_SECONDS + 1)
+    assert store.inbox.accept(notification(alert(starts=LATER)), 63.0), "a resolve that was false"
 
 
 def test_webhooks_of_many_groups_at_once_are_all_kept(store: Store) -> None:

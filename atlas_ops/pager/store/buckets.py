@@ -53,11 +53,11 @@ class Buckets:
     def pause(self, channel: str, seconds: float) -> None:
         """Let nothing go for so long: Slack asks for it."""
         with self._database.writing(hold=f"bucket {channel}") as connection:
-            now = float(connection.scalar(select(self._database.now())) or 0.0)
+            now = self._database.moment(connection)
             _write(connection, channel, not_before=now + min(seconds, LONGEST_PAUSE_SECONDS))
 
     def _level(self, connection: Connection, channel: str, rate: Rate) -> _Level:
-        now = float(connection.scalar(select(self._database.now())) or 0.0)
+        now = self._database.moment(connection)
         row = connection.execute(select(BUCKETS).where(BUCKETS.c.channel == channel)).one_or_none()
         if row is None:
             return _Level(tokens=float(rate.burst), now=now, pause=0.0)

@@ -53,6 +53,10 @@ class Database:
         """Return the time by which deliveries are planned, Unix seconds, the same for everybody who uses the database."""
         return self._kind.now()
 
+    def moment(self, connection: Connection) -> float:
+        """Return what `now` is at this moment."""
+        return float(connection.scalar(select(self.now())) or 0.0)
+
     @contextmanager
     def reading(self) -> Iterator[Connection]:
         """Return a connection to read with."""

@@ -11,7 +11,24 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from sqlalchemy import URL, ColumnElement, Connection, Engine, Float, create_engine, event, literal, text
+from sqlalchemy import (
+    URL,
+    Column,
+    ColumnElement,
+    Connection,
+    Engine,
+    Float,
+    MetaData,
+    String,
+    Table,
+    create_engine,
+    delete,
+    event,
+    insert,
+    literal,
+    select,
+    text,
+)
 from sqlalchemy.engine.interfaces import DBAPIConnection
 from sqlalchemy.pool import ConnectionPoolEntry
 
@@ -23,6 +40,10 @@ BUSY_SECONDS = 5
 """How long to wait for another program that holds the file; below the 10 s after which Alertmanager gives up."""
 _APPLICATION = 0x61746C73
 """`PRAGMA application_id` of our databases ("atls"), so that another program's database is never written to."""
+_BOOT = Path("/proc/sys/kernel/random/boot_id")
+"""Another text after each boot of the machine, with which its monotonic clock begins anew."""
+_CLOCK = Table("clock", MetaData(), Column("boot", String, nullable=False), Column("ahead", Float, nullable=False))
+"""By how much `Sqlite.now` is ahead of the monotonic clock of a boot."""
 
 
 class Sqlite:
@@ -36,7 +57,7 @@ class Sqlite:
         self.name = str(path)
         self._writing = threading.Lock()
         self._lock = lock.take(path)
-        # The clock of this machine may be set back meanwhile; what is planned by this one goes on.
+        # The clock of this machine may be set meanwhile; what is planned by this one goes on.
         self._ahead = time.time() - time.monotonic()
         self.engine = _engine(path)
 
@@ -45,7 +66,7 @@ class Sqlite:
         self._lock.close()
 
     def now(self) -> ColumnElement[float]:
-        """Return the time by which deliveries are planned, Unix seconds: one that never goes back."""
+        """Return the time by which deliveries are planned, Unix seconds: one that nobody sets, until the machine is booted."""
         return literal(self._ahead + time.monotonic(), Float)
 
     @contextmanager
@@ -68,8 +89,28 @@ class Sqlite:
                 f"the database {self.name} is one {what}", next_step="name another file with --database"
             )
         METADATA.create_all(connection)
+        self._keep_time(connection)
         connection.execute(text(f"PRAGMA application_id = {_APPLICATION}"))
         connection.execute(text(f"PRAGMA user_version = {SCHEMA}"))
+
+    def _keep_time(self, connection: Connection) -> None:
+        """Go on with the clock of the pager before this one: the time may have been set between the two."""
+        boot = _boot()
+        _CLOCK.create(connection, checkfirst=True)
+        ahead = connection.scalar(select(_CLOCK.c.ahead).where(_CLOCK.c.boot == boot)) if boot else None
+        if ahead is not None:
+            self._ahead = float(ahead)
+            return
+        connection.execute(delete(_CLOCK))
+        connection.execute(insert(_CLOCK).values(boot=boot, ahead=self._ahead))
+
+
+def _boot() -> str:
+    """Return what names this boot of the machine; empty where nothing does."""
+    try:
+        return _BOOT.read_text().strip()
+    except OSError:
+        return ""
 
 
 def _engine(path: Path) -> Engine:

@@ -116,6 +116,7 @@ ALERTS = Table(
     Column("labels", JSON, nullable=False),
     Column("annotations", JSON, nullable=False),
     Column("generator_url", String, nullable=False),
+    # By `Database.now`: what tells late mail from a new start must not hang on a clock that somebody sets.
     Column("changed_at", Float, nullable=False),
 )
 EVENTS = Table(
