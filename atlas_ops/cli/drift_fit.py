@@ -28,13 +28,16 @@ are categories (the 20 most frequent have bins of their own); lists of numbers o
 times other than --time, constant or empty columns, and text that hardly ever repeats. No row and no value is kept, only the edges
 of bins, the names of frequent categories, counts, and centres of embeddings.
 
-With --prometheus, the lengths of prompts and answers become features: the buckets of the servers' own histograms are the bins.
+With --prometheus, the lengths of prompts and answers become features: the buckets of the servers' own histograms are the bins. With
+--bins as well, so does what the servers count themselves by that reference (README.md, Counting features in your server): its bins
+stay, everything else is learned from the weeks that Prometheus knows.
 
 examples:
   atlas-ops drift fit march.parquet --output fraud.json
   atlas-ops drift fit logs/ --model chat --time at --columns prompt_tokens finish_reason --output chat.json
   atlas-ops drift fit rows.csv more.csv --embedding vector --output search.json
   atlas-ops drift fit --prometheus http://prometheus:9090 --model llama-3-8b --weeks 4 --output llama.json
+  atlas-ops drift fit --prometheus http://prometheus:9090 --model fraud --bins fraud.json --output fraud-live.json
 
 exit codes:
   0  the reference is written
@@ -67,6 +70,12 @@ def add(actions: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
         "--prometheus", metavar="URL", help="learn from what this Prometheus knows of --model, not from DATA"
     )
     parser.add_argument("--weeks", type=float, default=4.0, metavar="N", help="how much of its past (default: 4)")
+    parser.add_argument(
+        "--bins",
+        type=Path,
+        metavar="REFERENCE",
+        help="with --prometheus: the reference that the servers count their features by",
+    )
     parser.add_argument("--embedding", metavar="COLUMN", help="a column of embeddings to watch beside --columns")
 
 
@@ -75,6 +84,8 @@ def run(args: argparse.Namespace) -> int:
     machine.need("drift", "numpy", "pyarrow")
     if bool(args.data) == bool(args.prometheus):
         raise UsageError("give either DATA or --prometheus URL", next_step="see --help for examples")
+    if args.bins and not args.prometheus:
+        raise UsageError("--bins needs --prometheus URL", next_step="see --help for examples")
     from atlas_ops.drift import fit, reference  # noqa: PLC0415 - numpy and pyarrow
 
     made = _of_prometheus(args) if args.prometheus else fit.fit(args.data, _wish(args), drift_parts.progress())
@@ -105,13 +116,14 @@ def _of_prometheus(args: argparse.Namespace) -> Reference:
         )
     if problem := settings.url_problem(args.prometheus):
         raise UsageError(f"--prometheus: {problem}", next_step="give its address, such as http://127.0.0.1:9090")
-    from atlas_ops.drift import prometheus_counts  # noqa: PLC0415 - numpy
+    from atlas_ops.drift import prometheus_fit  # noqa: PLC0415 - numpy
 
+    bins = drift_parts.reference(args.bins, model=args.model) if args.bins else None
     told, end = drift_parts.progress("windows of five minutes"), time.time()
     client = Prometheus(args.prometheus, timeout_seconds=_TIMEOUT_SECONDS)
     try:
-        return prometheus_counts.fit(
-            client, args.model, end - args.weeks * _WEEK, end, lambda windows: told("reading", windows)
+        return prometheus_fit.fit(
+            client, args.model, end - args.weeks * _WEEK, end, bins, lambda windows: told("reading", windows)
         )
     finally:
         client.close()

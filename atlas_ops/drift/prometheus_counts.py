@@ -1,90 +1,147 @@
-"""Lengths of prompts and answers out of Prometheus: the buckets of the servers' own histograms are the bins, at no extra series.
+"""Counts of a model's features out of Prometheus, in windows of five minutes. Called by `prometheus_fit` and by `atlas_ops.watch`.
 
-Called by `atlas-ops drift fit --prometheus`. What `increase` says of five minutes is rounded to whole requests.
+Features that a server counts itself (`atlas_ops.instrument.FeatureCounter`) are there bin by bin; lengths of prompts and answers
+are told by every server that has histograms of them, whose buckets are the bins, at no extra series. `increase` sees restarts of
+servers, and bridges missed scrapes; of a pod that joins it sees all bins from the same scrape on, so that shares stay what they are.
 """
 
 from __future__ import annotations
 
-import json
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 
 import numpy as np
+from numpy.typing import NDArray
 
-from atlas_ops.detect.features import Numeric
-from atlas_ops.detect.season import DAY
-from atlas_ops.detect.windows import STEP
-from atlas_ops.drift.counting import Counting, Table, merge
-from atlas_ops.drift.fit import LEAST_ROWS, learned, moment
-from atlas_ops.drift.reference import Reference
+from atlas_ops import promql
+from atlas_ops.catalog import conventions as c
+from atlas_ops.catalog import signals as s
+from atlas_ops.detect.features import Feature, Numeric
+from atlas_ops.detect.season import DAY, HOUR
+from atlas_ops.detect.windows import STEP, Windows
 from atlas_ops.errors import DataError
 from atlas_ops.prometheus import Prometheus
 
-LENGTHS = {"prompt_tokens": "atlas_request_prompt_tokens", "generation_tokens": "atlas_request_generation_tokens"}
+LENGTHS = {"prompt_tokens": s.REQUEST_PROMPT_TOKENS, "generation_tokens": s.REQUEST_GENERATION_TOKENS}
 """{feature: histogram}."""
-TIME = "time"
-"""What the column of times is called in a reference that no file was read for."""
-_Buckets = dict[float, dict[int, float]]
-"""{upper bound: {window: requests up to that bound}}."""
+_REPLICAS = ("prometheus_replica", "replica")
+"""How Prometheis that scrape the same servers are told apart where somebody has put their samples together."""
+_DAY = round(DAY / STEP)
+Told = Callable[[int], None]
+"""Hears how many windows have been read."""
+_Grown = NDArray[np.float64]
 
 
-def fit(client: Prometheus, model: str, start: float, end: float, told: Callable[[int], None]) -> Reference:
-    """Return the reference of a model's lengths from `start` to `end` (Unix seconds); DataError when there is too little."""
-    found = {name: _buckets(client, metric, model, start, end, told) for name, metric in LENGTHS.items()}
-    known = {name: buckets for name, buckets in found.items() if len(buckets) > 1}
-    if not known:
+@dataclass(frozen=True, slots=True)
+class _Span:
+    """Windows by their numbers: window n begins at n * STEP, Unix time."""
+
+    first: int
+    end: int
+
+    @property
+    def length(self) -> int:
+        return self.end - self.first
+
+
+def counts(
+    client: Prometheus,
+    model: str,
+    features: Sequence[Feature],
+    start: float,
+    end: float,
+    told: Told = lambda _windows: None,
+) -> Windows:
+    """Return the counts of a model's features in each whole window from `start` to `end` (Unix seconds).
+
+    A window that nothing is known of is all zeros, and so is every window of a feature that nobody tells. DataError when the
+    servers count into bins that the features lack; EnvironmentProblem when Prometheus does not answer.
+    """
+    first = math.ceil(start / STEP)
+    span = _Span(first, max(first, math.floor(end / STEP)))
+    grown = _values(client, model, features, span, told)
+    for feature in features:
+        if feature.name in LENGTHS and isinstance(feature, Numeric) and not grown[feature.name].any():
+            grown[feature.name] = _lengths(client, model, feature, span, told)
+    times = (span.first + 1 + np.arange(span.length)) * STEP
+    return Windows(times=times, counts={name: _whole(values) for name, values in grown.items()})
+
+
+def lengths(client: Prometheus, model: str, start: float, end: float) -> tuple[Numeric, ...]:
+    """Return those of the lengths that the servers of a model tell, with the buckets of their histograms as bins."""
+    found = []
+    for name, histogram in LENGTHS.items():
+        courses = client.query_range(f"count by (le) ({_select(histogram.series[0], model)})", start, end, HOUR)
+        bounds = sorted(float(course.labels["le"]) for course in courses if course.labels["le"] != "+Inf")
+        if bounds:
+            found.append(Numeric(name=name, edges=(*([0.0] if bounds[0] > 0 else [bounds[0] - 1.0]), *bounds)))
+    return tuple(found)
+
+
+def counted(client: Prometheus, model: str, start: float, end: float) -> frozenset[str]:
+    """Return the names of the features that the servers of a model count."""
+    courses = client.query_range(f"count by ({c.FEATURE}) ({_select(s.FEATURE_VALUES, model)})", start, end, HOUR)
+    return frozenset(course.labels.get(c.FEATURE, "") for course in courses)
+
+
+def _values(client: Prometheus, model: str, features: Sequence[Feature], span: _Span, told: Told) -> dict[str, _Grown]:
+    """Return how much the counters of each bin grew in each window, all zeros where there are none."""
+    grown = {feature.name: np.zeros((span.length, len(feature.bins))) for feature in features}
+    places = {(f.name, name): place for f in features for place, name in enumerate(f.bins)}
+    strange: dict[str, set[str]] = {}
+    for labels, window, value in _increases(client, s.FEATURE_VALUES.name, model, (c.FEATURE, c.BIN), span, told):
+        name, of = labels.get(c.FEATURE, ""), labels.get(c.BIN, "")
+        if (name, of) in places:
+            grown[name][window, places[name, of]] = value
+        elif name in grown and value > 0:
+            strange.setdefault(name, set()).add(of)
+    if strange:
+        told_bins = "; ".join(f"{name}: {', '.join(sorted(bins)[:5])}" for name, bins in sorted(strange.items()))
         raise DataError(
-            f"Prometheus at {client.url} has no {' or '.join(LENGTHS.values())} of the model {model!r} from {moment(start)} to {moment(end)}",
-            next_step="check the name of the model, and that its servers tell their lengths (exporters/README.md)",
+            f"the servers of {model!r} count into bins that the reference lacks ({told_bins})",
+            next_step="give the reference that the servers have loaded, or wait until all of them have loaded this one",
         )
-    features = tuple(_feature(name, buckets) for name, buckets in known.items())
-    counting = Counting(features=features, time=TIME)
-    table = _table(known, counting)
-    rows = int(counting.totals(table)[features[0].name].sum()) if len(table.counts) else 0
-    if rows < LEAST_ROWS:
-        raise DataError(
-            f"there were {rows:,} requests to {model!r}; a reference needs {LEAST_ROWS} at the least",
-            next_step="give more --weeks, or wait for more traffic",
-        )
-    notes = [f"no requests are told in {LENGTHS[name]}: {name} is not watched" for name in LENGTHS if name not in known]
-    return learned(model, counting, table, notes=notes)
+    return grown
 
 
-def _buckets(
-    client: Prometheus, metric: str, model: str, start: float, end: float, told: Callable[[int], None]
-) -> _Buckets:
+def _lengths(client: Prometheus, model: str, feature: Numeric, span: _Span, told: Told) -> _Grown:
+    """Return the requests in each bin of a length in each window; all zeros when the buckets are not those of its bins."""
+    bounds = (*feature.edges[1:], math.inf)
+    cumulated = np.full((span.length, len(bounds)), np.nan)
+    for labels, window, value in _increases(client, LENGTHS[feature.name].series[0], model, ("le",), span, told):
+        bound = float(labels["le"])
+        if bound in bounds:
+            cumulated[window, bounds.index(bound)] = value
+    if np.isnan(cumulated).all(axis=0).any():
+        return np.zeros((span.length, len(feature.bins)))
+    bins = np.diff(np.maximum.accumulate(np.nan_to_num(cumulated), axis=1), axis=1, prepend=0.0)
+    nothing = np.zeros((span.length, 1))
+    return np.hstack([bins[:, :-1], nothing, bins[:, -1:], nothing])  # below, above the greatest bound, missing
+
+
+def _increases(
+    client: Prometheus, metric: str, model: str, by: tuple[str, ...], span: _Span, told: Told
+) -> Iterator[tuple[Mapping[str, str], int, float]]:
+    """Yield (labels, window, how much it grew) of every counter of a model, summed up over its servers.
+
+    Prometheis that scrape the same servers tell the same, which counts once: their mean.
+    """
+    window = promql.duration(STEP)
+    expr = promql.sum_by(by, f"avg without ({', '.join(_REPLICAS)}) (increase({_select(metric, model)}[{window}]))")
     # One day at a time: four weeks of five minutes in one query may be more than Prometheus wants to hold.
-    expr = f"sum by (le) (increase({metric}_bucket{{model={json.dumps(model)}}}[{STEP:.0f}s]))"
-    found: _Buckets = {}
-    first, last = math.ceil(start / STEP) * STEP + STEP, math.floor(end / STEP) * STEP
-    while first <= last:
-        until = min(first + DAY - STEP, last)
-        for course in client.query_range(expr, first, until, STEP):
-            windows = found.setdefault(float(course.labels["le"]), {})
-            windows.update((round(at / STEP) - 1, value) for at, value in zip(course.times, course.values, strict=True))
-        told(round((until - first) / STEP) + 1)
-        first = until + STEP
-    return found
+    for first in range(span.first, span.end, _DAY):
+        end = min(first + _DAY, span.end)
+        for course in client.query_range(expr, (first + 1) * STEP, end * STEP, STEP):
+            for at, value in zip(course.times, course.values, strict=True):
+                yield course.labels, round(at / STEP) - 1 - span.first, 0.0 if math.isnan(value) else value
+        told(end - first)
 
 
-def _feature(name: str, buckets: _Buckets) -> Numeric:
-    bounds = sorted(bound for bound in buckets if math.isfinite(bound))
-    return Numeric(name=name, edges=(*([0.0] if bounds[0] > 0 else [bounds[0] - 1.0]), *bounds))
+def _whole(grown: _Grown) -> NDArray[np.int64]:
+    """Return whole numbers whose sums over any windows are right to one: what is rounded off goes on to the next window."""
+    return np.diff(np.rint(np.cumsum(grown, axis=0)), axis=0, prepend=0.0).astype(np.int64)
 
 
-def _table(known: Mapping[str, _Buckets], counting: Counting) -> Table:
-    """Return the requests of each window and bin: a bucket less the one below it."""
-    windows = sorted({window for buckets in known.values() for values in buckets.values() for window in values})
-    counts = np.zeros((windows[-1] - windows[0] + 1, sum(len(feature.bins) for feature in counting.features)), np.int64)
-    at = 0
-    for feature in counting.features:
-        cumulated = np.zeros((len(counts), len(known[feature.name])))
-        for place, bound in enumerate(sorted(known[feature.name])):
-            for window, value in known[feature.name][bound].items():
-                cumulated[window - windows[0], place] = 0.0 if math.isnan(value) else value
-        whole = np.rint(np.maximum.accumulate(cumulated, axis=1)).astype(np.int64)
-        bins = np.diff(whole, axis=1, prepend=0)
-        counts[:, at : at + feature.inner] = bins[:, : feature.inner]
-        counts[:, at + feature.inner + 1] = bins[:, feature.inner :].sum(axis=1)  # beyond the greatest bound: above
-        at += len(feature.bins)
-    return merge([Table(first=windows[0], counts=counts)])
+def _select(metric: object, model: str) -> str:
+    return promql.select(metric, f"{c.MODEL}={promql.quote(model)}")

@@ -1,0 +1,93 @@
+"""Makes a reference of what Prometheus knows of a model: weeks of its counters. Called by `atlas-ops drift fit --prometheus`.
+
+Lengths of prompts and answers need nothing else. What servers count themselves is counted in the bins of an earlier reference: its
+bins are kept, and everything else is learned anew.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from atlas_ops.catalog import signals as s
+from atlas_ops.detect.embedding import Embedding
+from atlas_ops.detect.features import Feature
+from atlas_ops.detect.windows import STEP, Windows
+from atlas_ops.drift.counting import Counting, Table, merge
+from atlas_ops.drift.fit import LEAST_ROWS, learned, moment
+from atlas_ops.drift.prometheus_counts import LENGTHS, Told, counted, counts, lengths
+from atlas_ops.drift.reference import Reference
+from atlas_ops.errors import DataError
+from atlas_ops.prometheus import Prometheus
+
+TIME = "time"
+"""What the column of times is called in a reference that no file was read for."""
+
+
+def fit(client: Prometheus, model: str, start: float, end: float, bins: Reference | None, told: Told) -> Reference:
+    """Return the reference of a model's traffic from `start` to `end` (Unix seconds); DataError when there is too little.
+
+    `bins` is the reference that the servers count by; None: only lengths are looked at.
+    """
+    there = counted(client, model, start, end)
+    known = [feature for feature in bins.features if feature.name in there] if bins else []
+    wanted = (*known, *(one for one in lengths(client, model, start, end) if one.name not in there))
+    if not wanted:
+        raise _nothing(client, model, start, end, bins)
+    windows = counts(client, model, wanted, start, end, told)
+    rows = {feature.name: int(windows.counts[feature.name].sum()) for feature in wanted}
+    features = tuple(feature for feature in wanted if rows[feature.name] >= LEAST_ROWS)
+    if not features:
+        raise DataError(
+            f"there were {max(rows.values()):,} requests to {model!r}; a reference needs {LEAST_ROWS} at the least",
+            next_step="give more --weeks, or wait for more traffic",
+        )
+    notes = _notes(there, wanted, rows, bins)
+    counting = Counting(features=features, embeddings=_embeddings(features, bins), time=TIME)
+    return learned(model, counting, _table(windows, features), notes=notes)
+
+
+def _table(windows: Windows, features: Sequence[Feature]) -> Table:
+    """Return the counts from the first window on that has any."""
+    matrix = np.hstack([windows.counts[feature.name] for feature in features])
+    begin = int(np.flatnonzero(matrix.any(axis=1))[0])
+    return merge([Table(first=round(windows.times[begin] / STEP) - 1, counts=matrix[begin:])])
+
+
+def _embeddings(features: Sequence[Feature], bins: Reference | None) -> tuple[Embedding, ...]:
+    """Return the embeddings all of whose features are there."""
+    names = {feature.name for feature in features}
+    return tuple(one for one in (bins.embeddings if bins else ()) if {f.name for f in one.features} <= names)
+
+
+def _notes(there: frozenset[str], wanted: Sequence[Feature], rows: dict[str, int], bins: Reference | None) -> list[str]:
+    notes = [
+        f"{name} is not watched: it has {number:,} values, fewer than {LEAST_ROWS}"
+        for name, number in rows.items()
+        if number < LEAST_ROWS
+    ]
+    asked = {feature.name for feature in bins.features} if bins else set()
+    silent = sorted(asked - there - rows.keys())
+    if silent:
+        notes.append(f"no server counts {', '.join(silent)}: not watched")
+    unknown = sorted(there - asked)
+    if unknown:
+        how = (
+            "the reference given with --bins lacks them" if bins else "their bins are known with --bins REFERENCE alone"
+        )
+        notes.append(f"servers count {', '.join(unknown)}: not watched, {how}")
+    names = {feature.name for feature in wanted}
+    notes += [
+        f"no requests are told in {LENGTHS[name]}: {name} is not watched" for name in LENGTHS if name not in names
+    ]
+    return notes
+
+
+def _nothing(client: Prometheus, model: str, start: float, end: float, bins: Reference | None) -> DataError:
+    signals = [*map(str, LENGTHS.values()), *([str(s.FEATURE_VALUES)] if bins else [])]
+    return DataError(
+        f"Prometheus at {client.url} has no {' or '.join(signals)} of the model {model!r} from {moment(start)} to {moment(end)}",
+        next_step="check the name of the model, and that its servers tell their lengths (exporters/README.md)"
+        + (" or count their features (README.md, Counting features in your server)" if bins else ""),
+    )
