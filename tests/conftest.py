@@ -13,6 +13,7 @@ settings.load_profile("untimed")
 def pytest_addoption(parser: pytest.Parser) -> None:
     """Let a person ask for more of what the suite has only a little of."""
     parser.addoption("--kills", type=int, default=6, help="how often tests of chaos kill a pager on each database")
+    parser.addoption("--outage", type=float, default=9, help="seconds for which Slack is down in the test of an outage")
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
