@@ -90,7 +90,7 @@ def test_late_mail_is_known_as_late_by_a_pager_that_was_started_under_another_cl
     with closing(Store(address)) as first:
         first.inbox.accept(notification(alert()), time.time())
         first.inbox.accept(notification(alert(firing=False)), time.time())
-    monkeypatch.setattr(sqlite.time, "time", lambda: time.clock_gettime(time.CLOCK_REALTIME) + 7200.0)
+    monkeypatch.setattr(time, "time", lambda: time.clock_gettime(time.CLOCK_REALTIME) + 7200.0)
     with closing(Store(address)) as second:
         assert not second.inbox.accept(notification(alert()), time.time())
         assert second.incidents.open() == ()
@@ -102,7 +102,7 @@ def test_the_clock_of_a_file_begins_anew_with_each_boot(tmp_path: Path, monkeypa
             return store._database.moment(connection) - time.monotonic()
 
     first = ahead()
-    monkeypatch.setattr(sqlite.time, "time", lambda: time.clock_gettime(time.CLOCK_REALTIME) + 7200.0)
+    monkeypatch.setattr(time, "time", lambda: time.clock_gettime(time.CLOCK_REALTIME) + 7200.0)
     assert ahead() == pytest.approx(first, abs=60)
     (tmp_path / "boot").write_text("another one")
     monkeypatch.setattr(sqlite, "_BOOT", tmp_path / "boot")
