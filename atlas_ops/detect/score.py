@@ -11,24 +11,13 @@ from dataclasses import dataclass
 import numpy as np
 
 from atlas_ops.detect.calibration import Calibration, charted, scored, standardised
-from atlas_ops.detect.course import Course, course
+from atlas_ops.detect.course import CLEAR_SHARE, Course, course
+from atlas_ops.detect.move import Move
 from atlas_ops.detect.statistics import Floats, Statistic
-from atlas_ops.detect.windows import HORIZONS, STEP, Observed
+from atlas_ops.detect.windows import HORIZONS, Observed, rolled
 
 _MOST_CHART = 2.0
 """Multiple of its threshold above which the slower chart does not rise: it then clears within a shift of some ten hours."""
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Moved:
-    """One statistic that differs from what is usual: by `z` standard deviations over the last `seconds`."""
-
-    statistic: Statistic
-    z: float
-    seconds: float
-    value: float
-    """What it is, over the horizon."""
-    usual: float
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -79,31 +68,40 @@ def residual(observed: Observed, calibration: Calibration) -> Floats:
 
 
 def moved(
-    observed: Observed, calibration: Calibration, watched: Sequence[Statistic], *, least: float
-) -> tuple[Moved, ...]:
-    """Return the statistics whose |z| is at least `least` in the last window, the greatest first."""
-    residuals = residual(observed, calibration)
-    usual = calibration.season.at(observed.times[-1:])[0]
-    found = []
-    zs = np.stack(
-        [
-            standardised(residuals, observed.rows, calibration.spread, place, seconds)[-1]
-            for place, seconds in enumerate(HORIZONS)
-        ]
-    )
-    for number, statistic in enumerate(watched):
-        place = int(np.abs(zs[:, number]).argmax())
-        z, seconds = float(zs[place, number]), HORIZONS[place]
-        if abs(z) >= least:
-            value = usual[number] + _mean(residuals, observed.rows, number, seconds)
-            found.append(
-                Moved(statistic=statistic, z=z, seconds=seconds, value=float(value), usual=float(usual[number]))
-            )
-    return tuple(sorted(found, key=lambda one: -abs(one.z)))
+    observed: Observed, scores: Scores, calibration: Calibration, watched: Sequence[Statistic]
+) -> dict[str, tuple[Move, ...]]:
+    """Return {feature: its statistics that moved, the most first} of the features of which drift is found in the last window."""
+    usual, off = calibration.season.at(observed.times[-1:])[0], _off(observed, calibration)
+    found = {}
+    for feature, courses in by_feature(scores, calibration, watched).items():
+        since = min((one.rising_since for one in courses.values() if one.rising_since is not None), default=None)
+        if since is None:
+            continue
+        moves = []
+        for place, statistic in enumerate(watched):
+            score, limit = _nearest(scores, calibration, place)
+            if statistic.feature == feature and score >= CLEAR_SHARE * limit:
+                value, before = float(usual[place] + off[place]), float(usual[place])
+                moves.append(
+                    Move(statistic=statistic, score=score, limit=limit, value=value, usual=before, since=since)
+                )
+        found[feature] = tuple(sorted(moves, key=lambda one: -one.score / one.limit))
+    return found
 
 
-def _mean(residuals: Floats, rows: Floats, number: int, seconds: float) -> float:
-    width = round(seconds / STEP)
-    weights = rows[-width:, number]
-    total = float(weights.sum())
-    return float(residuals[-width:, number] @ weights) / total if total else 0.0
+def _nearest(scores: Scores, calibration: Calibration, place: int) -> tuple[float, float]:
+    """Return the score of a statistic in the last window, and its limit, of the detector that is nearer to it."""
+    both = (scores.seasonal[-1, place], calibration.page), (scores.slow[-1, place], calibration.ticket)
+    score, limit = max(both, key=lambda one: float(one[0]) / one[1])
+    return float(score), limit
+
+
+def _off(observed: Observed, calibration: Calibration) -> Floats:
+    """Return the mean residual of each statistic over the horizon in which it is furthest from nothing."""
+    residuals, most = residual(observed, calibration), np.zeros(observed.values.shape[1])
+    off = np.zeros_like(most)
+    for place, seconds in enumerate(HORIZONS):
+        z = np.abs(standardised(residuals, observed.rows, calibration.spread, place, seconds)[-1])
+        off = np.where(z > most, rolled(residuals, observed.rows, seconds)[0][-1], off)
+        most = np.maximum(most, z)
+    return off

@@ -13,6 +13,7 @@ from atlas_ops.detect.calibration import LEAST_DAYS, LEAST_ROWS
 from atlas_ops.detect.cold import COLD_PSI
 from atlas_ops.detect.distances import Distances, distances
 from atlas_ops.detect.features import Counts, Feature
+from atlas_ops.detect.move import Move
 from atlas_ops.detect.season import DAY, HOUR
 from atlas_ops.detect.statistics import Floats, Statistic
 from atlas_ops.detect.windows import STEP
@@ -27,19 +28,6 @@ class Standing(Enum):
     NO_DRIFT = 0
     DRIFT = 1
     CANNOT_TELL = 3
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Move:
-    """One statistic beyond its limit: `score` standard deviations from what is usual, where `limit` is allowed."""
-
-    statistic: Statistic
-    score: float
-    limit: float
-    value: float
-    usual: float
-    since: float | None
-    """When the first part beyond its limit began (Unix seconds); None without times."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

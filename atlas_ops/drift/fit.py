@@ -5,7 +5,6 @@ from __future__ import annotations
 import time as clock
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 from atlas_ops.detect import batch
@@ -21,6 +20,7 @@ from atlas_ops.drift.reading.kinds import Kind
 from atlas_ops.drift.reference import Reference
 from atlas_ops.drift.survey import Survey, survey
 from atlas_ops.drift.survey import merge as merged
+from atlas_ops.drift.words import moment
 from atlas_ops.errors import DataError
 
 LEAST_ROWS = 500
@@ -177,11 +177,3 @@ def _history_notes(calibration: Calibration | None, start: float | None) -> Iter
         f"the history is too short for pages ({days:.0f} of {LEAST_DAYS:.0f} days): make the reference again when there are rows "
         f"up to {until}; until then `drift check` does not know the hours of the week"
     )
-
-
-def moment(seconds: float) -> str:
-    """Return a Unix time for people, in UTC."""
-    try:
-        return f"{datetime(1970, 1, 1, tzinfo=UTC) + timedelta(seconds=seconds):%Y-%m-%d %H:%M} UTC"
-    except OverflowError:
-        return f"{seconds:g} seconds after 1970"

@@ -57,21 +57,25 @@ def fitted(days: int = 28) -> tuple[Calibration, tuple[Statistic, ...]]:
     return calibrate(observe(history, seen), seen), seen
 
 
-def found(scores: NDArray[np.float64], calibration: Calibration) -> bool:
+def over(scores: NDArray[np.float64], calibration: Calibration) -> bool:
     return bool(drifted(scores[DAY:], calibration.page).any())
 
 
 def test_quiet_traffic_is_quiet_and_a_shift_is_found_and_named() -> None:
     calibration, seen = fitted()
     quiet = observe(world(7, seed=2), seen)
-    assert not found(score(quiet, calibration).score, calibration)
+    assert not over(score(quiet, calibration).score, calibration)
     shifted = observe(world(3, seed=3, shift_from=2 * DAY), seen)
     scores = score(shifted, calibration)
-    assert not found(scores.score[: 2 * DAY], calibration)
+    assert not over(scores.score[: 2 * DAY], calibration)
     assert scores.score[-1] > calibration.page
-    first = moved(shifted, calibration, seen, least=calibration.page)[0]
-    assert (first.statistic.feature, first.z > 0) == ("length", True)
+    found = moved(shifted, scores, calibration, seen)
+    first = found["length"][0]
+    assert list(found) == ["length"]
     assert first.value > first.usual
+    assert first.score >= first.limit
+    assert first.since == by_feature(scores, calibration, seen)["length"]["seasonal"].rising_since
+    assert moved(quiet, score(quiet, calibration), calibration, seen) == {}
 
 
 def test_the_rhythm_of_the_day_is_no_drift() -> None:
@@ -96,7 +100,7 @@ def test_gaps_and_windows_without_rows_score_nothing() -> None:
         counts[100:400] = 0
     scores = score(observe(windows, seen), calibration)
     assert np.isfinite(scores.score).all()
-    assert not found(scores.score, calibration)
+    assert not over(scores.score, calibration)
     nothing = Windows(times=windows.times, counts={name: counts * 0 for name, counts in windows.counts.items()})
     assert score(observe(nothing, seen), calibration).score.max() == 0
 
@@ -106,8 +110,8 @@ def test_one_value_of_a_category_that_was_never_there_is_no_drift_but_many_are()
     one, many = world(2, seed=6), world(2, seed=6)
     one.counts["kind"][400, 3] += 1
     many.counts["kind"][400:, 3] += 5
-    assert not found(score(observe(one, seen), calibration).score, calibration)
-    assert found(score(observe(many, seen), calibration).score, calibration)
+    assert not over(score(observe(one, seen), calibration).score, calibration)
+    assert over(score(observe(many, seen), calibration).score, calibration)
 
 
 def test_less_than_two_weeks_are_no_ground_for_a_page() -> None:

@@ -10,10 +10,10 @@ from markupsafe import Markup
 
 from atlas_ops.detect.features import Category, Counts, Feature
 from atlas_ops.detect.statistics import Floats
+from atlas_ops.drift import words
 from atlas_ops.drift.check import Compared, Standing, Verdict
-from atlas_ops.drift.fit import moment
 from atlas_ops.drift.reference import Reference
-from atlas_ops.drift.report import plots, text, words
+from atlas_ops.drift.report import plots, text
 
 MOST_PLOTS = 40
 """More make a page of many megabytes; the table has all features."""
@@ -63,15 +63,13 @@ def _page(*, drawn: Sequence[tuple[Feature, Counts, Counts | None]], **values: A
 
 
 def _row(one: Compared) -> dict[str, Any]:
-    moved = [words.moved(one.feature, move) for move in one.moves]
-    since = min((move.since for move in one.moves if move.since is not None), default=None)
     return {
         "name": one.feature.name,
         "of_limit": f"{one.nearness:.2f}",
         "psi": f"{one.distances.psi:.3f}",
         "ks": "" if isinstance(one.feature, Category) else f"{one.distances.ks:.3f}",
         "js": f"{one.distances.js:.3f}",
-        "moved": [*moved, *([f"since {moment(since)}"] if since is not None else [])],
+        "moved": words.told(one.feature, one.moves),
     }
 
 
@@ -84,4 +82,4 @@ def _maybe(counts: Counts | None) -> Floats | None:
 
 
 def _span(start: float | None, end: float | None) -> str:
-    return f"{moment(start)} to {moment(end)}. " if start is not None and end is not None else ""
+    return f"{words.moment(start)} to {words.moment(end)}. " if start is not None and end is not None else ""

@@ -13,7 +13,7 @@ import numpy as np
 from matplotlib.figure import Figure
 
 from atlas_ops.detect.statistics import Floats
-from atlas_ops.drift.report import words
+from atlas_ops.drift import words
 
 _INK = "#57606A"
 _REFERENCE, _LIVE = "#0072B2", "#E69F00"

@@ -7,10 +7,9 @@ from collections.abc import Iterator
 import numpy as np
 
 from atlas_ops.detect.features import Category
+from atlas_ops.drift import words
 from atlas_ops.drift.check import Standing, Verdict
-from atlas_ops.drift.fit import moment
 from atlas_ops.drift.reference import Reference
-from atlas_ops.drift.report import words
 
 _BAR, _NAME = 40, 28
 HEADLINES = {Standing.DRIFT: "DRIFT", Standing.NO_DRIFT: "no drift", Standing.CANNOT_TELL: "CANNOT TELL"}
@@ -27,8 +26,10 @@ def verdict(of: Verdict, *, most: int = 20) -> str:
 
 
 def _reference(of: Reference) -> Iterator[str]:
-    span = f", {moment(of.start)} to {moment(of.end)}" if of.start is not None and of.end is not None else ""
-    yield f"model {of.model}: {words.counted(of.rows, 'row')}{span}; made {moment(of.made_at)}"
+    span = (
+        f", {words.moment(of.start)} to {words.moment(of.end)}" if of.start is not None and of.end is not None else ""
+    )
+    yield f"model {of.model}: {words.counted(of.rows, 'row')}{span}; made {words.moment(of.made_at)}"
     yield f"judged {judged(of)}"
     for feature in of.features:
         kind = "category" if isinstance(feature, Category) else "number"
@@ -51,7 +52,9 @@ def judged(of: Reference) -> str:
 
 
 def _verdict(of: Verdict, most: int) -> Iterator[str]:
-    span = f", {moment(of.start)} to {moment(of.end)}" if of.start is not None and of.end is not None else ""
+    span = (
+        f", {words.moment(of.start)} to {words.moment(of.end)}" if of.start is not None and of.end is not None else ""
+    )
     yield f"{HEADLINES[of.standing]}: {of.why} ({words.counted(of.rows, 'live row')}{span})"
     if of.needed:
         yield f"at least {words.counted(of.needed, 'live row')} are needed"
@@ -60,14 +63,11 @@ def _verdict(of: Verdict, most: int) -> Iterator[str]:
     if of.features:
         yield f"\n{'feature':{_NAME}} {'of limit':>8}  {'PSI':>6} {'KS':>6} {'JS':>6}  what moved"
     for one in [*of.features[:most], *(one for one in of.features[most:] if one.moves)]:
-        said = [words.moved(one.feature, move) for move in one.moves] or ["-"]
+        said = words.told(one.feature, one.moves) or ["-"]
         far = one.distances
         ks = f"{far.ks:6.3f}" if not isinstance(one.feature, Category) else f"{'':6}"
         yield f"{words.short(one.feature.name, _NAME):{_NAME}} {one.nearness:8.2f}  {far.psi:6.3f} {ks} {far.js:6.3f}  {said[0]}"
         yield from (f"{'':{_NAME + 33}}{line}" for line in said[1:])
-        since = min((move.since for move in one.moves if move.since is not None), default=None)
-        if since is not None:
-            yield f"{'':{_NAME + 33}}since {moment(since)}"
     hidden = sum(1 for one in of.features[most:] if not one.moves)
     if hidden:
         yield f"... and {words.counted(hidden, 'feature')} further from their limits"

@@ -1,12 +1,13 @@
-"""Bins and movements in words. Called by the reports."""
+"""What moved, how and since when, in words; times and bins for people. Called by `drift.fit`, the reports and `atlas-ops watch`."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from datetime import UTC, datetime, timedelta
 from itertools import pairwise
 
 from atlas_ops.detect.features import ABOVE, BELOW, MISSING, OTHER, UNSEEN, Feature, Numeric
-from atlas_ops.drift.check import Move
+from atlas_ops.detect.move import Move
 
 _OUTSIDE = {
     MISSING: "are missing",
@@ -15,6 +16,20 @@ _OUTSIDE = {
     OTHER: "are of the rarer categories",
     UNSEEN: "are of categories that the reference never had",
 }
+
+
+def told(feature: Feature, moves: Sequence[Move]) -> list[str]:
+    """Return sentences without full stops: what moved of a feature, and since when."""
+    since = min((move.since for move in moves if move.since is not None), default=None)
+    return [*(moved(feature, move) for move in moves), *([f"since {moment(since)}"] if since is not None else [])]
+
+
+def moment(seconds: float) -> str:
+    """Return a Unix time for people, in UTC."""
+    try:
+        return f"{datetime(1970, 1, 1, tzinfo=UTC) + timedelta(seconds=seconds):%Y-%m-%d %H:%M} UTC"
+    except OverflowError:
+        return f"{seconds:g} seconds after 1970"
 
 
 def moved(feature: Feature, move: Move) -> str:
