@@ -15,9 +15,10 @@ from atlas_ops.detect.embedding import Embedding
 from atlas_ops.detect.features import Feature
 from atlas_ops.detect.windows import STEP, Windows
 from atlas_ops.drift.counting import Counting, Table, merge
-from atlas_ops.drift.fit import LEAST_ROWS, learned, moment
+from atlas_ops.drift.fit import LEAST_ROWS, learned
 from atlas_ops.drift.prometheus_counts import LENGTHS, Told, counted, counts, lengths
 from atlas_ops.drift.reference import Reference
+from atlas_ops.drift.words import moment
 from atlas_ops.errors import DataError
 from atlas_ops.prometheus import Prometheus
 
