@@ -88,8 +88,9 @@ class Category:
 
     @property
     def bins(self) -> tuple[str, ...]:
-        """Names of the bins, in the order of their counts."""
-        return (*self.names, OTHER, UNSEEN, MISSING)
+        """Names of the bins, in the order of their counts. A category that is called like one of the last three stands in quotes."""
+        rest = (OTHER, UNSEEN, MISSING)
+        return (*(f'"{name}"' if name in rest else name for name in self.names), *rest)
 
     def count(self, values: Any) -> Counts:
         """Count values: anything with a text form; None, NaN and "" are missing."""

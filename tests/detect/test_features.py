@@ -50,6 +50,10 @@ def test_categories_that_are_named_known_never_seen_and_missing_are_told_apart()
     assert found == {"a": 2, "b": 1, "other": 1, "unseen": 1, "missing": 3}
 
 
+def test_a_category_that_is_called_like_a_bin_keeps_a_name_of_its_own() -> None:
+    assert Category(name="kind", names=("a", "other")).bins == ("a", '"other"', "other", "unseen", "missing")
+
+
 def test_with_too_many_to_remember_nothing_is_unseen() -> None:
     made = category("id", [str(number) for number in range(20_000)], names=5)
     assert made is not None
