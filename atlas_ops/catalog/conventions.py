@@ -70,6 +70,11 @@ PAGE = "page"
 """Its label: family and name of such a page, which is where its runbook lies."""
 
 FEATURE = "feature"
+DETECTOR = "detector"
+SEASONAL = "seasonal"
+"""The detector that is calibrated on a model's own weeks, and the only one that may page (`detect.score`)."""
+SLOW, COLD = "slow", "cold"
+"""The chart that adds up what is small, and what stands in until there are two weeks of history; tickets only."""
 BIN = "bin"
 """What part of a feature's values is counted; the names are those of `detect.features`."""
 PREDICTION_FEATURES = ("prediction", "generation", "output", "confidence", "finish_reason", "refusal")

@@ -76,6 +76,14 @@ class Timing:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
+class Drift:
+    """What is told of drift."""
+
+    page: bool = False
+    """Whether what the calibrated detector (`seasonal`) finds is a page. The others write tickets in any case."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
 class Parameters:
     """All that the rules of the catalog depend on."""
 
@@ -84,6 +92,7 @@ class Parameters:
     timing: Timing = field(default_factory=Timing)
     exporters: bool = True
     """Whether an exporter has anything to measure; False where Prometheus scrapes all servers and there are no GPUs."""
+    drift: Drift = Drift()
     bounds: tuple[OwnBounds, ...] = ()
     """Bucket bounds that the dialects do not know."""
 

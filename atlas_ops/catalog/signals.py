@@ -167,13 +167,22 @@ CONTAINER_OOM_KILLS = _counter("container_oom_kills_total", "Processes of a cont
                                c.HOST_NAME, c.K8S_NAMESPACE, c.K8S_POD, c.K8S_CONTAINER, c.CONTAINER_ID)  # fmt: skip
 
 # --- detectors, pager, exporter ---------------------------------------------------------------------------------------
-DRIFT_SCORE = _gauge("drift_score", "Score of a drift detector.", c.MODEL, "feature", "detector")
-DRIFT_EVIDENCE = _gauge("drift_evidence", "log10 of the e-value against no drift.", c.MODEL, "feature")
-DRIFT_DETECTED = _gauge("drift_detected", "1 while drift is found.", c.MODEL, "feature")
+DRIFT_SCORE = _gauge("drift_score", "Score of a drift detector as a share of its limit: 1 and above is drift. Absent when it cannot tell.",
+                     c.MODEL, c.FEATURE, c.DETECTOR)  # fmt: skip
+DRIFT_DETECTED = _gauge("drift_detected", "1 while a detector finds drift. Absent when it cannot tell.",
+                        c.MODEL, c.FEATURE, c.DETECTOR)  # fmt: skip
 DRIFT_REFERENCE_INFO = _gauge("drift_reference_info", "The reference in use; always 1.", c.MODEL, "reference")
 WATCH_LAST_SUCCESS = _gauge("watch_last_success_timestamp_seconds", "Last complete round of the detectors.",
                             unit="seconds")  # fmt: skip
-WATCHER_SIGNALS = (DRIFT_SCORE, DRIFT_EVIDENCE, DRIFT_DETECTED, DRIFT_REFERENCE_INFO, WATCH_LAST_SUCCESS)
+WATCH_SUCCESS = _gauge("watch_success", "1 when the last round could ask about a model, 0 when its reference or its counts could not be had.",
+                       c.MODEL)  # fmt: skip
+WATCH_COUNTED_UNTIL = _gauge("watch_counted_until_timestamp_seconds", "End of the last five minutes in which requests of the model were counted.",
+                             c.MODEL, unit="seconds")  # fmt: skip
+WATCH_ROUND = _gauge("watch_round_seconds", "Time of the last round of the detectors.", unit="seconds")
+WATCHER_SIGNALS = (
+    DRIFT_SCORE, DRIFT_DETECTED, DRIFT_REFERENCE_INFO, WATCH_LAST_SUCCESS, WATCH_SUCCESS, WATCH_COUNTED_UNTIL,
+    WATCH_ROUND,
+)  # fmt: skip
 """What is there only where detectors run, beside the exporters."""
 FEATURE_VALUES = _counter("feature_values_total", "Values of a feature, by the bin of its reference that they fall into.",
                           c.MODEL, c.FEATURE, c.BIN)  # fmt: skip

@@ -12,7 +12,7 @@ from pathlib import Path
 
 from atlas_ops.catalog.dialects import runtime_ids
 from atlas_ops.catalog.limits import LimitInfo, Limits
-from atlas_ops.catalog.parameters import Parameters, Timing
+from atlas_ops.catalog.parameters import Drift, Parameters, Timing
 from atlas_ops.document import Document, Section
 from atlas_ops.settings.addresses import (
     DEFAULT_EXPORTER,
@@ -159,6 +159,7 @@ def _settings(document: Document, dialects: str) -> Settings:
             limits=_limits(root.section("limits")),
             objectives=read_objectives(root, models, bounds),
             bounds=bounds,
+            drift=_drift(root.section("drift")),
             timing=_timing(root.section("timing"), PROFILES[profile]),
         ),
         links=_links(root.section("links")),
@@ -205,6 +206,12 @@ def _limits(section: Section) -> Limits:
         values[entry.name] = section.number(entry.name, float(entry.default), above=info.above, below=info.below)  # type: ignore[arg-type]
     section.finish()
     return Limits(**values)
+
+
+def _drift(section: Section) -> Drift:
+    drift = Drift(page=section.flag("page", Drift().page))
+    section.finish()
+    return drift
 
 
 def _timing(section: Section, default: Timing) -> Timing:

@@ -21,11 +21,9 @@ HOST = "node-0"
 NAMESPACE, CONTAINER = "demo", "vllm"
 ROUND_SECONDS = 60.0
 """How often the detectors go round."""
-DETECTORS = {"prompt_tokens": "ks", "generation_tokens": "ks", "prediction": "chi_squared", "embedding": "mmd"}
-"""{feature: its detector}; they find nothing unless an effect says so."""
+FEATURES = ("prompt_tokens", "generation_tokens", "prediction", "embedding")
+"""What the detectors watch; they find nothing unless an effect says so."""
 _USUAL_SCORE = 0.2
-_EVIDENCE_PER_SCORE = 2.0
-"""log10 of the e-value at a score of 1, from which on drift is found: 100 to 1."""
 _HEARTBEAT_SECONDS = 60.0
 _RETRY_SECONDS = 15.0
 """How often the pager tries again what Slack refuses."""
@@ -113,11 +111,11 @@ class Outside:
 
     def _detectors(self, effect: Effect) -> _Told:
         yield s.WATCH_LAST_SUCCESS, {}, self._epoch + self._round_at
+        yield s.WATCH_SUCCESS, {c.MODEL: self._model}, 1
         yield s.DRIFT_REFERENCE_INFO, {c.MODEL: self._model, "reference": "calm"}, 1
-        for feature, score in (dict.fromkeys(DETECTORS, _USUAL_SCORE) | dict(effect.drift)).items():
-            labels = {c.MODEL: self._model, "feature": feature}
-            yield s.DRIFT_SCORE, {**labels, "detector": DETECTORS.get(feature, "ks")}, score
-            yield s.DRIFT_EVIDENCE, labels, score * _EVIDENCE_PER_SCORE
+        for feature, score in (dict.fromkeys(FEATURES, _USUAL_SCORE) | dict(effect.drift)).items():
+            labels = {c.MODEL: self._model, c.FEATURE: feature, c.DETECTOR: c.SEASONAL}
+            yield s.DRIFT_SCORE, labels, score
             yield s.DRIFT_DETECTED, labels, score >= 1
 
     def _kernel(self) -> _Told:

@@ -14,6 +14,7 @@ from atlas_ops.catalog.parameters import Parameters
 from atlas_ops.expressions.judge import judge
 
 MANY_OBJECTIVES = settings.parse("objectives: [{model: 'a*', queue_wait_seconds: 3}, {model: 'b*'}]").parameters
+DRIFT_PAGES = settings.parse("drift: {page: true}").parameters
 CATALOG = build_catalog()
 NAMES = [fault.name for fault in CATALOG.faults]
 
@@ -24,7 +25,7 @@ def fault_of(name: str) -> Fault:
     return fault
 
 
-@pytest.mark.parametrize("parameters", [Parameters(), MANY_OBJECTIVES, settings.demo().parameters])
+@pytest.mark.parametrize("parameters", [Parameters(), MANY_OBJECTIVES, DRIFT_PAGES, settings.demo().parameters])
 def test_every_rule_leaves_exactly_the_labels_that_it_promises(parameters: Parameters) -> None:
     catalog = build_catalog(parameters)
     labels = judge(catalog).labels
@@ -55,6 +56,20 @@ def test_rules_of_the_same_severity_and_variant_watch_different_models(name: str
     assert fault is not None
     keys = [(rule.severity, rule.variant, rule.expr) for rule in fault.rules]
     assert len(keys) == len(set(keys))
+
+
+def test_drift_is_a_ticket_unless_the_calibrated_detector_is_trusted_with_a_page() -> None:
+    for name in ("InputDrift", "PredictionDrift", "EmbeddingDrift"):
+        assert fault_of(name).severities == (Severity.TICKET,)
+        fault = build_catalog(DRIFT_PAGES).fault(name)
+        assert fault is not None
+        page, ticket = fault.rules
+        assert (page.severity, ticket.severity) == (Severity.PAGE, Severity.TICKET)
+        assert 'detector="seasonal"' in page.expr
+        assert 'detector!="seasonal"' in ticket.expr
+        # Whoever was woken by the page is not told of the same feature by a ticket as well.
+        (hides,) = fault.inhibits
+        assert (hides.source_variant, hides.target_variant) == (page.variant, ticket.variant)
 
 
 def test_every_inhibition_compares_labels_that_both_alerts_carry() -> None:

@@ -104,7 +104,7 @@ def test_a_scrape_job_of_native_metrics_counts_as_its_runtime() -> None:
         "atlas_pager_queue",
         'ALERTS{alertname=~"$alertname", alertstate="firing"}',
         "up",
-        "atlas_drift_evidence",
+        "atlas_drift_score",
         "gpu:atlas_gpu_thermal_throttle:ratio_rate",
         "server:atlas_requests_completed:rate",
         'sum(rate(atlas_requests_total{outcome="ok", model=~"$model"}[$__rate_interval])) or vector(0)',

@@ -24,16 +24,15 @@ JOB = {"job": "atlas-watch", "instance": "w:1"}
 CHAT, SMALL = {c.MODEL: "chat"}, {c.MODEL: "small"}
 FOUND = {
     **{
-        series(signal, **JOB, **model, feature=feature): values
-        for model, feature, verdict, evidence in (
-            (CHAT, "prompt_tokens", then(0, 1), constant(5)),
-            (CHAT, "embedding", constant(0), constant(0.1)),
-            (SMALL, "prediction", constant(0), constant(0.2)),
+        series(signal, **JOB, **model, feature=feature, detector=detector): values
+        for model, feature, detector, verdict, score in (
+            (CHAT, "prompt_tokens", "seasonal", then(0, 1), constant(1.4)),
+            (CHAT, "prompt_tokens", "slow", constant(0), constant(0.6)),
+            (CHAT, "embedding", "seasonal", constant(0), constant(0.1)),
+            (SMALL, "prediction", "cold", constant(0), constant(0.2)),
         )
-        for signal, values in ((s.DRIFT_DETECTED, verdict), (s.DRIFT_EVIDENCE, evidence))
+        for signal, values in ((s.DRIFT_DETECTED, verdict), (s.DRIFT_SCORE, score))
     },
-    series(s.DRIFT_SCORE, **JOB, **CHAT, feature="prompt_tokens", detector="ks"): constant(0.4),
-    series(s.DRIFT_SCORE, **JOB, **CHAT, feature="prompt_tokens", detector="psi"): constant(0.6),
     series(s.DRIFT_REFERENCE_INFO, **JOB, **CHAT, reference="2025-12-01"): constant(1),
     series(s.WATCH_LAST_SUCCESS, **JOB): constant(NOW - 30),
     **{
@@ -64,7 +63,7 @@ def test_it_counts_the_features_that_have_drifted_and_those_that_are_watched(rep
     assert list(counted.values()) == [1, 0, 3, 1]
 
 
-def test_the_verdict_on_each_feature_is_told_and_the_evidence_and_scores_behind_it(replay: Replay) -> None:
+def test_the_verdict_on_each_feature_is_told_and_the_scores_behind_it(replay: Replay) -> None:
     bands = panel(BOARD, "drift-verdicts", States)
     found = asked(replay, bands.queries[0], "model", "feature", at=NOW, model="chat")
     assert {feature: bands.states[value][0] for (_, feature), value in found.items()} == {
@@ -72,13 +71,14 @@ def test_the_verdict_on_each_feature_is_told_and_the_evidence_and_scores_behind_
         "embedding": "as usual",
     }
     only = {"model": "chat", "feature": "prompt_tokens"}
-    assert asked(replay, panel(BOARD, "drift-evidence", Chart).queries[0], "feature", at=NOW, **only) == {
-        ("prompt_tokens",): 5
-    }
-    scores = panel(BOARD, "drift-scores", Chart).queries[0]
-    assert asked(replay, scores, "detector", at=NOW, **only) == {("ks",): 0.4, ("psi",): 0.6}
-    verdict, evidence = panel(BOARD, "drift-features", Table).queries
-    assert asked(replay, verdict, "model", "feature").keys() == asked(replay, evidence, "model", "feature").keys()
+    chart = panel(BOARD, "drift-scores", Chart)
+    assert asked(replay, chart.queries[0], "detector", at=NOW, **only) == {("seasonal",): 1.4, ("slow",): 0.6}
+    assert chart.limit == Limit(value=1)
+    verdict, score = (
+        asked(replay, query, "model", "feature", "detector") for query in panel(BOARD, "drift-features", Table).queries
+    )
+    assert verdict.keys() == score.keys()
+    assert [row for row, found in verdict.items() if found] == [("chat", "prompt_tokens", "seasonal")]
 
 
 def test_the_reference_and_the_last_round_are_told(replay: Replay) -> None:

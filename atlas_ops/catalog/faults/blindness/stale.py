@@ -130,7 +130,7 @@ def _drift_monitor_stale(parameters: Parameters) -> Fault:
     return Fault(
         name="DriftMonitorStale",
         family=Family.BLINDNESS,
-        meaning="The detectors of drift and regression have not finished a round for a long time.",
+        meaning="The detectors of drift have not finished a round for a long time, or cannot judge one of the models.",
         impact="None at once. Drift that begins now is not found; the charts of drift show the last verdict, not the present.",
         rules=(
             Rule(
@@ -140,6 +140,7 @@ def _drift_monitor_stale(parameters: Parameters) -> Fault:
                 summary="The detectors of {{ $labels.job }} finished their last round {{ $value | humanizeDuration }} ago.",
                 for_seconds=timing.hold(60),
             ),
+            _unwatched_model(parameters),
         ),
         panel=Panel(
             title="Time since the last round of the detectors",
@@ -154,4 +155,24 @@ def _drift_monitor_stale(parameters: Parameters) -> Fault:
         ),
         look_alike="No watcher at all, and a restart of the watcher.",
         scenario="drift_monitor_stale",
+    )
+
+
+def _unwatched_model(parameters: Parameters) -> Rule:
+    timing = parameters.timing
+    seconds, by = parameters.limits.drift_monitor_age_seconds, f"job, {c.MODEL}"
+    window = timing.window(seconds)
+    return Rule(
+        expr=(
+            f"max by ({by}) (max_over_time({s.WATCH_SUCCESS}[{window}])) == 0\n"
+            f"and max by ({by}) ({s.WATCH_SUCCESS} offset {window}) == 0"
+        ),
+        labels=("job", c.MODEL),
+        severity=Severity.TICKET,
+        summary=(
+            "The detectors of {{ $labels.job }} have not been able to judge {{ $labels.model }} for "
+            f"{promql.duration(timing.hold(seconds))}: its reference or its counts cannot be had."
+        ),
+        keep_firing_seconds=timing.hold(GAP_SECONDS),
+        variant="model",
     )

@@ -5,10 +5,12 @@ from __future__ import annotations
 from atlas_ops import promql
 from atlas_ops.catalog import conventions as c
 from atlas_ops.catalog import signals as s
-from atlas_ops.catalog.model import Family, Fault, Panel, Rule, Severity
+from atlas_ops.catalog.model import Family, Fault, Inhibition, Panel, Rule, Severity
 from atlas_ops.catalog.parameters import OUTLAST_SECONDS, Parameters
 
 _LABELS = (c.MODEL, c.FEATURE)
+_CALIBRATED = promql.label_in(c.DETECTOR, [c.SEASONAL])
+_OTHERS = promql.label_in(c.DETECTOR, [c.SEASONAL], negated=True)
 _PREDICTIONS = promql.label_in(c.FEATURE, [f"{prefix}*" for prefix in c.PREDICTION_FEATURES])
 _EMBEDDINGS = promql.label_in(c.FEATURE, [f"{prefix}*" for prefix in c.EMBEDDING_FEATURES])
 # What is neither is an input, so that no feature falls between the faults.
@@ -20,6 +22,7 @@ _WHY = (
     "The rule only waits until their verdict has stood without a break. While they do not go round, the last verdict stands; "
     "DriftMonitorStale tells that."
 )
+_PAGES, _WRITES = "calibrated", "other"
 _LOOK_ALIKE = "A verdict that is taken back in the next round, and a detector that has just been started."
 
 
@@ -60,36 +63,65 @@ def embedding_drift(parameters: Parameters) -> Fault:
 
 
 def _fault(parameters: Parameters, name: str, features: str, *, meaning: str, impact: str, noun: str) -> Fault:
-    seconds = parameters.limits.drift_sustained_seconds
-    window = parameters.timing.window(seconds)
-    by, found = ", ".join(_LABELS), promql.select(s.DRIFT_DETECTED, features)
     return Fault(
         name=name,
         family=Family.DRIFT,
         meaning=meaning,
         impact=impact,
-        rules=(
-            Rule(
-                expr=f"max by ({by}) (min_over_time({found}[{window}])) == 1\nand max by ({by}) ({s.DRIFT_DETECTED} offset {window}) == 1",
-                labels=_LABELS,
-                severity=Severity.TICKET,
-                summary=(
-                    f"The {noun} of {{{{ $labels.model }}}} have drifted: {{{{ $labels.feature }}}} has differed from its "
-                    f"reference for {promql.duration(parameters.timing.hold(seconds))}."
-                ),
-                keep_firing_seconds=parameters.timing.hold(OUTLAST_SECONDS),
-            ),
-        ),
+        rules=_rules(parameters, features, noun),
         panel=Panel(
             title=f"Drift of {noun}",
-            description="Evidence of the detectors against `no drift`: log10 of the e-value, by feature.",
-            queries=((promql.select(s.DRIFT_EVIDENCE, features, 'model=~"$model"'), "{{model}} {{feature}}"),),
+            description="Scores as a share of each detector's own limit: drift is found from 1 on, and is over below 0.7.",
+            queries=(
+                (promql.select(s.DRIFT_SCORE, features, 'model=~"$model"'), "{{model}} {{feature}} {{detector}}"),
+            ),
             unit="short",
+            limit=1.0,
         ),
         why=_WHY,
         look_alike=_LOOK_ALIKE,
+        inhibits=_inhibits(name) if parameters.drift.page else (),
         scenario=_scenario(name),
     )
+
+
+def _rules(parameters: Parameters, features: str, noun: str) -> tuple[Rule, ...]:
+    """Return one ticket of all detectors; with `drift.page`, a page of the calibrated one and a ticket of the others."""
+    if not parameters.drift.page:
+        return (_rule(parameters, noun, (features,), Severity.TICKET),)
+    return (
+        _rule(parameters, noun, (features, _CALIBRATED), Severity.PAGE, _PAGES),
+        _rule(parameters, noun, (features, _OTHERS), Severity.TICKET, _WRITES),
+    )
+
+
+def _rule(
+    parameters: Parameters, noun: str, matchers: tuple[str, ...], severity: Severity, variant: str = ""
+) -> Rule:
+    seconds = parameters.limits.drift_sustained_seconds
+    window = parameters.timing.window(seconds)
+    by, found = ", ".join(_LABELS), promql.select(s.DRIFT_DETECTED, *matchers)
+    return Rule(
+        # By detector first: one that has just begun to find drift is not vouched for by another.
+        expr=(
+            f"max by ({by}) (\n"
+            f"  max by ({by}, {c.DETECTOR}) (min_over_time({found}[{window}])) == 1\n"
+            f"  and max by ({by}, {c.DETECTOR}) ({s.DRIFT_DETECTED} offset {window}) == 1\n)"
+        ),
+        labels=_LABELS,
+        severity=severity,
+        summary=(
+            f"The {noun} of {{{{ $labels.model }}}} have drifted: {{{{ $labels.feature }}}} has differed from its "
+            f"reference for {promql.duration(parameters.timing.hold(seconds))}."
+        ),
+        keep_firing_seconds=parameters.timing.hold(OUTLAST_SECONDS),
+        variant=variant,
+    )
+
+
+def _inhibits(name: str) -> tuple[Inhibition, ...]:
+    equal = ("model", "feature")
+    return (Inhibition(targets=(name,), equal=equal, source_variant=_PAGES, target_variant=_WRITES),)
 
 
 def _scenario(name: str) -> str:

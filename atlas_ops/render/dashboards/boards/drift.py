@@ -28,7 +28,6 @@ def board(catalog: Catalog, settings: Settings) -> Board:
                     drift.watched(*of_features),
                     drift.last_round(parameters),
                     drift.verdicts(*of_features),
-                    drift.evidence(*of_features),
                     drift.scores(*of_features),
                     drift.features(*of_features),
                     drift.references(*of_models),

@@ -1,4 +1,4 @@
-"""What the detectors have found: verdicts, evidence and scores by feature, and what they compare with.
+"""What the detectors have found: verdicts and scores by feature, and what they compare with.
 
 They run beside the exporters, and nobody needs to have them; the mix of the workload is watched without (`mix_*`).
 """
@@ -79,58 +79,39 @@ def verdicts(*matchers: str) -> States:
     )
 
 
-def evidence(*matchers: str) -> Chart:
-    """Return the evidence against `no drift`."""
-    return Chart(
-        key="drift-evidence",
-        title="Evidence by feature",
-        shows="log10 of the e-value against `no drift`: 2 is a hundred to one. It grows while a drift lasts.",
-        worry="it climbs from round to round.",
-        faults=_FAULTS,
-        empty=_NO_DETECTOR,
-        queries=(Query(expr=_by_feature(s.DRIFT_EVIDENCE, *matchers), legend=_FEATURE),),
-        unit="short",
-        width=12,
-    )
-
-
 def scores(*matchers: str) -> Chart:
-    """Return the score of each detector."""
-    by = (c.MODEL, c.FEATURE, "detector")
+    """Return the score of each detector, as a share of its limit."""
     return Chart(
         key="drift-scores",
         title="Scores by feature and detector",
-        shows="How far each detector finds a feature from its reference, on the detector's own scale.",
-        worry="a score leaves the range that it has had for days; scores of two detectors do not compare.",
+        shows="How far each detector finds a feature from its reference, as a share of the detector's own limit.",
+        worry="it is above the line: drift is found from 1 on, and is over below 0.7. A gap: nothing can be told, for want of requests.",
         faults=_FAULTS,
         empty=_NO_DETECTOR,
-        queries=(
-            Query(
-                expr=f"max by ({', '.join(by)}) ({promql.select(s.DRIFT_SCORE, *matchers)})",
-                legend=f"{_FEATURE} {{{{detector}}}}",
-            ),
-        ),
+        queries=(Query(expr=_by_detector(s.DRIFT_SCORE, *matchers), legend=f"{_FEATURE} {{{{detector}}}}"),),
         unit="short",
-        width=12,
+        limit=Limit(value=1),
+        width=24,
     )
 
 
 def features(*matchers: str) -> Table:
-    """Return one row for each feature: verdict and evidence now."""
-    figures = (s.DRIFT_DETECTED, s.DRIFT_EVIDENCE)
+    """Return one row for each feature and detector: verdict and score now."""
+    figures = (s.DRIFT_DETECTED, s.DRIFT_SCORE)
     return Table(
         key="drift-features",
         title="Features now",
-        shows="Each feature with the verdict (1: drifted) and the evidence behind it.",
+        shows="Each feature with the verdict of each detector, and its score as a share of the limit.",
         worry="a verdict is 1.",
         faults=_FAULTS,
         empty=_NO_DETECTOR,
-        queries=tuple(Query(expr=_by_feature(signal, *matchers), legend="") for signal in figures),
+        queries=tuple(Query(expr=_by_detector(signal, *matchers), legend="") for signal in figures),
         columns=(
             Column(source=c.MODEL, title="Model"),
             Column(source=c.FEATURE, title="Feature"),
+            Column(source=c.DETECTOR, title="Detector"),
             Column(source="Value #A", title="Drifted", unit="bool_yes_no", limit=Limit(value=1)),
-            Column(source="Value #B", title="Evidence (log10)", unit="short"),
+            Column(source="Value #B", title="Share of the limit", unit="percentunit", limit=Limit(value=1)),
         ),
     )
 
@@ -186,3 +167,7 @@ def _against(now: str, usual: str, *matchers: str) -> str:
 
 def _by_feature(signal: object, *matchers: str) -> str:
     return f"max by ({c.MODEL}, {c.FEATURE}) ({promql.select(signal, *matchers)})"
+
+
+def _by_detector(signal: object, *matchers: str) -> str:
+    return f"max by ({c.MODEL}, {c.FEATURE}, {c.DETECTOR}) ({promql.select(signal, *matchers)})"
