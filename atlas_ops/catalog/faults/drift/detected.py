@@ -95,9 +95,7 @@ def _rules(parameters: Parameters, features: str, noun: str) -> tuple[Rule, ...]
     )
 
 
-def _rule(
-    parameters: Parameters, noun: str, matchers: tuple[str, ...], severity: Severity, variant: str = ""
-) -> Rule:
+def _rule(parameters: Parameters, noun: str, matchers: tuple[str, ...], severity: Severity, variant: str = "") -> Rule:
     seconds = parameters.limits.drift_sustained_seconds
     window = parameters.timing.window(seconds)
     by, found = ", ".join(_LABELS), promql.select(s.DRIFT_DETECTED, *matchers)
