@@ -6,12 +6,16 @@ import contextlib
 import math
 import time
 from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
 from typing import Any, TypeVar, cast
+
+from prometheus_client import REGISTRY
 
 from atlas_ops.catalog import conventions as c
 from atlas_ops.errors import UsageError
 from atlas_ops.instrument import names, page, telemetry
 from atlas_ops.instrument.failures import Failures
+from atlas_ops.instrument.features import FeatureCounter
 from atlas_ops.instrument.onnx import CountedSession, Session
 from atlas_ops.instrument.page import MetricsApp, Registry, Serving
 from atlas_ops.instrument.request import Request
@@ -113,6 +117,13 @@ class Instrument:
         counted = CountedSession(session, self._tallies[name], (lambda: self.request(name)) if run_is_request else None)
         # It is no subclass, but has all that the session has; type checkers and people go on with what they know.
         return cast("AnySession", counted)
+
+    def features(self, reference: str | Path, *, model: str = "") -> FeatureCounter:
+        """Return what counts the features of requests by a reference (`atlas-ops drift fit`), on the page of this server.
+
+        Where OpenTelemetry has a MeterProvider of the server's own, that is the page of prometheus_client's registry.
+        """
+        return FeatureCounter(reference, model=model, registry=self._registry or REGISTRY)
 
     def text(self) -> str:
         """Return the page, in Prometheus's text format."""

@@ -1,0 +1,59 @@
+"""The counters of features, and what is needed beside them to compute drift in PromQL alone. Called by `features`.
+
+They are prometheus_client's own, so that its multi-process mode adds up the workers of a server. All series are there from the
+start: a counter that only appears with its first value hides that value from `increase`.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterable, Sequence
+from weakref import WeakKeyDictionary
+
+from prometheus_client import CollectorRegistry, Counter, Gauge, Metric
+
+from atlas_ops.catalog import signals as s
+from atlas_ops.catalog.model import Signal
+from atlas_ops.instrument.bins import Bins
+
+
+class FeatureMetrics:
+    """The three signals of one registry, for all features of all models."""
+
+    def __init__(self) -> None:
+        self._values = Counter(s.FEATURE_VALUES.name, s.FEATURE_VALUES.help, s.FEATURE_VALUES.labels, registry=None)
+        self._shares, self._scores = _gauge(s.FEATURE_REFERENCE_SHARE), _gauge(s.FEATURE_BIN_SCORE)
+
+    def counters(self, model: str, feature: str, bins: Bins, shares: Sequence[float]) -> tuple[Counter, ...]:
+        """Publish a feature of a reference, and return the counter of each of its bins."""
+        for label, share in zip(bins.labels, shares, strict=True):
+            self._shares.labels(model, feature, label).set(share)
+        for label, score in zip(bins.labels, bins.scores(shares), strict=False):  # categories have none
+            self._scores.labels(model, feature, label).set(score)
+        return tuple(self._values.labels(model, feature, label) for label in bins.labels)
+
+    def collect(self) -> Iterable[Metric]:
+        """Return everything but the time at which each counter was made, which would be as many series again."""
+        for metric in self._values.collect():
+            metric.samples = [sample for sample in metric.samples if not sample.name.endswith("_created")]
+            yield metric
+        for gauge in (self._shares, self._scores):
+            yield from gauge.collect()
+
+
+_lock = threading.Lock()
+_of_registries: WeakKeyDictionary[CollectorRegistry, FeatureMetrics] = WeakKeyDictionary()
+
+
+def metrics_of(registry: CollectorRegistry) -> FeatureMetrics:
+    """Return those of a registry, which are there once, however many models are counted."""
+    with _lock:
+        found = _of_registries.get(registry)
+        if found is None:
+            found = _of_registries[registry] = FeatureMetrics()
+            registry.register(found)
+        return found
+
+
+def _gauge(signal: Signal) -> Gauge:
+    return Gauge(signal.name, signal.help, signal.labels, registry=None, multiprocess_mode="mostrecent")
