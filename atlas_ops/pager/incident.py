@@ -18,6 +18,9 @@ LATE_SECONDS = 120.0
 is true: Alertmanager resolves an alert that it has not heard of, and fires it again with the old start when Prometheus
 comes back. Alertmanager keeps one delivery in flight for no longer than its group interval, a minute."""
 
+OWN = "pager:"
+"""So begin the fingerprints of alerts that the pager itself raises, of which Alertmanager knows nothing."""
+
 _RANKS = {severity.value: rank for rank, severity in enumerate(Severity)}
 
 
@@ -72,6 +75,8 @@ class Notification:
     """Alerts of the group that Alertmanager left out (its setting `max_alerts`)."""
     heartbeat: bool
     """Whether the heartbeat fired in it; the heartbeat is never among the alerts."""
+    guess: str = ""
+    """From what the pager concludes that alerts are over of which Alertmanager has not said so; empty: it has."""
 
 
 class Kind(Enum):

@@ -57,12 +57,13 @@ def opening(change: Change) -> Iterator[tuple[Kind, str]]:
         yield Kind.RESOLVED, "It was over when it was first heard of"
 
 
-def lines(change: Change, after: Sum) -> Iterator[tuple[Kind, str]]:
-    """Return what a change of an open incident adds to its timeline."""
+def lines(change: Change, after: Sum, guess: str = "") -> Iterator[tuple[Kind, str]]:
+    """Return what a change of an open incident adds to its timeline; `guess` of `Notification`."""
     if change.joined:
         yield Kind.JOINED, f"Also firing: {_names(change.joined)}"
     if after.until is not None:
-        yield Kind.RESOLVED, f"\N{WHITE HEAVY CHECK MARK} Resolved after {times.length(after.until - after.since)}"
+        why = f": {guess}" if guess else ""
+        yield Kind.RESOLVED, f"\N{WHITE HEAVY CHECK MARK} Resolved after {times.length(after.until - after.since)}{why}"
     elif change.ended:
         yield Kind.ENDED, f"Ended: {_names(change.ended)}; {after.firing} of {after.total} still fire"
 

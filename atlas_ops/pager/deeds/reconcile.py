@@ -1,9 +1,10 @@
-"""Keeps what the pager says of silences true to Alertmanager: silences may be made, changed and ended there, too.
+"""Keeps what the pager says true to Alertmanager: silences may be made, changed and ended there, too.
 
 One thread, started by `atlas_ops.cli.pager`, which asks every minute and when it is woken. Which silence holds for which
 alert is Alertmanager's own word, by the alerts' fingerprints; nothing is matched here.
 
-Alertmanager says nothing of a silenced alert, not even that it is over. So here its end is noticed: by its absence.
+Alertmanager says nothing of a silenced alert, not even that it is over, nor of a group that its routes do not make any more
+since they were changed. So here the end is noticed: by the alert's absence.
 """
 
 from __future__ import annotations
@@ -29,6 +30,7 @@ EVERY_SECONDS = 60.0
 GONE_SECONDS = 300.0
 """An alert that Alertmanager has not known for so long is over. It forgets them when it is started again; Prometheus tells
 it of them again within two minutes."""
+_GONE = "Alertmanager does not know of it any more"
 _SAME_SECONDS = 1.0
 """Alertmanager keeps times to the millisecond."""
 
@@ -54,6 +56,8 @@ class Reconciler(Job):
         self._gone = gone_seconds
         self._missing: dict[tuple[str, str], float] = {}
         """Since when (monotonic) an alert of an incident has not been known to Alertmanager."""
+        self._ours = False
+        """Whether this Alertmanager has known an alert of an incident: of another one's alerts it could say nothing."""
 
     @property
     def trouble(self) -> str:
@@ -75,6 +79,7 @@ class Reconciler(Job):
         incidents = self._store.deeds.watched()
         silences = {silence.id: silence for silence in self._alertmanager.silences()}
         alerts = {alert.fingerprint: alert for alert in self._alertmanager.alerts()}
+        self._ours = self._ours or any(one.firing & alerts.keys() for one in incidents)
         known = {(one.incident, fingerprint) for one in incidents for fingerprint in one.firing}
         self._missing = {key: since for key, since in self._missing.items() if key in known}
         changed = [self._safely(one, alerts, silences, now) for one in incidents]
@@ -93,9 +98,9 @@ class Reconciler(Job):
         """Bring one incident in line; return whether that changed it."""
         present = [alerts[fingerprint] for fingerprint in one.firing if fingerprint in alerts]
         hold = _held(present, silences)
+        changed = self._end(one, one.firing - alerts.keys(), now) if self._ours or one.hold else False
         if hold is None and one.hold is None:
-            return False
-        changed = self._end(one, one.firing - alerts.keys(), now)
+            return changed
         if hold is not None and not _same(hold, one.hold):
             told = f"{hold.who} silenced it in Alertmanager until {times.moment(hold.until)}"
         elif hold is None and any(alert.active for alert in present):
@@ -119,9 +124,8 @@ class Reconciler(Job):
             replace(alert, firing=False, ends_at=now) for alert in work.incident.firing if alert.fingerprint in over
         )
         truncated = work.incident.truncated
-        return self._store.inbox.accept(
-            Notification(key=one.key, alerts=ended, truncated=truncated, heartbeat=False), now
-        )
+        told = Notification(key=one.key, alerts=ended, truncated=truncated, heartbeat=False, guess=_GONE)
+        return self._store.inbox.accept(told, now)
 
 
 def _held(present: Iterable[Alert], silences: Mapping[str, Silence]) -> Hold | None:

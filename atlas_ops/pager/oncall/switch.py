@@ -14,7 +14,7 @@ from typing import Protocol
 
 from atlas_ops.catalog import conventions as c
 from atlas_ops.catalog.model import Family, Severity
-from atlas_ops.pager.incident import Alert, Notification
+from atlas_ops.pager.incident import OWN, Alert, Notification
 from atlas_ops.pager.oncall.reach import Heard, State
 from atlas_ops.pager.store.store import Store
 from atlas_ops.pager.ways.telling import Reason
@@ -103,7 +103,7 @@ class Switch:
         }
         return Alert(
             # Another outage is another alert, even when the clock was set back between the two.
-            fingerprint=f"{variant}-{since:.3f}",
+            fingerprint=f"{OWN}{variant}-{since:.3f}",
             firing=until is None,
             starts_at=since,
             ends_at=until,

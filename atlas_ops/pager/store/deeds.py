@@ -9,7 +9,7 @@ from sqlalchemy import ColumnElement, Connection, insert, select, update
 
 from atlas_ops.errors import EnvironmentProblem
 from atlas_ops.pager.deeds.deed import Act, Deed, Hold
-from atlas_ops.pager.incident import Kind
+from atlas_ops.pager.incident import OWN, Kind
 from atlas_ops.pager.store.database import Database
 from atlas_ops.pager.store.inbox import tell
 from atlas_ops.pager.store.tables import ALERTS, DEEDS, INCIDENTS
@@ -60,12 +60,13 @@ class Deeds:
             raise
 
     def watched(self) -> tuple[Watched, ...]:
-        """Return the open incidents."""
+        """Return the open incidents of Alertmanager's alerts; not those of the pager's own."""
         fields = (INCIDENTS.c.id, INCIDENTS.c.key, INCIDENTS.c.silenced_until, INCIDENTS.c.silenced_by)
         alerts = ALERTS.c.incident == INCIDENTS.c.id
         wanted = select(*fields, ALERTS.c.fingerprint).join(ALERTS, alerts).where(INCIDENTS.c.until.is_(None))
+        theirs = ~ALERTS.c.fingerprint.startswith(OWN, autoescape=True)
         with self._database.reading() as connection:
-            found = connection.execute(wanted.where(ALERTS.c.firing).order_by(INCIDENTS.c.id)).all()
+            found = connection.execute(wanted.where(ALERTS.c.firing, theirs).order_by(INCIDENTS.c.id)).all()
         return tuple(
             Watched(
                 incident=incident,

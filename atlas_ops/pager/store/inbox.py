@@ -66,7 +66,7 @@ def _accept(connection: Connection, notification: Notification, when: _When) -> 
     if not change.alerts and not news:
         return False
     if row is not None and row.until is None:
-        _change(connection, str(row.id), change, known, notification.truncated, when)
+        _change(connection, str(row.id), notification, change, known, when)
     else:
         _open(connection, notification.key, change, notification.truncated, when)
     return True
@@ -89,15 +89,20 @@ def _open(connection: Connection, key: str, change: Change, truncated: int, when
 
 
 def _change(
-    connection: Connection, incident: str, change: Change, known: Mapping[str, Alert], truncated: int, when: _When
+    connection: Connection,
+    incident: str,
+    told: Notification,
+    change: Change,
+    known: Mapping[str, Alert],
+    when: _When,
 ) -> None:
     now = when.at
     after = add_up(list({**known, **{alert.fingerprint: alert for alert in change.alerts}}.values()), now)
-    values = dataclasses.asdict(after) | {"truncated": truncated, "changed_at": now}
+    values = dataclasses.asdict(after) | {"truncated": told.truncated, "changed_at": now}
     row = INCIDENTS.c.id == incident
     connection.execute(update(INCIDENTS).where(row).values(revision=INCIDENTS.c.revision + 1, **values))
     _write_alerts(connection, incident, change.alerts, known.keys(), when)
-    tell(connection, incident, lines(change, after), now)
+    tell(connection, incident, lines(change, after, told.guess), now)
 
 
 def _write_alerts(connection: Connection, incident: str, alerts: Sequence[Alert], known: Set[str], when: _When) -> None:

@@ -3,19 +3,25 @@
 from __future__ import annotations
 
 import time
+from contextlib import closing
 from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
+import yaml
 
 from atlas_ops.pager.deeds.deed import Act
 from atlas_ops.pager.deeds.reconcile import Reconciler
 from atlas_ops.pager.incident import Kind
+from atlas_ops.pager.oncall.reach import Heard, State
+from atlas_ops.pager.oncall.switch import Switch
 from atlas_ops.pager.store.deeds import Watched
 from atlas_ops.pager.store.store import Store
+from atlas_ops.settings.people import Target
 from atlas_ops.stage.processes import free_port
 from tests.pager.alertmanager import alertmanager, ask, fire
 from tests.pager.deeds.scene import LABELS, Scene, hearing, scene
+from tests.pager.notes import alert, notification
 from tests.pager.rig import eventually
 
 
@@ -152,3 +158,61 @@ def test_while_alertmanager_is_away_everything_stays_and_that_is_said(tmp_path: 
             assert b"atlas_pager_alertmanager_up 1.0" in stage.metrics.page()
         reconciler.stop(10)
     store.close()
+
+
+def test_an_incident_whose_group_alertmanager_does_not_make_any_more_ends_with_its_alerts(tmp_path: Path) -> None:
+    address = f"http://127.0.0.1:{free_port()}"
+    with (
+        closing(Store(tmp_path / "pager.db")) as store,
+        hearing(store) as webhook,
+        scene(tmp_path, address, store) as stage,
+    ):
+        with alertmanager(tmp_path, address, webhook):
+            old = stage.fire()
+            regroup(tmp_path / "alertmanager.yml", address, ["alertname", "pod"])
+            new = stage.fire()
+            assert new != old
+            stage.reconciler._once()
+            assert {head.id for head in store.incidents.open()} == {old, new}, "its alert fires"
+            fire(address, LABELS, ends=time.time())
+            assert eventually(lambda: stage.head(new).until is not None)
+            assert stage.head(old).until is None, "Alertmanager says nothing of it"
+            stage.reconciler._once()
+        [told] = stage.told(old, Kind.RESOLVED)
+        assert told.endswith(": Alertmanager does not know of it any more")
+        assert store.incidents.open() == ()
+
+
+def test_an_alertmanager_that_has_known_no_alert_of_ours_ends_none(stage: Scene, tmp_path: Path) -> None:
+    with closing(Store(tmp_path / "pager.db")) as store:
+        store.inbox.accept(notification(alert()), time.time())
+        reconciler = Reconciler(
+            store, stage.reconciler._alertmanager, stage.metrics, changed=lambda: None, gone_seconds=0
+        )
+        reconciler._once()
+        reconciler._once()
+        assert len(store.incidents.open()) == 1
+        assert reconciler.problem == ""
+
+
+def test_pages_of_the_pager_itself_are_not_looked_for_in_alertmanager(stage: Scene, incident: str) -> None:
+    Switch(stage.store, {"heartbeat": Silent()}, Target(name="nobody"), instance="here").round()
+    stage.reconciler._once()
+    own = [head for head in stage.store.incidents.open() if head.fault == "PagerDeliveryFailing"]
+    assert len(own) == 1
+    assert stage.head(incident).until is None, "this Alertmanager is the one of our alerts"
+
+
+class Silent:
+    """A source that says nothing."""
+
+    def ask(self) -> Heard:
+        return Heard(state=State.SILENT, told="Nothing comes")
+
+
+def regroup(config: Path, address: str, labels: list[str]) -> None:
+    """Let Alertmanager make other groups from now on."""
+    document = yaml.safe_load(config.read_text())
+    document["route"]["group_by"] = labels
+    config.write_text(yaml.safe_dump(document))
+    ask("POST", f"{address}/-/reload")
