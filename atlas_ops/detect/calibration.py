@@ -12,6 +12,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
+from numpy.typing import NDArray
 
 from atlas_ops.detect.season import DAY, HOUR, WEEK, Season, season
 from atlas_ops.detect.statistics import Floats, Statistic
@@ -73,7 +74,7 @@ def calibrate(observed: Observed, watched: Sequence[Statistic]) -> Calibration:
     """Fit everything to a history without drift, of a day or more."""
     residuals = left_out(observed)
     spread = _spread(residuals, observed, watched)
-    scores = scored(residuals, observed.rows, spread).max(axis=1, initial=0.0)
+    scores = scored(residuals, observed, spread).max(axis=1, initial=0.0)
     chart = charted(residuals, observed, spread).max(axis=1, initial=0.0)
     days = (observed.times - observed.times[0]) // DAY
     seen = observed.rows.sum(axis=1) > 0
@@ -86,19 +87,24 @@ def calibrate(observed: Observed, watched: Sequence[Statistic]) -> Calibration:
     )
 
 
-def scored(residuals: Floats, rows: Floats, spread: Spread) -> Floats:
+def scored(residuals: Floats, observed: Observed, spread: Spread) -> Floats:
     """Return |z| of each window and statistic, the greatest over the horizons: shape (windows, statistics)."""
     best = np.zeros_like(residuals)
     for place, seconds in enumerate(HORIZONS):
-        best = np.maximum(best, np.abs(standardised(residuals, rows, spread, place, seconds)))
+        best = np.maximum(best, np.abs(standardised(residuals, observed, spread, place, seconds)))
     return best
 
 
-def standardised(residuals: Floats, rows: Floats, spread: Spread, place: int, seconds: float) -> Floats:
-    """Return z over one horizon; 0 where it has too few rows."""
-    mean, total = rolled(residuals, rows, seconds)
+def standardised(residuals: Floats, observed: Observed, spread: Spread, place: int, seconds: float) -> Floats:
+    """Return z over one horizon; 0 where it has too few rows, or too little of it was seen."""
+    mean, total = rolled(residuals, observed.rows, seconds)
     z = mean / spread.deviation(place, total)
-    return np.where(total >= LEAST_ROWS, z, 0.0)
+    return np.where(tells(observed, total, seconds), z, 0.0)
+
+
+def tells(observed: Observed, rows: Floats, seconds: float) -> NDArray[np.bool_]:
+    """Say of each window and statistic whether a horizon with so many rows has a score."""
+    return np.asarray((rows >= LEAST_ROWS) & observed.covers(seconds)[:, None])
 
 
 def charted(residuals: Floats, observed: Observed, spread: Spread, most: float = math.inf) -> Floats:
@@ -109,7 +115,7 @@ def charted(residuals: Floats, observed: Observed, spread: Spread, most: float =
     ends = observed.times // HOUR > (observed.times - STEP) // HOUR
     sums = np.zeros((2, residuals.shape[1]))
     levels = [sums[0]]
-    for z in standardised(residuals, observed.rows, spread, 0, HORIZONS[0])[ends]:
+    for z in standardised(residuals, observed, spread, 0, HORIZONS[0])[ends]:
         sums = np.clip(sums + np.stack([z, -z]) - CUSUM_SLACK, 0.0, most)
         levels.append(sums.max(axis=0))
     return np.asarray(np.stack(levels)[np.cumsum(ends)])

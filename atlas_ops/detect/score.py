@@ -9,8 +9,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
+from numpy.typing import NDArray
 
-from atlas_ops.detect.calibration import Calibration, charted, scored, standardised
+from atlas_ops.detect.calibration import Calibration, charted, scored, standardised, tells
 from atlas_ops.detect.course import CLEAR_SHARE, Course, course
 from atlas_ops.detect.move import Move
 from atlas_ops.detect.statistics import Floats, Statistic
@@ -44,7 +45,7 @@ def score(observed: Observed, calibration: Calibration) -> Scores:
     residuals = residual(observed, calibration)
     return Scores(
         times=observed.times,
-        seasonal=scored(residuals, observed.rows, calibration.spread),
+        seasonal=scored(residuals, observed, calibration.spread),
         slow=charted(residuals, observed, calibration.spread, _MOST_CHART * calibration.ticket),
     )
 
@@ -58,6 +59,15 @@ def by_feature(scores: Scores, calibration: Calibration, watched: Sequence[Stati
             "seasonal": course(scores.times, scores.seasonal[:, of].max(axis=1), calibration.page),
             "slow": course(scores.times, scores.slow[:, of].max(axis=1), calibration.ticket),
         }
+    return found
+
+
+def known(observed: Observed) -> NDArray[np.bool_]:
+    """Say of each statistic whether the last window can be told anything of it, by any horizon."""
+    found = np.zeros(observed.values.shape[1], dtype=np.bool_)
+    for seconds in HORIZONS:
+        _, rows = rolled(observed.values, observed.rows, seconds)
+        found |= tells(observed, rows, seconds)[-1]
     return found
 
 
@@ -101,7 +111,7 @@ def _off(observed: Observed, calibration: Calibration) -> Floats:
     residuals, most = residual(observed, calibration), np.zeros(observed.values.shape[1])
     off = np.zeros_like(most)
     for place, seconds in enumerate(HORIZONS):
-        z = np.abs(standardised(residuals, observed.rows, calibration.spread, place, seconds)[-1])
+        z = np.abs(standardised(residuals, observed, calibration.spread, place, seconds)[-1])
         off = np.where(z > most, rolled(residuals, observed.rows, seconds)[0][-1], off)
         most = np.maximum(most, z)
     return off

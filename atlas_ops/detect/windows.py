@@ -15,6 +15,8 @@ STEP = 300.0
 """Seconds of a window."""
 HORIZONS = (HOUR, 6 * HOUR, DAY)
 """Seconds over which residuals are averaged: great shifts show within the hour, small ones within the day."""
+_COVERED = 0.8
+"""Share of a horizon that has to be seen: the mean of some minutes wanders more than that of a day, and would be taken for drift."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,6 +26,8 @@ class Windows:
     times: Floats
     counts: Mapping[str, NDArray[np.int64]]
     """{feature: array of shape (windows, bins)}; a window without rows is all zeros."""
+    seen: NDArray[np.bool_] | None = None
+    """Windows in which anybody looked: without rows, those had no requests, and of the others nothing is known. None: all."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,6 +37,15 @@ class Observed:
     times: Floats
     values: Floats
     rows: Floats
+    seen: NDArray[np.bool_] | None = None
+    """As in `Windows`."""
+
+    def covers(self, seconds: float) -> NDArray[np.bool_]:
+        """Say of each window whether enough of the time before its end was seen."""
+        width = round(seconds / STEP)
+        if self.seen is None:
+            return np.ones(len(self.times), dtype=np.bool_)
+        return np.asarray(last(self.seen.astype(np.float64), width) >= _COVERED * width)
 
 
 def observe(windows: Windows, watched: Sequence[Statistic]) -> Observed:
@@ -44,7 +57,9 @@ def observe(windows: Windows, watched: Sequence[Statistic]) -> Observed:
         sums = counts @ np.asarray(statistic.weights)
         values.append(np.divide(sums, total, out=np.zeros_like(total), where=total > 0))
         rows.append(total)
-    return Observed(times=windows.times, values=np.stack(values, axis=1), rows=np.stack(rows, axis=1))
+    return Observed(
+        times=windows.times, values=np.stack(values, axis=1), rows=np.stack(rows, axis=1), seen=windows.seen
+    )
 
 
 def rolled(residuals: Floats, rows: Floats, seconds: float) -> tuple[Floats, Floats]:
