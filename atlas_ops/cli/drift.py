@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 import importlib
 
-ACTIONS = ("fit", "show", "check")
+ACTIONS = ("fit", "show", "check", "labels")
 
 _EPILOG = """\
 Each of them explains itself: atlas-ops drift ACTION --help
@@ -14,12 +14,13 @@ examples:
   atlas-ops drift fit march/ --model fraud --output fraud.json
   atlas-ops drift show fraud.json
   atlas-ops drift check fraud.json yesterday.parquet
+  atlas-ops drift labels predictions/ labels.csv --key request_id --prediction class --label truth --time at --baseline 97%
 
 exit codes:
-  0  done; no drift
-  1  drift
+  0  done; no drift, no worse
+  1  drift; worse
   2  the command line or the data is wrong
-  3  it cannot be told (too little data; how much is needed is said)
+  3  it cannot be told (too little data or too few labels; how much is needed is said)
   4  something is not installed, or a file cannot be written
 """
 

@@ -1,7 +1,7 @@
 """Opens data files and hands out their rows in batches. Called by `drift.survey`, `drift.fit` and `drift.live`.
 
 One file is one part: parts are read on their own, on one machine or many. Whole numbers of CSV and JSON are read as floats, so
-that a decimal point in the millionth row is no error.
+that a decimal point in the millionth row is no error; identifiers, which have more digits than a float, are read as they are written.
 """
 
 from __future__ import annotations
@@ -39,35 +39,40 @@ class File:
     path: Path
     form: str
     kinds: Mapping[str, Kind]
+    exact: tuple[str, ...] = ()
+    """Columns that are read as they are written: no whole number becomes a float, and of CSV everything is text."""
+    secret: bool = False
+    """Whether no message may hold a value of the file."""
 
     def batches(self, columns: Sequence[str]) -> Iterator[pa.RecordBatch]:
         """Yield the rows in their order; DataError, with file and row, where they cannot be read."""
         try:
-            yield from _batches(self.path, self.form, list(columns))
+            yield from self._batches(list(columns))
         except (pa.ArrowException, OSError) as error:
-            raise _unreadable(self.path, self.form, error) from error
+            raise _unreadable(self.path, self.form, error, secret=self.secret) from (None if self.secret else error)
 
-
-def _batches(path: Path, form: str, columns: list[str]) -> Iterator[pa.RecordBatch]:
-    if form == "parquet":
+    def _batches(self, columns: list[str]) -> Iterator[pa.RecordBatch]:
+        if self.form != "parquet":
+            dataset = _dataset(self.path, self.form, self.exact)
+            yield from dataset.scanner(
+                columns=columns, batch_size=ROWS, batch_readahead=2, fragment_readahead=1
+            ).to_batches()
+            return
         # Not by a scanner: of Parquet it reads as much ahead as there is, when the rows are taken slowly.
-        with pyarrow.parquet.ParquetFile(path) as file:
+        with pyarrow.parquet.ParquetFile(self.path) as file:
             yield from file.iter_batches(batch_size=ROWS, columns=columns)
-        return
-    scanner = _dataset(path, form).scanner(columns=columns, batch_size=ROWS, batch_readahead=2, fragment_readahead=1)
-    yield from scanner.to_batches()
 
 
-def find(paths: Sequence[Path]) -> tuple[File, ...]:
+def find(paths: Sequence[Path], *, exact: Sequence[str] = (), secret: bool = False) -> tuple[File, ...]:
     """Return the data files that paths name, those of a folder by name, all with the same columns; DataError otherwise."""
     found = [file for path in paths for file in _inside(path)]
-    files = tuple(open_file(path) for path in found)
+    files = tuple(open_file(path, exact=exact, secret=secret) for path in found)
     for file in files[1:]:
         _same(files[0], file)
     return files
 
 
-def open_file(path: Path) -> File:
+def open_file(path: Path, *, exact: Sequence[str] = (), secret: bool = False) -> File:
     """Open one file; DataError when it is of no known form, damaged or empty."""
     form = _form(path)
     if form is None:
@@ -75,13 +80,14 @@ def open_file(path: Path) -> File:
             f"{path}: its ending is none that is known", next_step=f"name a file that ends in {', '.join(ENDINGS)}"
         )
     try:
-        schema = _dataset(path, form).schema
+        schema = _dataset(path, form, exact).schema
     except (pa.ArrowException, OSError) as error:
-        raise _unreadable(path, form, error) from error
+        raise _unreadable(path, form, error, secret=secret) from (None if secret else error)
     twice = {name for name in schema.names if schema.names.count(name) > 1}
     if twice:
         raise DataError(f"{path}: two columns are called {sorted(twice)[0]!r}", next_step="rename one of them")
-    return File(path=path, form=form, kinds={field.name: kind(field.type) for field in schema})
+    kinds = {field.name: kind(field.type) for field in schema}
+    return File(path=path, form=form, kinds=kinds, exact=tuple(exact), secret=secret)
 
 
 def _form(path: Path) -> str | None:
@@ -124,13 +130,13 @@ def _same(first: File, other: File) -> None:
         )
 
 
-def _dataset(path: Path, form: str) -> Any:
+def _dataset(path: Path, form: str, exact: Sequence[str] = ()) -> Any:
     if form == "parquet":
         return pyarrow.dataset.dataset(str(path), format="parquet")
     if path.stat().st_size == 0:
         raise pa.ArrowInvalid("the file is empty")
     schema = pyarrow.dataset.dataset(str(path), format=_text_format(form)).schema
-    wide = pa.schema([pa.field(field.name, _wide(field.type)) for field in schema])
+    wide = pa.schema([pa.field(field.name, _read_as(field, form, exact)) for field in schema])
     return pyarrow.dataset.dataset(str(path), format=_text_format(form, wide), schema=wide)
 
 
@@ -150,6 +156,12 @@ def _text_format(form: str, schema: pa.Schema | None = None) -> Any:
     )
 
 
+def _read_as(field: pa.Field, form: str, exact: Sequence[str]) -> pa.DataType:
+    if field.name in exact and not pa.types.is_null(field.type):
+        return pa.string() if form == "csv" else field.type
+    return _wide(field.type)
+
+
 def _wide(of: pa.DataType) -> pa.DataType:
     if pa.types.is_integer(of):
         return pa.float64()
@@ -158,12 +170,14 @@ def _wide(of: pa.DataType) -> pa.DataType:
     return pa.string() if pa.types.is_null(of) else of
 
 
-def _unreadable(path: Path, form: str, error: Exception) -> DataError:
+def _unreadable(path: Path, form: str, error: Exception, *, secret: bool) -> DataError:
     words = (
         str(error).rsplit("Invalid: ", 1)[-1].rsplit("?: ", 1)[-1]
     )  # without Arrow's preface, which names the file twice
     if form == "json":
         words = re.sub(r" in row \d+", "", words)  # counted from the beginning of a block, not of the file
+    if secret:
+        words = re.sub(r"'.*'|(?<=, got) (\d+): .*", r" \1 ...", words, flags=re.DOTALL)
     return DataError(f"{path}: it cannot be read as {form}: {words.strip()}", next_step=_ADVICE[form])
 
 
