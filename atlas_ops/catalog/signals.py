@@ -190,7 +190,9 @@ FEATURE_REFERENCE_SHARE = _gauge("feature_reference_share", "Share of a bin in t
                                  c.MODEL, c.FEATURE, c.BIN)  # fmt: skip
 FEATURE_BIN_SCORE = _gauge("feature_bin_score", "What a value in this bin adds to the location statistic, in standard deviations.",
                            c.MODEL, c.FEATURE, c.BIN)  # fmt: skip
-FEATURE_SIGNALS = (FEATURE_VALUES, FEATURE_REFERENCE_SHARE, FEATURE_BIN_SCORE)
+FEATURE_BINS_CHECKSUM = _gauge("feature_bins_checksum", "Tells the bins of a feature from those of another reference.",
+                               c.MODEL, c.FEATURE)  # fmt: skip
+FEATURE_SIGNALS = (FEATURE_VALUES, FEATURE_REFERENCE_SHARE, FEATURE_BIN_SCORE, FEATURE_BINS_CHECKSUM)
 """What a server tells that counts its features (`atlas_ops.instrument.FeatureCounter`)."""
 PAGER_RECEIVED = _counter("pager_received_total", "Webhooks from Alertmanager, by how they were answered.", "result")
 PAGER_DELIVERED = _counter("pager_delivered_total", "Messages that Slack accepted.", "kind")

@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 from atlas_ops import promql
 from atlas_ops.catalog import conventions as c
 from atlas_ops.catalog import signals as s
+from atlas_ops.catalog.checksum import bins_checksum
 from atlas_ops.detect.features import Feature, Numeric
 from atlas_ops.detect.season import DAY, HOUR
 from atlas_ops.detect.windows import STEP, Windows
@@ -55,8 +56,8 @@ def counts(
 ) -> Windows:
     """Return the counts of a model's features in each whole window from `start` to `end` (Unix seconds).
 
-    A window that nothing is known of is all zeros, and so is every window of a feature that nobody tells. DataError when the
-    servers count into bins that the features lack; EnvironmentProblem when Prometheus does not answer.
+    A window that nothing is known of is all zeros, and so is one in which a server counted by other bins than the feature's.
+    DataError when there is none but such; EnvironmentProblem when Prometheus does not answer.
     """
     first = math.ceil(start / STEP)
     span = _Span(first, max(first, math.floor(end / STEP)))
@@ -89,20 +90,46 @@ def _values(client: Prometheus, model: str, features: Sequence[Feature], span: _
     """Return how much the counters of each bin grew in each window, all zeros where there are none."""
     grown = {feature.name: np.zeros((span.length, len(feature.bins))) for feature in features}
     places = {(f.name, name): place for f in features for place, name in enumerate(f.bins)}
-    strange: dict[str, set[str]] = {}
     for labels, window, value in _increases(client, s.FEATURE_VALUES.name, model, (c.FEATURE, c.BIN), span, told):
         name, of = labels.get(c.FEATURE, ""), labels.get(c.BIN, "")
         if (name, of) in places:
             grown[name][window, places[name, of]] = value
-        elif name in grown and value > 0:
-            strange.setdefault(name, set()).add(of)
-    if strange:
-        told_bins = "; ".join(f"{name}: {', '.join(sorted(bins)[:5])}" for name, bins in sorted(strange.items()))
-        raise DataError(
-            f"the servers of {model!r} count into bins that the reference lacks ({told_bins})",
-            next_step="give the reference that the servers have loaded, or wait until all of them have loaded this one",
-        )
+    strange = _other_bins(client, model, features, span)
+    for name, windows in strange.items():
+        if not grown[name][~windows].any():
+            raise DataError(
+                f"the servers of {model!r} count {name} into other bins than those of the reference",
+                next_step="give the reference that the servers have loaded, or let them load this one",
+            )
+        grown[name][windows] = 0.0
     return grown
+
+
+def _other_bins(
+    client: Prometheus, model: str, features: Sequence[Feature], span: _Span
+) -> dict[str, NDArray[np.bool_]]:
+    """Return in which windows some server counted by other bins, for each feature that this happened to."""
+    expected = {feature.name: _checksum(feature) for feature in features}
+    found: dict[str, NDArray[np.bool_]] = {}
+    for of in ("min", "max"):
+        expr = f"{of} by ({c.FEATURE}) ({_select(s.FEATURE_BINS_CHECKSUM, model)})"
+        for course in client.query_range(expr, span.first * STEP, span.end * STEP, STEP):
+            name = course.labels.get(c.FEATURE, "")
+            places = [
+                round(at / STEP) - span.first
+                for at, value in zip(course.times, course.values, strict=True)
+                if name in expected and value != expected[name]
+            ]
+            if places:
+                windows = found.setdefault(name, np.zeros(span.length, dtype=bool))
+                # What is so when a window begins or ends may have been so in all of it.
+                windows[[place for place in places if place < span.length]] = True
+                windows[[place - 1 for place in places if place > 0]] = True
+    return found
+
+
+def _checksum(feature: Feature) -> int:
+    return bins_checksum(feature.edges) if isinstance(feature, Numeric) else bins_checksum(feature.names, feature.known)
 
 
 def _lengths(client: Prometheus, model: str, feature: Numeric, span: _Span, told: Told) -> _Grown:

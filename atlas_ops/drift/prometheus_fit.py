@@ -35,7 +35,7 @@ def fit(client: Prometheus, model: str, start: float, end: float, bins: Referenc
     known = [feature for feature in bins.features if feature.name in there] if bins else []
     wanted = (*known, *(one for one in lengths(client, model, start, end) if one.name not in there))
     if not wanted:
-        raise _nothing(client, model, start, end, bins)
+        raise _nothing(client, model, start, end, bins, there)
     windows = counts(client, model, wanted, start, end, told)
     rows = {feature.name: int(windows.counts[feature.name].sum()) for feature in wanted}
     features = tuple(feature for feature in wanted if rows[feature.name] >= LEAST_ROWS)
@@ -85,10 +85,22 @@ def _notes(there: frozenset[str], wanted: Sequence[Feature], rows: dict[str, int
     return notes
 
 
-def _nothing(client: Prometheus, model: str, start: float, end: float, bins: Reference | None) -> DataError:
-    signals = [*map(str, LENGTHS.values()), *([str(s.FEATURE_VALUES)] if bins else [])]
+def _nothing(
+    client: Prometheus, model: str, start: float, end: float, bins: Reference | None, there: frozenset[str]
+) -> DataError:
+    if there:
+        which = (
+            "the reference given with --bins lacks them"
+            if bins
+            else "in the bins of the reference that they have loaded"
+        )
+        return DataError(
+            f"the servers of {model!r} tell no lengths; they count {', '.join(sorted(there))}, {which}",
+            next_step="give that reference with --bins REFERENCE",
+        )
+    signals = [*map(str, LENGTHS.values()), str(s.FEATURE_VALUES)]
     return DataError(
         f"Prometheus at {client.url} has no {' or '.join(signals)} of the model {model!r} from {moment(start)} to {moment(end)}",
-        next_step="check the name of the model, and that its servers tell their lengths (exporters/README.md)"
-        + (" or count their features (README.md, Counting features in your server)" if bins else ""),
+        next_step="check the name of the model, and that its servers tell their lengths (exporters/README.md) or count their "
+        "features (README.md, Counting features in your server)",
     )

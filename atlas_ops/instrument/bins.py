@@ -14,6 +14,8 @@ from enum import Enum
 from statistics import NormalDist
 from typing import Any, Protocol
 
+from atlas_ops.catalog.checksum import bins_checksum
+
 MISSING, BELOW, ABOVE, OTHER, UNSEEN = "missing", "below", "above", "other", "unseen"
 _NORMAL = NormalDist()
 _OUTSIDE = 2.5
@@ -26,6 +28,11 @@ class Bins(Protocol):
     @property
     def labels(self) -> tuple[str, ...]:
         """Names of the bins, in the order of their counts; the last one is that of missing values."""
+        ...
+
+    @property
+    def checksum(self) -> int:
+        """A number that other bins have not."""
         ...
 
     def place(self, value: Any) -> int:
@@ -52,6 +59,11 @@ class Numbers:
     def labels(self) -> tuple[str, ...]:
         """Names of the bins."""
         return (*(f"{rank:02d}" for rank in range(self.inner)), BELOW, ABOVE, MISSING)
+
+    @property
+    def checksum(self) -> int:
+        """A number that other bins have not."""
+        return bins_checksum(self.edges)
 
     def place(self, value: Any) -> int:
         """Return the place of a number's bin; None and NaN are missing, infinite ones out of range."""
@@ -92,6 +104,11 @@ class Words:
         """Names of the bins. A category that is called like one of the last three stands in quotes."""
         rest = (OTHER, UNSEEN, MISSING)
         return (*(f'"{name}"' if name in rest else name for name in self.named), *rest)
+
+    @property
+    def checksum(self) -> int:
+        """A number that other bins have not."""
+        return bins_checksum(tuple(self.named), self.known)
 
     def place(self, value: Any) -> int:
         """Return the place of a category's bin; None, NaN and "" are missing."""

@@ -18,14 +18,16 @@ from atlas_ops.instrument.bins import Bins
 
 
 class FeatureMetrics:
-    """The three signals of one registry, for all features of all models."""
+    """The signals of one registry, for all features of all models."""
 
     def __init__(self) -> None:
         self._values = Counter(s.FEATURE_VALUES.name, s.FEATURE_VALUES.help, s.FEATURE_VALUES.labels, registry=None)
         self._shares, self._scores = _gauge(s.FEATURE_REFERENCE_SHARE), _gauge(s.FEATURE_BIN_SCORE)
+        self._checksums = _gauge(s.FEATURE_BINS_CHECKSUM)
 
     def counters(self, model: str, feature: str, bins: Bins, shares: Sequence[float]) -> tuple[Counter, ...]:
         """Publish a feature of a reference, and return the counter of each of its bins."""
+        self._checksums.labels(model, feature).set(bins.checksum)
         for label, share in zip(bins.labels, shares, strict=True):
             self._shares.labels(model, feature, label).set(share)
         for label, score in zip(bins.labels, bins.scores(shares), strict=False):  # categories have none
@@ -37,7 +39,7 @@ class FeatureMetrics:
         for metric in self._values.collect():
             metric.samples = [sample for sample in metric.samples if not sample.name.endswith("_created")]
             yield metric
-        for gauge in (self._shares, self._scores):
+        for gauge in (self._shares, self._scores, self._checksums):
             yield from gauge.collect()
 
 
