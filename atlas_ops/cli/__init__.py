@@ -29,6 +29,7 @@ COMMANDS = (
     ("gate", "compare a canary with the baseline: pass, fail or cannot tell"),
     ("oncall", "say who is on call, and when they hand over"),
     ("drift", "make a reference of a model's data, and compare live data with it"),
+    ("watch", "find drift live, in what servers count, and publish it for Prometheus"),
     ("demo", "run the whole way from a fault to a page on this machine"),
     ("preview", "show the dashboards in a browser, without a Grafana"),
     ("rehearse", "play every fault and every look-alike through the rules, and say what was told"),
@@ -45,7 +46,7 @@ exit codes:
   1  a check found something, a probe was not answered, a dashboard was refused, a demo did not get its page, a
      rehearsal failed, data drifted, or a gate failed
   2  the command line is wrong, or data cannot be read
-  3  a settings, dialect or runbook file is wrong (every mistake is listed); of `drift` and `gate`: cannot tell
+  3  a settings, dialect or runbook file is wrong (every mistake is listed); of `drift`, `gate` and `watch`: cannot tell
   4  the machine lacks something: a free port, a program, a permission
   130  stopped by Ctrl-C
 """

@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 import importlib
 
-ACTIONS = ("fit", "show", "check", "labels")
+ACTIONS = ("fit", "show", "check", "accept", "labels")
 
 _EPILOG = """\
 Each of them explains itself: atlas-ops drift ACTION --help
@@ -14,6 +14,7 @@ examples:
   atlas-ops drift fit march/ --model fraud --output fraud.json
   atlas-ops drift show fraud.json
   atlas-ops drift check fraud.json yesterday.parquet
+  atlas-ops drift accept references/fraud.json --prometheus http://prometheus:9090 --since 2026-11-20T08:00
   atlas-ops drift labels predictions/ labels.csv --key request_id --prediction class --label truth --time at --baseline 97%
 
 exit codes:

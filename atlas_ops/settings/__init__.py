@@ -17,6 +17,7 @@ from atlas_ops.document import Document, Section
 from atlas_ops.settings.addresses import (
     DEFAULT_EXPORTER,
     DEFAULT_PAGER,
+    DEFAULT_WATCH,
     address,
     read_address,
     read_base_url,
@@ -38,6 +39,7 @@ from atlas_ops.settings.servers import (
 __all__ = [
     "DEFAULT_EXPORTER",
     "DEFAULT_PAGER",
+    "DEFAULT_WATCH",
     "Alertmanager",
     "Discovery",
     "Exporter",
@@ -209,7 +211,8 @@ def _limits(section: Section) -> Limits:
 
 
 def _drift(section: Section) -> Drift:
-    drift = Drift(page=section.flag("page", Drift().page))
+    default = Drift()
+    drift = Drift(page=section.flag("page", default.page), promql=section.flag("promql", default.promql))
     section.finish()
     return drift
 

@@ -13,6 +13,7 @@ from atlas_ops.errors import UsageError
 
 DEFAULT_EXPORTER = "127.0.0.1:9464"
 DEFAULT_PAGER = "127.0.0.1:9465"
+DEFAULT_WATCH = "127.0.0.1:9467"
 _SECRET = re.compile(r"([?&;][^=&;#]*(?:token|key|secret|password|auth|sig|credential)[^=&;#]*=)[^&#]*", re.IGNORECASE)
 
 

@@ -1,0 +1,84 @@
+"""`atlas-ops drift accept`: takes the traffic since a time for what is usual from now on."""
+
+from __future__ import annotations
+
+import argparse
+import shutil
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from atlas_ops.cli import drift_parts, machine, prometheus_parts
+from atlas_ops.errors import EnvironmentProblem
+
+if TYPE_CHECKING:
+    from atlas_ops.drift.reference import Reference
+
+_EPILOG = """\
+For a drift that is wanted: a new client, a new use, a release. The level of the reference moves to what Prometheus has counted since
+--since; the rhythm of the week, how far the traffic may wander and the limits stay those of the history, so a further change is found
+again. What a short level does not know is added to the spread: the longer the new traffic, the smaller the change that is found. Make a
+new reference with `drift fit` when there are weeks of it.
+
+The file is rewritten, and what it was before is kept beside it as REFERENCE.bak: to take the acceptance back, put it in its place.
+`atlas-ops watch` sees the change by itself. Bins stay what they are, so servers need not be restarted; recording rules that compute PSI
+go on comparing with what the servers have loaded. `drift check` knows the new level where it judges by the hour of the week.
+
+examples:
+  atlas-ops drift accept references/llama.json --prometheus http://prometheus:9090                 the last day
+  atlas-ops drift accept references/llama.json --prometheus http://prometheus:9090 --since 2026-11-20T08:00
+  atlas-ops drift accept references/llama.json --prometheus http://prometheus:9090 --since 36h --output next.json
+
+exit codes:
+  0  the reference is written
+  2  the command line or the reference is wrong, or there is too little traffic since then (how much is needed is said)
+  4  numpy is not installed, the file cannot be written, or Prometheus does not answer
+"""
+
+
+def add(actions: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    """Add the action and its arguments."""
+    parser = actions.add_parser(
+        "accept",
+        help="take a change for what is usual from now on",
+        description="Move the level of a reference to the traffic since a time, and keep its spread and limits.",
+        epilog=_EPILOG,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument("reference", type=Path, metavar="REFERENCE", help="a file that `drift fit` wrote")
+    prometheus_parts.add(parser)
+    parser.add_argument(
+        "--since", default="1d", metavar="TIME", help="such as 2026-11-20T08:00 (UTC), or 36h ago: 36h (default: 1d)"
+    )
+    parser.add_argument("--until", metavar="TIME", help="likewise (default: now)")
+    parser.add_argument("--output", type=Path, metavar="FILE", help="write there (default: to REFERENCE)")
+
+
+def run(args: argparse.Namespace) -> int:
+    """Accept; see the exit codes in the help."""
+    machine.need("drift", "numpy", "pyarrow")
+    before = drift_parts.reference(args.reference)
+    since = prometheus_parts.moment("--since", args.since)
+    until = prometheus_parts.moment("--until", args.until or "0")
+    from atlas_ops.drift import accept  # noqa: PLC0415 - numpy
+    from atlas_ops.drift.prometheus_counts import counts  # noqa: PLC0415
+
+    with prometheus_parts.client(args) as client:
+        windows = counts(client, before.model, before.features, since, until)
+    after = accept.accept(before, windows)
+    _write(args, after)
+    print(f"{args.output or args.reference}: {after.notes[-1]}")
+    for line in accept.told(before, after) or ["the level has hardly moved"]:
+        print(f"  {line}")
+    return 0
+
+
+def _write(args: argparse.Namespace, after: Reference) -> None:
+    from atlas_ops.drift import reference  # noqa: PLC0415 - numpy
+
+    path = args.output or args.reference
+    try:
+        if path.exists():
+            shutil.copyfile(path, path.with_name(f"{path.name}.bak"))
+        reference.write(after, path)
+    except OSError as error:
+        raise EnvironmentProblem(f"{path} cannot be written: {error.strerror}", next_step="check the folder") from error

@@ -1,0 +1,72 @@
+"""A round as a table with words, and what it means as a whole. Called by `atlas-ops watch --once`."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from atlas_ops.drift import words
+from atlas_ops.drift.check import Standing
+from atlas_ops.watch.judge import Finding, Judgement
+from atlas_ops.watch.watcher import Outcome, Round
+
+_NAME, _DETECTOR = 28, 9
+_MOST = 20
+"""Features without drift that are shown of each model, those nearest to their limits."""
+
+
+def standing(round_: Round) -> Standing:
+    """Return what a round says: drift of any model; else whether all of them can be told."""
+    judged = [outcome.judgement for outcome in round_.outcomes if outcome.judgement is not None]
+    if any(judgement.drifted for judgement in judged):
+        return Standing.DRIFT
+    told = [outcome for outcome in round_.outcomes if not outcome.problem and _told(outcome.judgement)]
+    return Standing.NO_DRIFT if told and len(told) == len(round_.outcomes) else Standing.CANNOT_TELL
+
+
+def text(round_: Round) -> str:
+    """Return a paragraph for each model."""
+    return "\n\n".join("\n".join(_outcome(outcome)) for outcome in round_.outcomes) + "\n"
+
+
+def _told(judgement: Judgement | None) -> bool:
+    return judgement is not None and bool(judgement.findings) and not judgement.untold
+
+
+def _outcome(outcome: Outcome) -> Iterator[str]:
+    judgement = outcome.judgement
+    if outcome.problem or judgement is None:
+        yield f"{outcome.model} ({outcome.file}): CANNOT TELL: {outcome.problem}"
+        return
+    yield f"{outcome.model} ({outcome.file}): {_headline(judgement)}"
+    if judgement.findings:
+        yield f"{'feature':{_NAME}} {'detector':{_DETECTOR}} {'of limit':>8}  what moved"
+    ordered = sorted(judgement.findings, key=lambda one: (not one.found, -one.share))
+    shown = max(_MOST, len(judgement.drifted))
+    for finding in ordered[:shown]:
+        yield from _finding(finding)
+    hidden = len(ordered) - shown
+    if hidden > 0:
+        yield f"... and {words.counted(hidden, 'score')} further from the limit"
+    for feature, why in judgement.untold.items():
+        yield f"{words.short(feature, _NAME):{_NAME}} cannot tell: {why}"
+    yield from (f"note: {note}" for note in judgement.notes)
+
+
+def _headline(judgement: Judgement) -> str:
+    until = f"judged up to {words.moment(judgement.end)}"
+    features = {one.feature.name for one in judgement.findings}
+    drifted = {one.feature.name for one in judgement.drifted}
+    if drifted:
+        return f"DRIFT: {len(drifted)} of {words.counted(len(features), 'feature')}, {until}"
+    if not features:
+        last = judgement.counted_until
+        since = f"the last requests were counted at {words.moment(last)}" if last else "no request was counted"
+        return f"CANNOT TELL: {since}; {until}"
+    return f"no drift in {words.counted(len(features), 'feature')}, {until}"
+
+
+def _finding(finding: Finding) -> Iterator[str]:
+    said = words.told(finding.feature, finding.moves) or ["-"]
+    name = words.short(finding.feature.name, _NAME)
+    yield f"{name:{_NAME}} {finding.detector:{_DETECTOR}} {finding.share:8.2f}  {said[0]}"
+    yield from (f"{'':{_NAME + _DETECTOR + 12}}{line}" for line in said[1:])

@@ -1,0 +1,150 @@
+"""One round over all references: what Prometheus has counted of each model, judged. Called by `cli.watch` every five minutes.
+
+Models do not wait for each other's troubles: one whose reference or counts cannot be had is told as such, and the others go on. All times
+are Prometheus's, so the clock of this machine may be wrong.
+"""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from atlas_ops.detect.windows import STEP
+from atlas_ops.drift import words
+from atlas_ops.drift.reference import Reference
+from atlas_ops.errors import AtlasError, DataError, EnvironmentProblem
+from atlas_ops.prometheus import Prometheus
+from atlas_ops.watch.judge import Finding, Judgement, judge
+from atlas_ops.watch.past import Past
+from atlas_ops.watch.shelf import Kept, Shelf
+
+LATE_SECONDS = 60.0
+"""How long after its end a window is complete: the last scrape in it has been stored by then, also where samples are handed on."""
+_log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Outcome:
+    """What came of one reference. While Prometheus does not answer, the last judgement stands; the problem is told beside it."""
+
+    file: str
+    """Name of the reference's file."""
+    model: str
+    reference: str = ""
+    """What the reference is called, so that a new one can be told from the one before."""
+    judgement: Judgement | None = None
+    problem: str = ""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Round:
+    """What came of a round. `at` is Prometheus's time at its begin (Unix seconds); None: Prometheus did not say."""
+
+    outcomes: tuple[Outcome, ...]
+    at: float | None
+    seconds: float
+    problem: str = ""
+    """Why no model could be asked about."""
+
+
+class Watcher:
+    """Keeps the counts of the last days of every model of a folder of references."""
+
+    def __init__(self, folder: Path, client: Prometheus, *, clock: Callable[[], float] | None = None) -> None:
+        """`clock` says what time it is; without it Prometheus does."""
+        self._shelf, self._client = Shelf(folder), client
+        self._clock = clock or self._time_of_prometheus
+        self._pasts: dict[Path, Past] = {}
+        self._last: dict[Path, Outcome] = {}
+
+    def round(self, *, most_seconds: float = STEP) -> Round:
+        """Judge every model; those that are not reached within `most_seconds` come first in the next round."""
+        began = time.monotonic()
+        found: dict[Path, Outcome] = {}
+        at, problem = None, ""
+        try:
+            shelf, at = self._shelf.look(), self._clock()
+        except AtlasError as error:
+            problem = error.message
+            found = {path: _failed(self._last[path], problem) for path in self._last}
+            _log.error("no model can be judged: %s", problem)
+        else:
+            for kept in sorted(shelf, key=lambda one: _waiting(self._last.get(one.path))):
+                if time.monotonic() - began > most_seconds:
+                    found[kept.path] = self._unreached(kept)
+                else:
+                    found[kept.path] = self._outcome(kept, (at - LATE_SECONDS) // STEP * STEP)
+            self._pasts = {path: past for path, past in self._pasts.items() if path in found}
+        _told(self._last, found)
+        self._last = found
+        outcomes = tuple(found[path] for path in sorted(found))
+        return Round(outcomes=outcomes, at=at, seconds=time.monotonic() - began, problem=problem)
+
+    def _outcome(self, kept: Kept, end: float) -> Outcome:
+        """Return what is said of one reference up to `end`."""
+        file, model = kept.path.name, kept.model
+        if kept.reference is None:
+            return Outcome(file=file, model=model, problem=kept.problem)
+        past = self._pasts.get(kept.path)
+        if past is None or (past.model, past.features) != (model, kept.reference.features):
+            past = self._pasts[kept.path] = Past(self._client, model, kept.reference.features)
+        outcome = Outcome(file=file, model=model, reference=_called(kept.reference, kept.path))
+        try:
+            return replace(outcome, judgement=judge(kept.reference, past.until(end)))
+        except DataError as error:
+            return replace(outcome, problem=str(error))
+        except AtlasError as error:
+            return _failed(self._last.get(kept.path, outcome), error.message)
+        except Exception:  # noqa: BLE001 - a mistake of ours in one model must not stop the others
+            _log.exception("%s: the round of %s failed", file, model)
+            return replace(outcome, problem="an error of atlas-ops itself; the log has it")
+
+    def _unreached(self, kept: Kept) -> Outcome:
+        before = self._last.get(kept.path, Outcome(file=kept.path.name, model=kept.model))
+        return _failed(before, "not reached in this round: the questions about other models took too long")
+
+    def _time_of_prometheus(self) -> float:
+        points = self._client.query("vector(time())")
+        if not points:
+            raise EnvironmentProblem(f"Prometheus at {self._client.url} does not say what time it is")
+        return points[0].value
+
+
+def _failed(before: Outcome, problem: str) -> Outcome:
+    return replace(before, problem=problem)
+
+
+def _called(reference: Reference, path: Path) -> str:
+    accepted = f", accepted since {words.moment(reference.accepted_since)}" if reference.accepted_since else ""
+    return f"{path.stem} of {words.moment(reference.made_at)}{accepted}"
+
+
+def _waiting(outcome: Outcome | None) -> float:
+    """Return until when a model has been judged: the one that has waited longest comes first."""
+    return outcome.judgement.end if outcome is not None and outcome.judgement is not None else 0.0
+
+
+def _told(before: dict[Path, Outcome], now: dict[Path, Outcome]) -> None:
+    """Log each problem, every time, and each drift that begins or ends."""
+    for path, outcome in now.items():
+        if outcome.problem:
+            _log.error("%s: model %s: %s", outcome.file, outcome.model, outcome.problem)
+        known = {_key(one) for one in _drifted(before.get(path))}
+        found = {_key(one): one for one in _drifted(outcome)}
+        for key in found.keys() - known:
+            one = found[key]
+            said = "; ".join(words.told(one.feature, one.moves))
+            _log.warning("%s: %s has drifted (%s, %.2f of its limit): %s", outcome.model, *key, one.share, said)
+        for key in known - found.keys():
+            _log.info("%s: %s has not drifted any more (%s)", outcome.model, *key)
+
+
+def _drifted(outcome: Outcome | None) -> Iterable[Finding]:
+    return outcome.judgement.drifted if outcome is not None and outcome.judgement is not None else ()
+
+
+def _key(finding: Finding) -> tuple[str, str]:
+    return finding.feature.name, finding.detector
