@@ -75,6 +75,8 @@ SEASONAL = "seasonal"
 """The detector that is calibrated on a model's own weeks, and the only one that may page (`detect.score`)."""
 SLOW, COLD = "slow", "cold"
 """The chart that adds up what is small, and what stands in until there are two weeks of history; tickets only."""
+PSI = "psi"
+"""The detector that is nothing but recording rules, for those who run no watcher; tickets only."""
 BIN = "bin"
 """What part of a feature's values is counted; the names are those of `detect.features`."""
 PREDICTION_FEATURES = ("prediction", "generation", "output", "confidence", "finish_reason", "refusal")

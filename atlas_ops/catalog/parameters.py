@@ -81,6 +81,8 @@ class Drift:
 
     page: bool = False
     """Whether what the calibrated detector (`seasonal`) finds is a page. The others write tickets in any case."""
+    promql: bool = False
+    """Whether recording rules compute drift of counted features, where no watcher does."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

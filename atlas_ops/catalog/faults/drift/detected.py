@@ -5,7 +5,8 @@ from __future__ import annotations
 from atlas_ops import promql
 from atlas_ops.catalog import conventions as c
 from atlas_ops.catalog import signals as s
-from atlas_ops.catalog.model import Family, Fault, Inhibition, Panel, Rule, Severity
+from atlas_ops.catalog.faults.drift import in_promql
+from atlas_ops.catalog.model import Family, Fault, Inhibition, Panel, Recording, Rule, Severity
 from atlas_ops.catalog.parameters import OUTLAST_SECONDS, Parameters
 
 _LABELS = (c.MODEL, c.FEATURE)
@@ -35,6 +36,7 @@ def input_drift(parameters: Parameters) -> Fault:
         meaning="What is sent to the model differs from what the reference holds.",
         impact="The model answers questions that it was not tested for; capacity and cost may have changed as well.",
         noun="inputs",
+        recordings=in_promql.recordings(parameters) if parameters.drift.promql else (),
     )
 
 
@@ -62,12 +64,22 @@ def embedding_drift(parameters: Parameters) -> Fault:
     )
 
 
-def _fault(parameters: Parameters, name: str, features: str, *, meaning: str, impact: str, noun: str) -> Fault:
+def _fault(
+    parameters: Parameters,
+    name: str,
+    features: str,
+    *,
+    meaning: str,
+    impact: str,
+    noun: str,
+    recordings: tuple[Recording, ...] = (),
+) -> Fault:
     return Fault(
         name=name,
         family=Family.DRIFT,
         meaning=meaning,
         impact=impact,
+        recordings=recordings,
         rules=_rules(parameters, features, noun),
         panel=Panel(
             title=f"Drift of {noun}",
