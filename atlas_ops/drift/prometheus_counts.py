@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
@@ -34,18 +33,6 @@ Told = Callable[[int], None]
 _Grown = NDArray[np.float64]
 
 
-@dataclass(frozen=True, slots=True)
-class _Span:
-    """Windows by their numbers: window n begins at n * STEP, Unix time."""
-
-    first: int
-    end: int
-
-    @property
-    def length(self) -> int:
-        return self.end - self.first
-
-
 def counts(
     client: Prometheus,
     model: str,
@@ -56,17 +43,16 @@ def counts(
 ) -> Windows:
     """Return the counts of a model's features in each whole window from `start` to `end` (Unix seconds).
 
-    A window that nothing is known of is all zeros, and so is one in which a server counted by other bins than the feature's.
-    DataError when there is none but such; EnvironmentProblem when Prometheus does not answer.
+    Windows are seen in which some server was scraped. Those that nothing is known of are all zeros, and so are those in which a server
+    counted by other bins than the feature's. DataError when there are none but such; EnvironmentProblem when Prometheus does not
+    answer.
     """
-    first = math.ceil(start / STEP)
-    span = _Span(first, max(first, math.floor(end / STEP)))
-    grown = _values(client, model, features, span, told)
+    reader = _Reader(client, model, start, end, told)
+    grown = reader.values(features)
     for feature in features:
         if feature.name in LENGTHS and isinstance(feature, Numeric) and not grown[feature.name].any():
-            grown[feature.name] = _lengths(client, model, feature, span, told)
-    times = (span.first + 1 + np.arange(span.length)) * STEP
-    return Windows(times=times, counts={name: _whole(values) for name, values in grown.items()})
+            grown[feature.name] = reader.lengths(feature)
+    return Windows(times=reader.times, counts={name: _whole(grown[name]) for name in grown}, seen=reader.seen)
 
 
 def lengths(client: Prometheus, model: str, start: float, end: float) -> tuple[Numeric, ...]:
@@ -86,83 +72,84 @@ def counted(client: Prometheus, model: str, start: float, end: float) -> frozens
     return frozenset(course.labels.get(c.FEATURE, "") for course in courses)
 
 
-def _values(client: Prometheus, model: str, features: Sequence[Feature], span: _Span, told: Told) -> dict[str, _Grown]:
-    """Return how much the counters of each bin grew in each window, all zeros where there are none."""
-    grown = {feature.name: np.zeros((span.length, len(feature.bins))) for feature in features}
-    places = {(f.name, name): place for f in features for place, name in enumerate(f.bins)}
-    for labels, window, value in _increases(client, s.FEATURE_VALUES.name, model, (c.FEATURE, c.BIN), span, told):
-        name, of = labels.get(c.FEATURE, ""), labels.get(c.BIN, "")
-        if (name, of) in places:
-            grown[name][window, places[name, of]] = value
-    strange = _other_bins(client, model, features, span)
-    for name, windows in strange.items():
-        if not grown[name][~windows].any():
-            raise DataError(
-                f"the servers of {model!r} count {name} into other bins than those of the reference",
-                next_step="give the reference that the servers have loaded, or let them load this one",
-            )
-        grown[name][windows] = 0.0
-    return grown
+class _Reader:
+    """Reads the counters of one model. Windows go by their numbers: window n begins at n * STEP, Unix time."""
 
+    def __init__(self, client: Prometheus, model: str, start: float, end: float, told: Told) -> None:
+        self._client, self._model, self._told = client, model, told
+        self._first = math.ceil(start / STEP)
+        self._windows = max(0, math.floor(end / STEP) - self._first)
+        self.times = (self._first + 1 + np.arange(self._windows)) * STEP
+        self.seen = np.zeros(self._windows, dtype=np.bool_)
 
-def _other_bins(
-    client: Prometheus, model: str, features: Sequence[Feature], span: _Span
-) -> dict[str, NDArray[np.bool_]]:
-    """Return in which windows some server counted by other bins, for each feature that this happened to."""
-    expected = {feature.name: _checksum(feature) for feature in features}
-    found: dict[str, NDArray[np.bool_]] = {}
-    for of in ("min", "max"):
-        expr = f"{of} by ({c.FEATURE}) ({_select(s.FEATURE_BINS_CHECKSUM, model)})"
-        for course in client.query_range(expr, span.first * STEP, span.end * STEP, STEP):
-            name = course.labels.get(c.FEATURE, "")
-            places = [
-                round(at / STEP) - span.first
-                for at, value in zip(course.times, course.values, strict=True)
-                if name in expected and value != expected[name]
-            ]
-            if places:
-                windows = found.setdefault(name, np.zeros(span.length, dtype=bool))
-                # What is so when a window begins or ends may have been so in all of it.
-                windows[[place for place in places if place < span.length]] = True
-                windows[[place - 1 for place in places if place > 0]] = True
-    return found
+    def values(self, features: Sequence[Feature]) -> dict[str, _Grown]:
+        """Return how much the counters of each bin grew in each window, all zeros where there are none."""
+        grown = {feature.name: np.zeros((self._windows, len(feature.bins))) for feature in features}
+        places = {(f.name, name): place for f in features for place, name in enumerate(f.bins)}
+        for labels, window, value in self._increases(s.FEATURE_VALUES.name, (c.FEATURE, c.BIN)):
+            name, of = labels.get(c.FEATURE, ""), labels.get(c.BIN, "")
+            if (name, of) in places:
+                grown[name][window, places[name, of]] = value
+        for name, windows in self._other_bins(features).items():
+            if not grown[name][~windows].any():
+                raise DataError(
+                    f"the servers of {self._model!r} count {name} into other bins than those of the reference",
+                    next_step="give the reference that the servers have loaded, or let them load this one",
+                )
+            grown[name][windows] = 0.0
+        return grown
+
+    def lengths(self, feature: Numeric) -> _Grown:
+        """Return the requests in each bin of a length in each window; all zeros when the buckets are not those of its bins."""
+        bounds = (*feature.edges[1:], math.inf)
+        cumulated = np.full((self._windows, len(bounds)), np.nan)
+        for labels, window, value in self._increases(LENGTHS[feature.name].series[0], ("le",)):
+            bound = float(labels["le"])
+            if bound in bounds:
+                cumulated[window, bounds.index(bound)] = value
+        if np.isnan(cumulated).all(axis=0).any():
+            return np.zeros((self._windows, len(feature.bins)))
+        bins = np.diff(np.maximum.accumulate(np.nan_to_num(cumulated), axis=1), axis=1, prepend=0.0)
+        nothing = np.zeros((self._windows, 1))
+        return np.hstack([bins[:, :-1], nothing, bins[:, -1:], nothing])  # below, above the greatest bound, missing
+
+    def _increases(self, metric: str, by: tuple[str, ...]) -> Iterator[tuple[Mapping[str, str], int, float]]:
+        """Yield (labels, window, how much it grew) of every counter of the model, summed up over its servers.
+
+        Prometheis that scrape the same servers tell the same, which counts once: their mean.
+        """
+        grown = f"increase({_select(metric, self._model)}[{promql.duration(STEP)}])"
+        expr = promql.sum_by(by, f"avg without ({', '.join(_REPLICAS)}) ({grown})")
+        # One day at a time: four weeks of five minutes in one query may be more than Prometheus wants to hold.
+        for day in range(0, self._windows, _DAY):
+            times = self.times[day : day + _DAY]
+            for course in self._client.query_range(expr, times[0], times[-1], STEP):
+                for at, value in zip(course.times, course.values, strict=True):
+                    window = round(at / STEP) - 1 - self._first
+                    self.seen[window] = True
+                    yield course.labels, window, 0.0 if math.isnan(value) else value
+            self._told(len(times))
+
+    def _other_bins(self, features: Sequence[Feature]) -> dict[str, NDArray[np.bool_]]:
+        """Return in which windows some server counted by other bins, for each feature that this happened to."""
+        expected = {feature.name: _checksum(feature) for feature in features}
+        found: dict[str, NDArray[np.bool_]] = {}
+        for of in ("min", "max"):
+            expr = f"{of} by ({c.FEATURE}) ({_select(s.FEATURE_BINS_CHECKSUM, self._model)})"
+            start = self._first * STEP
+            for course in self._client.query_range(expr, start, start + self._windows * STEP, STEP):
+                name = course.labels.get(c.FEATURE, "")
+                others = np.asarray(course.values) != expected.get(name, 0)
+                if name in expected and others.any():
+                    # What is so when a window begins or ends may have been so in all of it.
+                    edges = np.round(np.asarray(course.times)[others] / STEP).astype(np.int64) - self._first
+                    windows = np.isin(np.arange(self._windows), [*edges, *(edges - 1)])
+                    found[name] = windows | found.get(name, np.False_)
+        return found
 
 
 def _checksum(feature: Feature) -> int:
     return bins_checksum(feature.edges) if isinstance(feature, Numeric) else bins_checksum(feature.names, feature.known)
-
-
-def _lengths(client: Prometheus, model: str, feature: Numeric, span: _Span, told: Told) -> _Grown:
-    """Return the requests in each bin of a length in each window; all zeros when the buckets are not those of its bins."""
-    bounds = (*feature.edges[1:], math.inf)
-    cumulated = np.full((span.length, len(bounds)), np.nan)
-    for labels, window, value in _increases(client, LENGTHS[feature.name].series[0], model, ("le",), span, told):
-        bound = float(labels["le"])
-        if bound in bounds:
-            cumulated[window, bounds.index(bound)] = value
-    if np.isnan(cumulated).all(axis=0).any():
-        return np.zeros((span.length, len(feature.bins)))
-    bins = np.diff(np.maximum.accumulate(np.nan_to_num(cumulated), axis=1), axis=1, prepend=0.0)
-    nothing = np.zeros((span.length, 1))
-    return np.hstack([bins[:, :-1], nothing, bins[:, -1:], nothing])  # below, above the greatest bound, missing
-
-
-def _increases(
-    client: Prometheus, metric: str, model: str, by: tuple[str, ...], span: _Span, told: Told
-) -> Iterator[tuple[Mapping[str, str], int, float]]:
-    """Yield (labels, window, how much it grew) of every counter of a model, summed up over its servers.
-
-    Prometheis that scrape the same servers tell the same, which counts once: their mean.
-    """
-    window = promql.duration(STEP)
-    expr = promql.sum_by(by, f"avg without ({', '.join(_REPLICAS)}) (increase({_select(metric, model)}[{window}]))")
-    # One day at a time: four weeks of five minutes in one query may be more than Prometheus wants to hold.
-    for first in range(span.first, span.end, _DAY):
-        end = min(first + _DAY, span.end)
-        for course in client.query_range(expr, (first + 1) * STEP, end * STEP, STEP):
-            for at, value in zip(course.times, course.values, strict=True):
-                yield course.labels, round(at / STEP) - 1 - span.first, 0.0 if math.isnan(value) else value
-        told(end - first)
 
 
 def _whole(grown: _Grown) -> NDArray[np.int64]:

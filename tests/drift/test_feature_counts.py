@@ -100,6 +100,8 @@ def test_windows_are_whole_and_those_without_data_are_zeros(prometheus: Promethe
     assert (windows.times == START - 3_600 + STEP * np.arange(1, 16)).all()
     assert [counted.shape for counted in windows.counts.values()] == [(15, 6), (15, 6)]
     assert not windows.counts["amount"][:12].any()
+    assert windows.seen is not None
+    assert windows.seen.tolist() == [False] * 12 + [True] * 3
     assert windows.counts["amount"][12:].all(axis=1).any()
     assert len(prometheus_counts.counts(prometheus, "fraud", FEATURES, START, START + 10).times) == 0
 
