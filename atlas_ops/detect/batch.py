@@ -9,17 +9,18 @@ compared with its other parts, so that sessions and slow wander are not taken fo
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from statistics import NormalDist
 
 import numpy as np
 from numpy.typing import NDArray
 
-from atlas_ops.detect.calibration import LEAST_ROWS, Spread, fitted_variance, left_out, sampling_variance
+from atlas_ops.detect.calibration import folds, left_out, spread_of
+from atlas_ops.detect.features import Counts
+from atlas_ops.detect.horizons import means
+from atlas_ops.detect.spread import LEAST_ROWS, Spread, fitted, sampling_variance
 from atlas_ops.detect.statistics import Floats, Statistic
-from atlas_ops.detect.student import t_quantile
-from atlas_ops.detect.windows import HORIZONS, STEP, Observed
+from atlas_ops.detect.windows import HORIZONS, STEP, Observed, Windows, observe
 
 RATE = 0.01
 """Share of checks without drift that are meant to say drift. Measured on simulated days after 28 days: 0 for independent rows, 1 % with
@@ -55,13 +56,11 @@ class Limits:
         """Return the score that one of so many parts without drift exceeds in `RATE` of all checks."""
         if not math.isfinite(self.centre[length]):
             return math.inf
-        share = RATE / max(looks, 1)
-        level = float(self.centre[length] - self.scale[length] * math.log(-math.log1p(-share)))
-        # The spread is known from some parts only: Student's quantile against the normal one says how much that adds.
-        tail = share / (2 * max(self.spread.wander.shape[1], 1))
-        student, normal = t_quantile(1 - tail, self.parts[length] - 1), NormalDist().inv_cdf(1 - tail)
-        # Rare clumps have longer tails than either: what the reference did once by itself is no drift.
-        return max(student, level * student / normal, float(self.greatest[length]))
+        beyond = -math.log(-math.log1p(-RATE / max(looks, 1)))
+        # The scale is known from some parts only; the tail of Gumbel's distribution is exponential, and this its predictive quantile.
+        beyond = self.parts[length] * math.expm1(beyond / self.parts[length])
+        # Rare clumps have longer tails: what the reference did once by itself is no drift.
+        return max(float(self.centre[length] + self.scale[length] * beyond), float(self.greatest[length]))
 
     def nearest(self, rows: float) -> int:
         """Return the place of the longest length, among those with a limit, that is not much longer than so many rows."""
@@ -70,36 +69,36 @@ class Limits:
         return max(fitting, default=min(known, default=0))
 
 
-def by_hour_of_week(observed: Observed, spread: Spread) -> Limits:
-    """Fit limits to a history of two weeks or more, with the spread that its calibration found."""
-    residuals = left_out(observed)
-    found = []
-    for length, seconds in enumerate(HORIZONS):
-        mean, rows, _ = parts(observed.times, residuals, observed.rows, seconds)
-        found.append(_greatest(mean / spread.deviation(length, rows), rows))
-    return _limits(HORIZONS, spread, found, [len(one) for one in found], timed=True)
+def by_hour_of_week(observed: Observed, watched: Sequence[Statistic]) -> Limits:
+    """Fit limits to a history of two weeks or more: each week is judged by the others, as live rows will be."""
+    residuals, sampling = left_out(observed), sampling_variance(observed, watched)
+    over = means(residuals, observed)
+    found: list[list[Floats]] = [[] for _ in HORIZONS]
+    for fold in folds(observed, over, sampling):
+        times, inside, rows = observed.times[fold.inside], residuals[fold.inside], observed.rows[fold.inside]
+        for length, seconds in enumerate(HORIZONS):
+            mean, total, _ = parts(times, inside, rows, seconds)
+            found[length].append(_greatest(mean / fold.spread.deviation(length, total), total))
+    return _limits(HORIZONS, spread_of(over, sampling), [np.concatenate(one) for one in found], timed=True)
 
 
-def by_blocks(observed: Observed, watched: Sequence[Statistic]) -> Limits:
+def by_blocks(windows: Windows, watched: Sequence[Statistic]) -> Limits:
     """Fit limits to blocks of rows, or windows, in their order."""
-    units = len(observed.values)
-    blocks = max(1, min(BLOCKS, units, int(observed.rows.max(axis=1, initial=0.0).sum() // LEAST_ROWS)))
+    units, rows = len(windows.times), max(int(counts.sum()) for counts in windows.counts.values())
+    blocks = max(1, min(BLOCKS, units, int(rows // LEAST_ROWS)))
     place = np.arange(units) * blocks // units
-    values, rows = _grouped(place, int(place[-1]) + 1, observed.values, observed.rows)
-    means, sizes = zip(*(_against_rest(values, rows, level) for level in _LEVELS), strict=True)
-    sampling = sampling_variance(observed, watched)
-    pooled, size = np.concatenate(means), np.concatenate(sizes)
-    fits = [fitted_variance(pooled[:, one], size[:, one], sampling[one]) for one in range(len(watched))]
-    wander, per_row = zip(*fits, strict=True)
+    cut = {name: _added(place, counts) for name, counts in windows.counts.items()}
+    differences, sizes = zip(*(_against_rest(cut, watched, level) for level in _LEVELS), strict=True)
+    whole = observe(_windows({name: counts.sum(axis=0, keepdims=True) for name, counts in cut.items()}), watched)
+    pooled, size = np.concatenate(differences), np.concatenate(sizes)
+    wander, per_row = fitted(pooled, size, size >= LEAST_ROWS, sampling_variance(whole, watched))
     spread = Spread(np.tile(wander, (len(_LEVELS), 1)), np.tile(per_row, (len(_LEVELS), 1)))
     lengths = tuple(float(np.median(one.max(axis=1, initial=0.0))) for one in sizes)
-    found = [_greatest(m / spread.deviation(0, n), n) for m, n in zip(means, sizes, strict=True)]
-    return _limits(lengths, spread, found, [len(found[0])] * len(found), timed=False)
+    found = [_greatest(m / spread.deviation(0, n), n) for m, n in zip(differences, sizes, strict=True)]
+    return _limits(lengths, spread, found, timed=False)
 
 
-def _limits(
-    lengths: tuple[float, ...], spread: Spread, greatest: Sequence[Floats], fitted_to: Sequence[int], *, timed: bool
-) -> Limits:
+def _limits(lengths: tuple[float, ...], spread: Spread, greatest: Sequence[Floats], *, timed: bool) -> Limits:
     fitted = [_gumbel(one) for one in greatest]
     return Limits(
         timed=timed,
@@ -108,7 +107,7 @@ def _limits(
         centre=np.array([centre for centre, _ in fitted]),
         scale=np.array([scale for _, scale in fitted]),
         greatest=np.array([float(one.max(initial=0.0)) for one in greatest]),
-        parts=tuple(fitted_to),
+        parts=tuple(len(one) for one in greatest),
     )
 
 
@@ -130,14 +129,25 @@ def effective(rows: Floats, others: Floats) -> Floats:
     return np.asarray(rows * others / np.maximum(rows + others, 1.0))
 
 
-def _against_rest(values: Floats, rows: Floats, level: int) -> tuple[Floats, Floats]:
+def _against_rest(blocks: Mapping[str, Counts], watched: Sequence[Statistic], level: int) -> tuple[Floats, Floats]:
     """Return how far parts of so many blocks lie from all others together, and their effective rows."""
-    count = max(len(values) // level, 1)
-    mean, own = _grouped(np.minimum(np.arange(len(values)) // level, count - 1), count, values, rows)
-    others = own.sum(axis=0) - own
-    rest = np.divide((mean * own).sum(axis=0) - mean * own, others, out=np.zeros_like(mean), where=others > 0)
-    known = (own > 0) & (others > 0)
-    return np.where(known, mean - rest, 0.0), np.where(known, effective(own, others), 0.0)
+    size = len(next(iter(blocks.values())))
+    place = np.minimum(np.arange(size) // level, max(size // level, 1) - 1)
+    own = {name: _added(place, counts) for name, counts in blocks.items()}
+    here = observe(_windows(own), watched)
+    rest = observe(_windows({name: counts.sum(axis=0) - counts for name, counts in own.items()}), watched)
+    known = (here.rows > 0) & (rest.rows > 0)
+    return np.where(known, here.values - rest.values, 0.0), np.where(known, effective(here.rows, rest.rows), 0.0)
+
+
+def _added(place: NDArray[np.int64], counts: Counts) -> Counts:
+    added = np.zeros((int(place[-1]) + 1, counts.shape[1]), dtype=np.int64)
+    np.add.at(added, place, counts)
+    return added
+
+
+def _windows(counts: Mapping[str, Counts]) -> Windows:
+    return Windows(np.zeros(len(next(iter(counts.values())))), counts)
 
 
 def _grouped(place: NDArray[np.int64], count: int, residuals: Floats, rows: Floats) -> tuple[Floats, Floats]:

@@ -1,55 +1,35 @@
-"""How far a model's own history wanders without any drift: what makes a score of live traffic mean something.
+"""What a model's own history teaches: what is usual, how far it wanders without drift, and from which score on it is drift.
 
-Called by `atlas_ops.drift` when a reference is made. Textbook limits page tens to thousands of times a month on real traffic; the
-spread of residuals that a baseline of the other weeks leaves in each week holds the day-to-day wander as well, and the greatest
-score of each quiet day tells how high a threshold has to be (measured: drift reference, section 3.3).
+Called by `atlas_ops.drift` when a reference is made. Textbook limits page tens to thousands of times a month on real traffic (measured:
+drift reference, section 3.1). Here every week of the history is judged by the others alone, its baseline and its spread both, as
+live traffic will be; the greatest score of each quiet day then tells how high a threshold has to be.
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
-from atlas_ops.detect.season import DAY, HOUR, WEEK, Season, season
+from atlas_ops.detect.horizons import Mean, charted, greatest, means
+from atlas_ops.detect.season import DAY, WEEK, Season, season
+from atlas_ops.detect.spread import Spread, fitted, sampling_variance
 from atlas_ops.detect.statistics import Floats, Statistic
-from atlas_ops.detect.windows import HORIZONS, STEP, Observed, rolled
+from atlas_ops.detect.windows import STEP, Observed
 
 LEAST_DAYS = 14.0
 """With less history a score is no ground for a page: two weeks tell what one day of the week is like from another's."""
-LEAST_ROWS = 30.0
-"""A horizon with fewer rows has no score."""
 YEAR_DAYS = 365.0
 """The threshold is the score that a quiet model reaches once in so many days: one year nominal was measured as 0.1 to 0.95 false
 pages a month, because the wander of one year is not that of the next."""
 TICKET_DAYS = 150.0
 """Likewise of the slower chart, which only writes tickets."""
-CUSUM_SLACK = 1.5
-"""What an hourly score may be above nothing without adding to the slower chart, in standard deviations."""
-_LEAST_WANDER = 0.002
-"""Standard deviation that every statistic is granted: a share that never moved in the history may move by as much."""
 _EULER = 0.5772156649
-
-
-@dataclass(frozen=True, slots=True)
-class Spread:
-    """Variance of a mean residual of n rows: `wander[h, s] + level[s] + per_row[h, s] / n`, for each horizon and statistic."""
-
-    wander: Floats
-    per_row: Floats
-    level: Floats | None = None
-    """Variance of what is usual itself, where that was taken from hours or days (`detect.rebase`); None: it is the history's."""
-
-    def steady(self, horizon: int) -> Floats:
-        """Return the variance that no number of rows takes away."""
-        return self.wander[horizon] if self.level is None else np.asarray(self.wander[horizon] + self.level)
-
-    def deviation(self, horizon: int, rows: Floats) -> Floats:
-        """Return the standard deviation of residuals over a horizon that had so many rows."""
-        return np.asarray(np.sqrt(self.steady(horizon) + self.per_row[horizon] / np.maximum(rows, 1.0)))
+_HOUR = round(3600 / STEP)
+"""Windows from one mean to the next that a spread is fitted to: those between tell hardly more."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -70,55 +50,48 @@ class Calibration:
         return self.days >= LEAST_DAYS
 
 
+@dataclass(frozen=True, slots=True)
+class Fold:
+    """A week of the history, and the spread of all others."""
+
+    inside: NDArray[np.bool_]
+    spread: Spread
+
+
 def calibrate(observed: Observed, watched: Sequence[Statistic]) -> Calibration:
     """Fit everything to a history without drift, of a day or more."""
-    residuals = left_out(observed)
-    spread = _spread(residuals, observed, watched)
-    scores = scored(residuals, observed, spread).max(axis=1, initial=0.0)
-    chart = charted(residuals, observed, spread).max(axis=1, initial=0.0)
+    over = means(left_out(observed), observed)
+    sampling = sampling_variance(observed, watched)
+    z = [np.zeros_like(mean.mean) for mean in over]
+    for fold in folds(observed, over, sampling):
+        for place, mean in enumerate(over):
+            z[place][fold.inside] = mean.z(fold.spread, place)[fold.inside]
     days = (observed.times - observed.times[0]) // DAY
     seen = observed.rows.sum(axis=1) > 0
     return Calibration(
         season=season(observed.times, observed.values, _rows(observed)),
-        spread=spread,
-        page=return_level(_daily(scores, days), YEAR_DAYS),
-        ticket=return_level(_daily(chart, days), TICKET_DAYS),
+        spread=spread_of(over, sampling),
+        page=return_level(_daily(greatest(z).max(axis=1, initial=0.0), days), YEAR_DAYS),
+        ticket=return_level(_daily(charted(z[0], observed.times).max(axis=1, initial=0.0), days), TICKET_DAYS),
         days=float(np.unique(days[seen]).size),
     )
 
 
-def scored(residuals: Floats, observed: Observed, spread: Spread) -> Floats:
-    """Return |z| of each window and statistic, the greatest over the horizons: shape (windows, statistics)."""
-    best = np.zeros_like(residuals)
-    for place, seconds in enumerate(HORIZONS):
-        best = np.maximum(best, np.abs(standardised(residuals, observed, spread, place, seconds)))
-    return best
+def folds(observed: Observed, over: Sequence[Mean], sampling: Floats) -> Iterator[Fold]:
+    """Yield each week (with less than two: each day) with the spread of the others; a single one with its own."""
+    parts = _parts(observed.times)
+    for part in np.unique(parts):
+        inside = parts == part
+        yield Fold(inside, spread_of(over, sampling, inside if inside.all() else ~inside))
 
 
-def standardised(residuals: Floats, observed: Observed, spread: Spread, place: int, seconds: float) -> Floats:
-    """Return z over one horizon; 0 where it has too few rows, or too little of it was seen."""
-    mean, total = rolled(residuals, observed.rows, seconds)
-    z = mean / spread.deviation(place, total)
-    return np.where(tells(observed, total, seconds), z, 0.0)
-
-
-def tells(observed: Observed, rows: Floats, seconds: float) -> NDArray[np.bool_]:
-    """Say of each window and statistic whether a horizon with so many rows has a score."""
-    return np.asarray((rows >= LEAST_ROWS) & observed.covers(seconds)[:, None])
-
-
-def charted(residuals: Floats, observed: Observed, spread: Spread, most: float = math.inf) -> Floats:
-    """Return the slower chart of each window and statistic: the greater CUSUM of hourly z, either way, from the end of its hour on.
-
-    It does not rise above `most`, so that it comes down soon after what it saw is over.
-    """
-    ends = observed.times // HOUR > (observed.times - STEP) // HOUR
-    sums = np.zeros((2, residuals.shape[1]))
-    levels = [sums[0]]
-    for z in standardised(residuals, observed, spread, 0, HORIZONS[0])[ends]:
-        sums = np.clip(sums + np.stack([z, -z]) - CUSUM_SLACK, 0.0, most)
-        levels.append(sums.max(axis=0))
-    return np.asarray(np.stack(levels)[np.cumsum(ends)])
+def spread_of(over: Sequence[Mean], sampling: Floats, used: NDArray[np.bool_] | None = None) -> Spread:
+    """Fit the spread of each horizon to the means of the windows that are used."""
+    chosen = np.zeros(len(over[0].mean), dtype=np.bool_)
+    chosen[_HOUR - 1 :: _HOUR] = True
+    chosen &= True if used is None else used
+    fits = [fitted(mean.mean[chosen], mean.rows[chosen], mean.known[chosen], sampling) for mean in over]
+    return Spread(np.array([wander for wander, _ in fits]), np.array([per_row for _, per_row in fits]))
 
 
 def return_level(maxima: Floats, days: float) -> float:
@@ -140,8 +113,7 @@ def _rows(observed: Observed) -> Floats:
 
 def left_out(observed: Observed) -> Floats:
     """Return residuals against a baseline that has not seen the week itself (with less than two weeks: the day)."""
-    length = WEEK if observed.times[-1] - observed.times[0] > 1.5 * WEEK else DAY
-    parts = ((observed.times - observed.times[0]) // length).astype(np.int64)
+    parts = _parts(observed.times)
     rows = _rows(observed)
     residuals = np.zeros_like(observed.values)
     for part in np.unique(parts):
@@ -152,46 +124,6 @@ def left_out(observed: Observed) -> Floats:
     return residuals
 
 
-def _spread(residuals: Floats, observed: Observed, watched: Sequence[Statistic]) -> Spread:
-    sampling = sampling_variance(observed, watched)
-    wander, per_row = [], []
-    for seconds in HORIZONS:
-        mean, rows = rolled(residuals, observed.rows, seconds)
-        fits = [fitted_variance(mean[:, one], rows[:, one], sampling[one]) for one in range(len(watched))]
-        wander.append([fit[0] for fit in fits])
-        per_row.append([fit[1] for fit in fits])
-    return Spread(np.array(wander), np.array(per_row))
-
-
-def sampling_variance(observed: Observed, watched: Sequence[Statistic]) -> Floats:
-    """Return the variance of one row of each statistic when rows are independent, at least that of one odd row in all."""
-    totals = observed.rows.sum(axis=0)
-    means = (observed.values * observed.rows).sum(axis=0) / np.maximum(totals, 1.0)
-    shares = (means * totals + 0.5) / (totals + 1.0)
-    bounded = np.clip(shares, 0.0, 1.0)
-    return np.where([statistic.is_share for statistic in watched], bounded * (1 - bounded), 1.0)
-
-
-def fitted_variance(mean: Floats, rows: Floats, sampling: float) -> tuple[float, float]:
-    """Fit variance = wander + per_row / n by weighted least squares; neither falls below what chance alone gives."""
-    used = rows >= LEAST_ROWS
-    least = _LEAST_WANDER**2
-    if used.sum() < 10:
-        return least, float(sampling)
-    squares, inverse = mean[used] ** 2, 1.0 / rows[used]
-    wander, per_row = max(least, float(squares.mean())), float(sampling)
-    for _ in range(4):
-        weights = 1.0 / (wander + per_row * inverse) ** 2
-        total, first = weights.sum(), float(weights @ inverse)
-        second, right, mixed = (
-            float(weights @ inverse**2),
-            float(weights @ squares),
-            float(weights @ (inverse * squares)),
-        )
-        determinant = total * second - first**2
-        if determinant <= 1e-12 * total * second:
-            wander, per_row = max(least, float(right / total) - sampling * float(inverse.mean())), float(sampling)
-            break
-        wander = max(least, float((right * second - mixed * first) / determinant))
-        per_row = max(float(sampling), float((mixed * total - right * first) / determinant))
-    return wander, per_row
+def _parts(times: Floats) -> NDArray[np.int64]:
+    length = WEEK if times[-1] - times[0] > 1.5 * WEEK else DAY
+    return np.asarray((times - times[0]) // length, dtype=np.int64)

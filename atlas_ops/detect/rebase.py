@@ -12,9 +12,10 @@ from dataclasses import replace
 
 import numpy as np
 
-from atlas_ops.detect.calibration import LEAST_ROWS, Calibration, Spread
+from atlas_ops.detect.calibration import Calibration
 from atlas_ops.detect.score import residual
 from atlas_ops.detect.season import HOUR, Season
+from atlas_ops.detect.spread import LEAST_ROWS, Spread
 from atlas_ops.detect.statistics import Floats, Statistic
 from atlas_ops.detect.windows import HORIZONS, STEP, Observed
 

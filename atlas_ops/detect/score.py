@@ -11,11 +11,12 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from atlas_ops.detect.calibration import Calibration, charted, scored, standardised, tells
+from atlas_ops.detect.calibration import Calibration
 from atlas_ops.detect.course import CLEAR_SHARE, Course, course
+from atlas_ops.detect.horizons import charted, greatest, means
 from atlas_ops.detect.move import Move
 from atlas_ops.detect.statistics import Floats, Statistic
-from atlas_ops.detect.windows import HORIZONS, Observed, rolled
+from atlas_ops.detect.windows import Observed
 
 _MOST_CHART = 2.0
 """Multiple of its threshold above which the slower chart does not rise: it then clears within a shift of some ten hours."""
@@ -42,11 +43,13 @@ class Scores:
 
 def score(observed: Observed, calibration: Calibration) -> Scores:
     """Score every window. The first day of them lacks the past that its horizons need; the slower chart begins at 0."""
-    residuals = residual(observed, calibration)
+    z = [
+        mean.z(calibration.spread, place) for place, mean in enumerate(means(residual(observed, calibration), observed))
+    ]
     return Scores(
         times=observed.times,
-        seasonal=scored(residuals, observed, calibration.spread),
-        slow=charted(residuals, observed, calibration.spread, _MOST_CHART * calibration.ticket),
+        seasonal=greatest(z),
+        slow=charted(z[0], observed.times, _MOST_CHART * calibration.ticket),
     )
 
 
@@ -64,11 +67,7 @@ def by_feature(scores: Scores, calibration: Calibration, watched: Sequence[Stati
 
 def known(observed: Observed) -> NDArray[np.bool_]:
     """Say of each statistic whether the last window can be told anything of it, by any horizon."""
-    found = np.zeros(observed.values.shape[1], dtype=np.bool_)
-    for seconds in HORIZONS:
-        _, rows = rolled(observed.values, observed.rows, seconds)
-        found |= tells(observed, rows, seconds)[-1]
-    return found
+    return np.asarray(np.any([mean.known[-1] for mean in means(observed.values, observed)], axis=0))
 
 
 def residual(observed: Observed, calibration: Calibration) -> Floats:
@@ -108,10 +107,8 @@ def _nearest(scores: Scores, calibration: Calibration, place: int) -> tuple[floa
 
 def _off(observed: Observed, calibration: Calibration) -> Floats:
     """Return the mean residual of each statistic over the horizon in which it is furthest from nothing."""
-    residuals, most = residual(observed, calibration), np.zeros(observed.values.shape[1])
-    off = np.zeros_like(most)
-    for place, seconds in enumerate(HORIZONS):
-        z = np.abs(standardised(residuals, observed, calibration.spread, place, seconds)[-1])
-        off = np.where(z > most, rolled(residuals, observed.rows, seconds)[0][-1], off)
-        most = np.maximum(most, z)
+    off = most = np.zeros(observed.values.shape[1])
+    for place, mean in enumerate(means(residual(observed, calibration), observed)):
+        z = np.abs(mean.z(calibration.spread, place)[-1])
+        off, most = np.where(z > most, mean.mean[-1], off), np.maximum(most, z)
     return off

@@ -1,7 +1,7 @@
-"""What is watched of a feature: linear statistics of its bin counts, so that they add over pods and time, and work in PromQL.
+"""What is watched of a feature, all of it out of its bin counts, which add over pods and time.
 
-Of a number: where it lies, how wide it is, the shares of its two outermost bins, and of what is missing or out of range. Of a
-category: the share of each. KS and PSI miss a new tenant or one category that grows; shares of single bins do not
+Of a number: where it lies, how wide it is within a window, the shares of its two outermost bins, and of what is missing or out of
+range. Of a category: the share of each. All but the width are linear in the counts, and work in PromQL as well. KS and PSI miss a new tenant or one category that grows; shares of single bins do not
 (measured: drift reference, section 3.2).
 """
 
@@ -27,6 +27,8 @@ class Statistic:
     name: str
     """`location`, `scale`, or `share of <bin>`."""
     weights: tuple[float, ...]
+    about: tuple[float, ...] | None = None
+    """Weights of a mean whose square is taken off, so that what is left is a variance: a mean that wanders makes it no wider."""
 
     @property
     def is_share(self) -> bool:
@@ -40,13 +42,11 @@ def statistics(feature: Feature, shares: Floats) -> tuple[Statistic, ...]:
         watched = [place for place, name in enumerate(feature.bins)]
         return tuple(_share(feature, place) for place in watched)
     scores = _scores(feature, shares)
-    spread = scores**2
-    spread -= float(spread @ shares)
     ends = [0, feature.inner - 1] if feature.inner > 1 else [0]
     outside = range(feature.inner, len(feature.bins))
     return (
         Statistic(feature=feature.name, name="location", weights=tuple(scores)),
-        Statistic(feature=feature.name, name="scale", weights=tuple(spread)),
+        Statistic(feature=feature.name, name="scale", weights=tuple(scores**2), about=tuple(scores)),
         *(_share(feature, place) for place in (*ends, *outside)),
     )
 

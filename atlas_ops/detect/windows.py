@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from atlas_ops.detect.features import Counts
 from atlas_ops.detect.season import DAY, HOUR
 from atlas_ops.detect.statistics import Floats, Statistic
 
@@ -50,16 +51,22 @@ class Observed:
 
 def observe(windows: Windows, watched: Sequence[Statistic]) -> Observed:
     """Return the watched statistics of each window."""
-    values, rows = [], []
-    for statistic in watched:
-        counts = windows.counts[statistic.feature]
-        total = counts.sum(axis=1).astype(np.float64)
-        sums = counts @ np.asarray(statistic.weights)
-        values.append(np.divide(sums, total, out=np.zeros_like(total), where=total > 0))
-        rows.append(total)
+    values, rows = zip(*(_of(windows.counts[statistic.feature], statistic) for statistic in watched), strict=True)
     return Observed(
         times=windows.times, values=np.stack(values, axis=1), rows=np.stack(rows, axis=1), seen=windows.seen
     )
+
+
+def _of(counts: Counts, statistic: Statistic) -> tuple[Floats, Floats]:
+    """Return a statistic of each window, and over how many rows; a variance needs two."""
+    total = counts.sum(axis=1).astype(np.float64)
+    mean = counts @ np.asarray(statistic.weights) / np.maximum(total, 1.0)
+    if statistic.about is None:
+        return mean, total
+    centre = counts @ np.asarray(statistic.about) / np.maximum(total, 1.0)
+    several = total >= 2
+    variance = (mean - centre**2) * total / np.maximum(total - 1.0, 1.0)
+    return np.where(several, variance, 0.0), np.where(several, total, 0.0)
 
 
 def rolled(residuals: Floats, rows: Floats, seconds: float) -> tuple[Floats, Floats]:

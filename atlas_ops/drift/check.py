@@ -9,12 +9,13 @@ from enum import Enum
 
 import numpy as np
 
-from atlas_ops.detect.calibration import LEAST_DAYS, LEAST_ROWS
+from atlas_ops.detect.calibration import LEAST_DAYS
 from atlas_ops.detect.cold import COLD_PSI
 from atlas_ops.detect.distances import Distances, distances
 from atlas_ops.detect.features import Counts, Feature
 from atlas_ops.detect.move import Move
 from atlas_ops.detect.season import DAY, HOUR
+from atlas_ops.detect.spread import LEAST_ROWS
 from atlas_ops.detect.statistics import Floats, Statistic
 from atlas_ops.detect.windows import STEP
 from atlas_ops.drift.live import Live

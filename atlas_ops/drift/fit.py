@@ -84,9 +84,9 @@ def learned(model: str, counting: Counting, table: Table, *, notes: Sequence[str
     calibration = calibrate(observed, watched) if days >= 1 else None
     pages = calibration is not None and calibration.pages
     limits = (
-        batch.by_hour_of_week(observed, calibration.spread)
+        batch.by_hour_of_week(observed, watched)
         if calibration is not None and pages
-        else batch.by_blocks(observed, watched)
+        else batch.by_blocks(windows, watched)
     )
     start = table.first * STEP if counting.time else None
     return Reference(

@@ -9,9 +9,9 @@ from dataclasses import dataclass
 import numpy as np
 
 from atlas_ops.detect.batch import Limits, effective, parts
-from atlas_ops.detect.calibration import LEAST_ROWS
 from atlas_ops.detect.features import Counts
 from atlas_ops.detect.score import residual
+from atlas_ops.detect.spread import LEAST_ROWS
 from atlas_ops.detect.statistics import Floats, Statistic
 from atlas_ops.detect.windows import STEP, Windows, observe
 from atlas_ops.drift.live import Live

@@ -17,11 +17,12 @@ from typing import Any
 import numpy as np
 
 from atlas_ops.detect.batch import Limits
-from atlas_ops.detect.calibration import Calibration, Spread
+from atlas_ops.detect.calibration import Calibration
 from atlas_ops.detect.distances import smoothed
 from atlas_ops.detect.embedding import Embedding
 from atlas_ops.detect.features import Category, Counts, Feature, Numeric
 from atlas_ops.detect.season import Season
+from atlas_ops.detect.spread import Spread
 from atlas_ops.detect.statistics import Floats, Statistic, statistics
 from atlas_ops.errors import ConfigError
 
@@ -52,6 +53,10 @@ class Reference:
     """By which a file of live rows is judged; None: made from no rows (`drift check` cannot tell)."""
     notes: tuple[str, ...] = ()
     """What it lacks, in sentences for people."""
+    accepted_since: float | None = None
+    """Since when the traffic is what somebody has accepted as usual (`drift accept`, Unix seconds); None: nobody has."""
+    accepted: Mapping[str, Counts] | None = None
+    """{feature: rows of that traffic in each bin}: what PSI compares with, where there is no calibration."""
 
     def shares(self, feature: str) -> Floats:
         """Return the share of each bin, half a row added to each."""
@@ -106,6 +111,8 @@ def _whole(reference: Reference) -> None:
         counts = reference.counts[feature.name]
         if counts.shape != (len(feature.bins),) or (counts < 0).any():
             raise ValueError(f"the counts of {feature.name} do not fit its bins")
+        if reference.accepted is not None and reference.accepted[feature.name].shape != counts.shape:
+            raise ValueError(f"the accepted counts of {feature.name} do not fit its bins")
     calibration = reference.calibration
     if calibration is not None:
         watched = len(reference.watched)
@@ -135,6 +142,10 @@ def _document(reference: Reference) -> dict[str, Any]:
         "rows": reference.rows,
         "time": reference.time,
         "notes": list(reference.notes),
+        "accepted_since": reference.accepted_since,
+        "accepted": None
+        if reference.accepted is None
+        else {name: counts.tolist() for name, counts in reference.accepted.items()},
         "features": [_feature(feature, reference.counts[feature.name]) for feature in reference.features],
         "embeddings": [
             {
@@ -218,7 +229,13 @@ def _reference(document: dict[str, Any]) -> Reference:
         calibration=None if calibration is None else _read_calibration(calibration),
         limits=None if limits is None else _read_limits(limits),
         notes=tuple(map(str, document["notes"])),
+        accepted_since=document.get("accepted_since"),
+        accepted=_read_accepted(document.get("accepted")),
     )
+
+
+def _read_accepted(entry: dict[str, Any] | None) -> dict[str, Counts] | None:
+    return None if entry is None else {name: np.array(counts, dtype=np.int64) for name, counts in entry.items()}
 
 
 def _read_feature(entry: dict[str, Any]) -> Feature:

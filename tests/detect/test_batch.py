@@ -7,28 +7,38 @@ import pytest
 
 from atlas_ops.detect.batch import BLOCKS, LEAST_PARTS, RATE, Limits, by_blocks, effective, parts
 from atlas_ops.detect.statistics import Floats, Statistic
-from atlas_ops.detect.windows import STEP, Observed
+from atlas_ops.detect.windows import STEP, Windows, observe
 
-WATCHED = [Statistic(feature=f"f{place}", name="location", weights=()) for place in range(10)]
+WATCHED = [Statistic(feature=f"f{place}", name="share of 00", weights=(1.0, 0.0)) for place in range(10)]
 EACH = 100
 """Rows of a block."""
 
 
-def blocks(chance: np.random.Generator, count: int, wander: float) -> Observed:
-    """Return means of blocks of rows of unit variance, around a level that wanders over some ten blocks."""
+def blocks(chance: np.random.Generator, count: int, wander: float) -> Windows:
+    """Return blocks of rows of which about half lie in the first bin: a level that wanders over some ten blocks, in standard deviations."""
     level = np.zeros((count, len(WATCHED)))
     for place in range(1, count):
         level[place] = 0.9 * level[place - 1] + wander * math.sqrt(1 - 0.81) * chance.normal(size=len(WATCHED))
-    values = level + chance.normal(size=level.shape) / math.sqrt(EACH)
-    return Observed(times=np.arange(1, count + 1) * STEP, values=values, rows=np.full(level.shape, float(EACH)))
+    return drawn(chance, level)
 
 
-def found(reference: Observed, live: Observed, limits: Limits) -> bool:
-    rows, others = live.rows.sum(axis=0), reference.rows.sum(axis=0)
-    alike = effective(rows, others)
+def drawn(chance: np.random.Generator, level: Floats) -> Windows:
+    first = chance.binomial(EACH, np.clip(0.5 + 0.5 * level, 0, 1))
+    counts = {one.feature: np.stack([own, EACH - own], axis=1) for one, own in zip(WATCHED, first.T, strict=True)}
+    return Windows(times=np.arange(1, len(level) + 1) * STEP, counts=counts)
+
+
+def found(reference: Windows, live: Windows, limits: Limits) -> bool:
+    then, now = (
+        observe(
+            Windows(one.times[:1], {name: counts.sum(axis=0)[None] for name, counts in one.counts.items()}), WATCHED
+        )
+        for one in (reference, live)
+    )
+    alike = effective(now.rows, then.rows)
     place = limits.nearest(float(alike.max()))
-    difference = live.values.mean(axis=0) - reference.values.mean(axis=0)
-    return bool((np.abs(difference / limits.spread.deviation(place, alike)) >= limits.limit(place, 1)).any())
+    z = (now.values - then.values) / limits.spread.deviation(place, alike)
+    return bool((np.abs(z) >= limits.limit(place, 1)).any())
 
 
 def share_found(wander: float, shift: float, rounds: int = 60) -> float:
@@ -37,10 +47,10 @@ def share_found(wander: float, shift: float, rounds: int = 60) -> float:
     for _ in range(rounds):
         whole = blocks(chance, BLOCKS + 32, wander)
         reference, live = (
-            Observed(times=whole.times[cut], values=whole.values[cut], rows=whole.rows[cut])
+            Windows(whole.times[cut], {name: counts[cut] for name, counts in whole.counts.items()})
             for cut in (slice(BLOCKS), slice(BLOCKS, None))
         )
-        live.values[:, 0] += shift
+        live.counts["f0"][:] += np.array([1, -1]) * round(0.5 * shift * EACH)
         times += found(reference, live, by_blocks(reference, WATCHED))
     return times / rounds
 

@@ -48,12 +48,12 @@ def test_statistics_are_linear_in_the_counts(counts: list[int]) -> None:
         assert weights @ whole == pytest.approx(weights @ half + weights @ rest)
 
 
-def test_the_reference_itself_has_location_nothing_and_scale_nothing() -> None:
+def test_the_reference_itself_has_location_nothing_and_scale_one() -> None:
     feature = Numeric(name="x", edges=(0.0, 1.0, 2.0, 3.0))
     shares = np.array([0.2, 0.5, 0.3, 0.0, 0.0, 0.0])
     found = {one.name: float(np.asarray(one.weights) @ shares) for one in statistics(feature, shares)}
     assert found["location"] == pytest.approx(0, abs=1e-9)
-    assert found["scale"] == pytest.approx(0, abs=1e-9)
+    assert found["scale"] == pytest.approx(1)
     assert found["share of 00"] == pytest.approx(0.2)
 
 

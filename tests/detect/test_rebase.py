@@ -20,14 +20,14 @@ def greatest(observed: Observed, calibration: Calibration) -> float:
     return float(score(observed, calibration).score.max() / calibration.page)
 
 
-@pytest.mark.parametrize("days", [1, 3])
-def test_what_was_accepted_is_usual_from_then_on_and_what_was_usual_is_drift(days: int) -> None:
-    calibration, seen = fitted()
-    shifted = observe(world(9, seed=3, shift_from=0, share=0.1), seen)
-    accepted = rebased(calibration, cut(shifted, 0, days * DAY), seen)
+@pytest.mark.parametrize("days", [0.25, 1, 3])
+def test_what_was_accepted_is_usual_from_then_on_and_what_was_usual_is_drift(days: float) -> None:
+    calibration, seen = fitted(rhythm=0)
+    shifted = observe(world(9, seed=3, shift_from=0, rhythm=0), seen)
+    accepted = rebased(calibration, cut(shifted, 0, int(days * DAY)), seen)
     assert greatest(shifted, calibration) > 1
-    assert greatest(cut(shifted, days * DAY, 9 * DAY), accepted) < 1
-    assert greatest(observe(world(2, seed=4), seen), accepted) > 1
+    assert greatest(cut(shifted, int(days * DAY), 9 * DAY), accepted) < 1
+    assert greatest(observe(world(2, seed=4, rhythm=0), seen), accepted) > 1
 
 
 def test_a_category_that_is_new_and_accepted_does_not_drift_by_what_it_never_did_before() -> None:

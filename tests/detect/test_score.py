@@ -21,13 +21,13 @@ KIND = Category(name="kind", names=("chat", "code"))
 _SHAPE = np.array([*([0.1] * 10), 0, 0, 0])
 
 
-def world(days: int, *, seed: int = 1, shift_from: int = 10**9, share: float = 0.25) -> Windows:
+def world(days: int, *, seed: int = 1, shift_from: int = 10**9, share: float = 0.25, rhythm: float = 0.3) -> Windows:
     """A model with a day's rhythm; from a window on, a share of the requests has the longest length."""
     chance = np.random.default_rng(seed)
     size = days * DAY
     hours = np.arange(size) % DAY / 12
     rows = chance.poisson(60 * (1 + 0.5 * np.sin(2 * np.pi * hours / 24)))
-    tilt = 0.3 * np.sin(2 * np.pi * hours / 24)[:, None] * np.linspace(-0.1, 0.1, 10)
+    tilt = rhythm * np.sin(2 * np.pi * hours / 24)[:, None] * np.linspace(-0.1, 0.1, 10)
     shares = np.tile(_SHAPE, (size, 1))
     shares[:, :10] += tilt
     late = np.arange(size) >= shift_from
@@ -51,8 +51,8 @@ def watched(windows: Windows) -> tuple[Statistic, ...]:
     )
 
 
-def fitted(days: int = 28) -> tuple[Calibration, tuple[Statistic, ...]]:
-    history = world(days)
+def fitted(days: int = 28, rhythm: float = 0.3) -> tuple[Calibration, tuple[Statistic, ...]]:
+    history = world(days, rhythm=rhythm)
     seen = watched(history)
     return calibrate(observe(history, seen), seen), seen
 
@@ -172,3 +172,17 @@ def test_observed_values_are_means_over_rows() -> None:
     observed = observe(windows, [first])
     assert isinstance(observed, Observed)
     assert (observed.values[0, 0], observed.rows[0, 0]) == (0.75, 4)
+
+
+def test_a_width_is_that_within_a_window_whatever_the_mean_does() -> None:
+    chance = np.random.default_rng(1)
+    low, high = (
+        chance.multinomial(200, [*shares, 0, 0, 0], 500) for shares in ([0.25] * 4 + [0] * 6, [0] * 6 + [0.25] * 4)
+    )
+    width = next(one for one in statistics(LENGTH, _SHAPE) if one.name == "scale")
+    windows = Windows((np.arange(1000) + 1) * 300.0, {"length": np.concatenate([low, high])})
+    observed = observe(windows, [width])
+    assert observed.values[:500].mean() == pytest.approx(observed.values[500:].mean(), rel=0.03)
+    assert observed.values.mean() < 0.3
+    single = Windows(np.array([300.0]), {"length": np.eye(13, dtype=np.int64)[:1]})
+    assert observe(single, [width]).rows[0, 0] == 0
