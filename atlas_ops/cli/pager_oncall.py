@@ -12,6 +12,7 @@ from atlas_ops.pager.job import Job
 from atlas_ops.pager.metrics import Metrics
 from atlas_ops.pager.oncall.duty import EVERY_SECONDS, Duty
 from atlas_ops.pager.oncall.escalation import Escalation
+from atlas_ops.pager.oncall.missed import Missed
 from atlas_ops.pager.oncall.plan import Plan
 from atlas_ops.pager.oncall.reach import Answers, Heartbeat
 from atlas_ops.pager.oncall.switch import HEARTBEAT, Source, Switch
@@ -63,13 +64,13 @@ def build(
         store, _sources(args, settings, store), pager.fallback, instance=socket.gethostname(), changed=changed
     )
     every = min(_ASKED_SECONDS, pager.heartbeat_late_seconds / 20)
-    return OnCall(
-        escalation=escalation if plan.waits else None,
-        jobs=(
-            Job("escalations and other ways than Slack", duty.round, every_seconds=EVERY_SECONDS),
-            Job("the dead man's switch", switch.round, every_seconds=every),
-        ),
-    )
+    jobs = [
+        Job("escalations and other ways than Slack", duty.round, every_seconds=EVERY_SECONDS),
+        Job("the dead man's switch", switch.round, every_seconds=every),
+    ]
+    if args.config:  # without settings nobody has said where Prometheus is
+        jobs.append(Missed(store, settings.links.prometheus, changed=changed))
+    return OnCall(escalation=escalation if plan.waits else None, jobs=jobs)
 
 
 def _warn(pager: Pager) -> None:
@@ -92,7 +93,7 @@ def _sources(args: argparse.Namespace, settings: Settings, store: Store) -> dict
     sources: dict[str, Source] = {}
     if settings.pager.heartbeat_expected:
         sources[HEARTBEAT] = Heartbeat(store.inbox.heartbeat, late)
-    if args.config and settings.pager.heartbeat_reach:  # without settings nobody has said where they are
+    if args.config and settings.pager.heartbeat_reach:
         sources["prometheus"] = Answers("Prometheus", links.prometheus, late)
         sources["alertmanager"] = Answers("Alertmanager", links.alertmanager, late)
     return sources

@@ -109,7 +109,7 @@ def build(
         performer=performer,
         sight=sight,
         heartbeat_late_seconds=settings.pager.heartbeat_late_seconds,
-        troubles=lambda: [job.trouble for job in (reconciler, *beside.jobs) if job.trouble],
+        troubles=lambda: [job.trouble for job in (reconciler, *oncall.jobs, *beside.jobs) if job.trouble],
     )
     token = settings.pager.webhook_token_file
     pager = Pager(

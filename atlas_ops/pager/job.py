@@ -26,6 +26,11 @@ class Job:
         self._thread = threading.Thread(target=self._run, name=name, daemon=True)
         self.problem = ""
 
+    @property
+    def trouble(self) -> str:
+        """What the console has to say about it; empty: nothing."""
+        return ""
+
     def start(self) -> None:
         """Begin."""
         self._thread.start()

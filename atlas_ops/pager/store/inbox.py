@@ -16,6 +16,7 @@ from atlas_ops.pager.store.tables import ALERTS, EVENTS, HEARTBEATS, INCIDENTS
 from atlas_ops.pager.timeline import add_up, lines, opening
 
 _BATCH = 1000
+_ALERTMANAGER = "alertmanager"
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -42,14 +43,15 @@ class Inbox:
             return bool(notification.alerts) and _accept(connection, notification, when)
 
     def heartbeat(self) -> float | None:
-        """Return when the last heartbeat came, or None when none ever did."""
+        """Return when Alertmanager's last heartbeat came, or None when none ever did."""
         with self._database.reading() as connection:
-            return connection.scalar(select(HEARTBEATS.c.at))
+            return connection.scalar(select(HEARTBEATS.c.at).where(HEARTBEATS.c.name == _ALERTMANAGER))
 
 
 def _beat(connection: Connection, now: float) -> None:
-    if connection.execute(update(HEARTBEATS).values(at=now)).rowcount == 0:
-        connection.execute(insert(HEARTBEATS).values(name="alertmanager", at=now))
+    row = HEARTBEATS.c.name == _ALERTMANAGER
+    if connection.execute(update(HEARTBEATS).where(row).values(at=now)).rowcount == 0:
+        connection.execute(insert(HEARTBEATS).values(name=_ALERTMANAGER, at=now))
 
 
 def _accept(connection: Connection, notification: Notification, when: _When) -> bool:

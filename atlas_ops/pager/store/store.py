@@ -8,6 +8,7 @@ from __future__ import annotations
 import secrets
 from pathlib import Path
 
+from atlas_ops.pager.store.absences import Absences
 from atlas_ops.pager.store.buckets import Buckets
 from atlas_ops.pager.store.charts import ChartFiles
 from atlas_ops.pager.store.database import Database
@@ -39,6 +40,7 @@ class Store:
         self.charts = ChartFiles(self._database)
         self.deeds = Deeds(self._database)
         self.diagnoses = Diagnoses(self._database)
+        self.absences = Absences(self._database)
         self.oncall = OnCall(self._database)
         self.tellings = Tellings(self._database)
         self.search = Search(self._database)

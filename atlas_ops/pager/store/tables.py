@@ -133,6 +133,16 @@ EVENTS = Table(
 HEARTBEATS = Table(
     "heartbeats", METADATA, Column("name", String, primary_key=True), Column("at", Float, nullable=False)
 )
+ABSENCES = Table(
+    "absences",
+    METADATA,
+    # Of the incident that tells what was missed.
+    Column("key", String, primary_key=True),
+    Column("since", Float, nullable=False),
+    Column("until", Float, nullable=False),
+    # Whether what was missed has been looked for.
+    Column("seen", Boolean, nullable=False, default=False),
+)
 DEEDS = Table(
     "deeds",
     METADATA,
