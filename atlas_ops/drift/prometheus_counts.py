@@ -43,16 +43,31 @@ def counts(
 ) -> Windows:
     """Return the counts of a model's features in each whole window from `start` to `end` (Unix seconds).
 
-    Windows are seen in which some server was scraped. Those that nothing is known of are all zeros, and so are those in which a server
-    counted by other bins than the feature's. DataError when there are none but such; EnvironmentProblem when Prometheus does not
-    answer.
+    Windows are seen in which some server was scraped, and none counted into other bins than the features'; the others are all zeros.
+    EnvironmentProblem when Prometheus does not answer.
     """
     reader = _Reader(client, model, start, end, told)
     grown = reader.values(features)
     for feature in features:
         if feature.name in LENGTHS and isinstance(feature, Numeric) and not grown[feature.name].any():
             grown[feature.name] = reader.lengths(feature)
-    return Windows(times=reader.times, counts={name: _whole(grown[name]) for name in grown}, seen=reader.seen)
+    return Windows(times=reader.times, counts={name: _whole(grown[name]) for name in grown})
+
+
+def check_bins(client: Prometheus, model: str, features: Sequence[Feature], at: float) -> None:
+    """Raise DataError when a server counts a feature into other bins `at` a Unix time: with another reference."""
+    expected = {feature.name: _checksum(feature) for feature in features}
+    found = {
+        name
+        for expr in _checksums(model)
+        for point in client.query(expr, at=at)
+        if expected.get(name := point.labels.get(c.FEATURE, ""), point.value) != point.value
+    }
+    if found:
+        raise DataError(
+            f"servers of {model!r} count {', '.join(sorted(found))} into other bins than those of the reference",
+            next_step="give the reference that they have loaded, or let all of them load this one",
+        )
 
 
 def lengths(client: Prometheus, model: str, start: float, end: float) -> tuple[Numeric, ...]:
@@ -80,7 +95,13 @@ class _Reader:
         self._first = math.ceil(start / STEP)
         self._windows = max(0, math.floor(end / STEP) - self._first)
         self.times = (self._first + 1 + np.arange(self._windows)) * STEP
-        self.seen = np.zeros(self._windows, dtype=np.bool_)
+        self._scraped: NDArray[np.bool_] = np.zeros(self._windows, dtype=np.bool_)
+        self._strange: NDArray[np.bool_] = np.zeros(self._windows, dtype=np.bool_)
+
+    @property
+    def seen(self) -> NDArray[np.bool_]:
+        """In which of the windows that were read the counts are known."""
+        return self._scraped & ~self._strange
 
     def values(self, features: Sequence[Feature]) -> dict[str, _Grown]:
         """Return how much the counters of each bin grew in each window, all zeros where there are none."""
@@ -91,12 +112,8 @@ class _Reader:
             if (name, of) in places:
                 grown[name][window, places[name, of]] = value
         for name, windows in self._other_bins(features).items():
-            if not grown[name][~windows].any():
-                raise DataError(
-                    f"the servers of {self._model!r} count {name} into other bins than those of the reference",
-                    next_step="give the reference that the servers have loaded, or let them load this one",
-                )
             grown[name][windows] = 0.0
+            self._strange |= windows
         return grown
 
     def lengths(self, feature: Numeric) -> _Grown:
@@ -126,7 +143,7 @@ class _Reader:
             for course in self._client.query_range(expr, times[0], times[-1], STEP):
                 for at, value in zip(course.times, course.values, strict=True):
                     window = round(at / STEP) - 1 - self._first
-                    self.seen[window] = True
+                    self._scraped[window] = True
                     yield course.labels, window, 0.0 if math.isnan(value) else value
             self._told(len(times))
 
@@ -134,9 +151,8 @@ class _Reader:
         """Return in which windows some server counted by other bins, for each feature that this happened to."""
         expected = {feature.name: _checksum(feature) for feature in features}
         found: dict[str, NDArray[np.bool_]] = {}
-        for of in ("min", "max"):
-            expr = f"{of} by ({c.FEATURE}) ({_select(s.FEATURE_BINS_CHECKSUM, self._model)})"
-            start = self._first * STEP
+        start = self._first * STEP
+        for expr in _checksums(self._model):
             for course in self._client.query_range(expr, start, start + self._windows * STEP, STEP):
                 name = course.labels.get(c.FEATURE, "")
                 others = np.asarray(course.values) != expected.get(name, 0)
@@ -146,6 +162,12 @@ class _Reader:
                     windows = np.isin(np.arange(self._windows), [*edges, *(edges - 1)])
                     found[name] = windows | found.get(name, np.False_)
         return found
+
+
+def _checksums(model: str) -> tuple[str, str]:
+    """Return PromQL for the least and the greatest checksum of each feature: servers may differ."""
+    least, greatest = (f"{of} by ({c.FEATURE}) ({_select(s.FEATURE_BINS_CHECKSUM, model)})" for of in ("min", "max"))
+    return least, greatest
 
 
 def _checksum(feature: Feature) -> int:

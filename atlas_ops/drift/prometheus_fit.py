@@ -16,7 +16,7 @@ from atlas_ops.detect.features import Feature
 from atlas_ops.detect.windows import STEP, Windows
 from atlas_ops.drift.counting import Counting, Table, merge
 from atlas_ops.drift.fit import LEAST_ROWS, learned
-from atlas_ops.drift.prometheus_counts import LENGTHS, Told, counted, counts, lengths
+from atlas_ops.drift.prometheus_counts import LENGTHS, Told, check_bins, counted, counts, lengths
 from atlas_ops.drift.reference import Reference
 from atlas_ops.drift.words import moment
 from atlas_ops.errors import DataError
@@ -36,6 +36,7 @@ def fit(client: Prometheus, model: str, start: float, end: float, bins: Referenc
     wanted = (*known, *(one for one in lengths(client, model, start, end) if one.name not in there))
     if not wanted:
         raise _nothing(client, model, start, end, bins, there)
+    check_bins(client, model, wanted, end)
     windows = counts(client, model, wanted, start, end, told)
     rows = {feature.name: int(windows.counts[feature.name].sum()) for feature in wanted}
     features = tuple(feature for feature in wanted if rows[feature.name] >= LEAST_ROWS)

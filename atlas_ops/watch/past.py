@@ -8,24 +8,18 @@ found, and what the slower chart has added up.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import replace
 
 import numpy as np
 from numpy.typing import NDArray
 
-from atlas_ops import promql
-from atlas_ops.catalog import conventions as c
-from atlas_ops.catalog import signals as s
-from atlas_ops.detect.features import MISSING, Feature
+from atlas_ops.detect.features import Feature
 from atlas_ops.detect.season import DAY, HOUR
 from atlas_ops.detect.windows import STEP, Windows
-from atlas_ops.drift.prometheus_counts import LENGTHS, counts
+from atlas_ops.drift.prometheus_counts import check_bins, counts
 from atlas_ops.prometheus import Prometheus
 
 PAST = 8 * DAY
 """Seconds that are kept."""
-_LEAST_SCRAPES = 2
-"""Without two samples in a window nobody knows what it counted."""
 
 
 class Past:
@@ -40,6 +34,7 @@ class Past:
 
         DataError when the servers count by other bins, EnvironmentProblem when Prometheus does not answer; what was read is kept.
         """
+        check_bins(self._client, self.model, self.features, end)
         start = end - PAST
         kept = self._kept
         if kept is not None and (kept.times[-1] > end or kept.times[-1] < start):
@@ -48,30 +43,11 @@ class Past:
         begin = start if kept is None else max(start, (kept.times[-1] - STEP) // HOUR * HOUR)
         while begin < end:
             upto = min((begin // DAY + 1) * DAY, end)
-            kept = self._kept = _joined(kept, self._read(begin, upto), start)
+            kept = self._kept = _joined(kept, counts(self._client, self.model, self.features, begin, upto), start)
             begin = upto
         if kept is None:
             raise ValueError("there is no window before the first")
         return kept
-
-    def _read(self, begin: float, end: float) -> Windows:
-        found = counts(self._client, self.model, self.features, begin, end)
-        return replace(found, seen=self._seen(found))
-
-    def _seen(self, windows: Windows) -> NDArray[np.bool_]:
-        """Say in which windows anybody scraped the counters: the others tell nothing, which is not `no requests`."""
-        of = f"{c.MODEL}={promql.quote(self.model)}"
-        told = [
-            promql.select(s.FEATURE_VALUES, of, f"{c.BIN}={promql.quote(MISSING)}"),
-            *(promql.select(histogram.series[0], of, 'le="+Inf"') for histogram in LENGTHS.values()),
-        ]
-        window = promql.duration(STEP)
-        expr = f"max({' or '.join(f'count_over_time({one}[{window}])' for one in told)})"
-        scrapes = np.zeros(len(windows.times))
-        for course in self._client.query_range(expr, float(windows.times[0]), float(windows.times[-1]), STEP):
-            places = np.rint((np.array(course.times) - windows.times[0]) / STEP).astype(np.int64)
-            scrapes[places] = course.values
-        return np.asarray(scrapes >= _LEAST_SCRAPES)
 
 
 def _joined(kept: Windows | None, read: Windows, start: float) -> Windows:

@@ -119,10 +119,13 @@ def test_what_was_counted_in_other_bins_is_left_out(prometheus: Prometheus) -> N
     assert not rows[:18].any()
     assert rows[20:].all()
     assert not found["tenant"].any()
-    with pytest.raises(DataError, match="count amount into other bins"):
-        counts(prometheus, "other")
-    with pytest.raises(DataError, match="count amount into other bins"):
-        counts(prometheus, "renewed", START, START + 2 * STEP)
+    seen = prometheus_counts.counts(prometheus, "renewed", FEATURES, START, END).seen
+    assert seen is not None
+    assert (seen == (rows > 0)).all()
+    prometheus_counts.check_bins(prometheus, "renewed", FEATURES, END - EVERY)
+    for model, at in (("other", END - EVERY), ("renewed", START + 2 * STEP)):
+        with pytest.raises(DataError, match="count amount into other bins"):
+            prometheus_counts.check_bins(prometheus, model, FEATURES, at)
 
 
 @given(st.lists(st.lists(st.floats(0, 100), min_size=3, max_size=3), min_size=1, max_size=40), st.data())
