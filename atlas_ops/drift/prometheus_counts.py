@@ -51,7 +51,7 @@ def counts(
     for feature in features:
         if feature.name in LENGTHS and isinstance(feature, Numeric) and not grown[feature.name].any():
             grown[feature.name] = reader.lengths(feature)
-    return Windows(times=reader.times, counts={name: _whole(grown[name]) for name in grown})
+    return Windows(times=reader.times, counts={name: _whole(grown[name]) for name in grown}, seen=reader.seen)
 
 
 def check_bins(client: Prometheus, model: str, features: Sequence[Feature], at: float) -> None:
