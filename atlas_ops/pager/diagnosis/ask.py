@@ -21,7 +21,7 @@ from atlas_ops.prometheus import Point, Prometheus
 SECONDS = 5.0
 """How long all questions together may take."""
 _MOST_OPEN = threading.BoundedSemaphore(32)
-"""A Prometheus that never ends an answer keeps its thread: no more than this many, whatever happens."""
+"""A Prometheus that never ends an answer keeps its thread: no more than this many, whatever happens; the others wait."""
 
 Query = Callable[[str], Sequence[Point]]
 
@@ -44,19 +44,19 @@ def diagnose(checks: Sequence[Check], values: Values, query: Query, *, seconds: 
     runtime = values.get("runtime", "")
     asked = [check for check in checks if not (check.runtimes and runtime) or runtime in check.runtimes]
     deadline = time.monotonic() + seconds
-    started = [_Question(check, values, query) for check in asked]
+    started = [_Question(check, values, query, deadline) for check in asked]
     return ranked([one.finding(deadline - time.monotonic()) for one in started], time.time())
 
 
 class _Question:
     """One check in a thread of its own, which is left behind when it takes too long."""
 
-    def __init__(self, check: Check, values: Values, query: Query) -> None:
+    def __init__(self, check: Check, values: Values, query: Query, deadline: float) -> None:
         self._check = check
         self._text = question.filled(check.query, values)
         self._answered = threading.Event()
         self._finding: Finding | None = None
-        if _MOST_OPEN.acquire(blocking=False):
+        if _MOST_OPEN.acquire(timeout=max(0.0, deadline - time.monotonic())):
             threading.Thread(target=self._ask, args=(values, query), name="diagnosis", daemon=True).start()
         else:
             self._close(self._unknown("Too many questions to Prometheus are still open"))

@@ -1,4 +1,4 @@
-"""Diagnoses each new incident while its message is on the way, one at a time.
+"""Diagnoses each new incident while its message is on the way, a few at a time.
 
 Started by `atlas_ops.cli.pager`; woken by `pager.app` with each webhook. What it finds is written down, and the delivery
 takes it from there.
@@ -9,6 +9,7 @@ from __future__ import annotations
 import logging
 import time
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 
 from atlas_ops.errors import AtlasError
 from atlas_ops.pager.composer import Composer
@@ -21,6 +22,8 @@ from atlas_ops.pager.store.store import Store
 
 _LOG = logging.getLogger(__name__)
 _IDLE_SECONDS = 5.0
+AT_ONCE = 4
+"""Incidents that are asked about at the same time: each may take its five seconds, and the last of a storm waits for all."""
 
 
 class Diagnostician(Job):
@@ -43,8 +46,9 @@ class Diagnostician(Job):
         self._seconds = seconds
 
     def _diagnose(self) -> None:
-        while not self._stopping.is_set() and (wanted := self._store.diagnoses.wanted()):
-            self._attend(wanted[0])
+        with ThreadPoolExecutor(AT_ONCE, thread_name_prefix="diagnosis") as hands:
+            while not self._stopping.is_set() and (wanted := self._store.diagnoses.wanted()):
+                list(hands.map(self._attend, wanted[:AT_ONCE]))
 
     def _attend(self, head: Headline) -> None:
         found = None

@@ -4,7 +4,10 @@ import math
 import threading
 from collections.abc import Sequence
 
+import pytest
+
 from atlas_ops.errors import EnvironmentProblem
+from atlas_ops.pager.diagnosis import ask as asking
 from atlas_ops.pager.diagnosis.ask import diagnose
 from atlas_ops.pager.diagnosis.checks import Check, When
 from atlas_ops.pager.diagnosis.verdict import Standing, from_json
@@ -116,3 +119,20 @@ def test_a_diagnosis_survives_its_way_through_the_database() -> None:
     found = diagnose([check("a"), check("b", when=When("<", -1.0))], {}, lambda _: [point(5)])
     assert from_json(found.to_json()) == found
     assert from_json(None) is None
+
+
+def test_a_question_that_finds_too_many_open_waits_for_its_turn(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(asking, "_MOST_OPEN", threading.BoundedSemaphore(1))
+    found = diagnose([check(str(number)) for number in range(20)], {}, lambda _: [point(9)])
+    assert {one.standing for one in found.findings} == {Standing.LIKELY}
+
+
+def test_questions_that_never_end_leave_no_more_threads_than_there_may_be(monkeypatch: pytest.MonkeyPatch) -> None:
+    never = threading.Event()
+    monkeypatch.setattr(asking, "_MOST_OPEN", threading.BoundedSemaphore(2))
+    given = [check(str(number)) for number in range(5)]
+    found = diagnose(given, {}, lambda _: [point(9)] if never.wait(30) else [], seconds=0.2)
+    never.set()
+    told = [one.told for one in found.findings]
+    assert told.count("Prometheus did not answer in time") == 2
+    assert told.count("Too many questions to Prometheus are still open") == 3

@@ -14,7 +14,7 @@ from atlas_ops.pager.composer import Composer
 from atlas_ops.pager.diagnosis import worker
 from atlas_ops.pager.diagnosis.ask import Query
 from atlas_ops.pager.diagnosis.verdict import Diagnosis, Standing
-from atlas_ops.pager.diagnosis.worker import Diagnostician
+from atlas_ops.pager.diagnosis.worker import AT_ONCE, Diagnostician
 from atlas_ops.pager.incident import Alert
 from atlas_ops.pager.runbooks.placeholder import Values
 from atlas_ops.pager.runbooks.values import values
@@ -132,3 +132,25 @@ def test_an_incident_that_cannot_be_asked_about_keeps_no_other_from_it(
         assert eventually(lambda: found(store, even) is not None)
     assert found(store, odd) is None
     assert "a bug" in caplog.text
+
+
+def test_a_few_incidents_are_asked_about_at_once_and_no_more(store: Store, tmp_path: Path) -> None:
+    together, lock = threading.Barrier(AT_ONCE), threading.Lock()
+    now = most = 0
+
+    def query(text: str) -> Sequence[Point]:
+        nonlocal now, most
+        with lock:
+            now += 1
+            most = max(most, now)
+        together.wait(20)  # for as many others
+        with lock:
+            now -= 1
+        return [Point(labels={}, value=3.0)]
+
+    incidents = [page(store, pod=f"llama-{number}") for number in range(3 * AT_ONCE)]
+    with diagnosing(store, tmp_path / "books", query, seconds=30.0):
+        assert eventually(lambda: store.diagnoses.wanted() == ())
+    assert most == AT_ONCE
+    diagnoses = [found(store, incident) for incident in incidents]
+    assert all(one is not None and one.likely for one in diagnoses)
