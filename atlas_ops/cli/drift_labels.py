@@ -41,8 +41,8 @@ examples:
                          --prediction score --threshold 0.5 --label is_fraud --time at --settled 30 --baseline 97%
   atlas-ops drift labels p.jsonl l.jsonl --key id --prediction minutes --label minutes --baseline 12.5
 
-The JSON has `verdict` ("worse", "no worse", "cannot tell", "not compared"), `why`, `labels_needed`, `days_needed`, `now`, `baseline`,
-`windows` (each `start`, `end`, `predictions`, `labels`, `metrics`), `changes`, `ages`, what became of the rows, and `notes`.
+The JSON has `verdict` ("worse", "no worse", "cannot tell", "not compared"), `why`, `labels_needed`, `days_needed`,
+`baseline_labels_needed`, `now`, `baseline`, `windows` (each `start`, `end`, `predictions`, `labels`, `metrics`), `changes`, `ages`, what became of the rows, and `notes`.
 
 exit codes:
   0  no worse; or there was no --baseline to compare with

@@ -1,7 +1,7 @@
 """What came of labels, as JSON for machines. Called by `cli.drift_labels`.
 
 {"format": "atlas-ops drift labels", "version": 1, "verdict": "worse" | "no worse" | "cannot tell" | "not compared", "why": str,
- "labels_needed": int, "days_needed": int (0: no matter), "margin": float | null, "detect": float | null,
+ "labels_needed", "days_needed", "baseline_labels_needed": int (0: these will do), "margin": float | null, "detect": float | null,
  "now": TIME, "baseline": TIME | number | null, "windows": [TIME],
  "changes": [{"metric": str, "worse": bool, "worse_by_at_least": float, "worse_by_at_most": float (99 %, all together)}],
  "ages": [{"from_seconds": float, "to_seconds": float | null, "predictions": int, "labels": int}],
@@ -36,6 +36,7 @@ def document(of: Outcome) -> dict[str, Any]:
         "why": verdict.why if verdict else "",
         "labels_needed": verdict.needed.labels if verdict else 0,
         "days_needed": verdict.needed.days if verdict else 0,
+        "baseline_labels_needed": verdict.needed.baseline if verdict else 0,
         "margin": verdict.tolerances.margin if verdict else None,
         "detect": verdict.tolerances.detect if verdict else None,
         "now": _time(of.live),

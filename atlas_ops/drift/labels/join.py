@@ -157,7 +157,7 @@ def _check_scores(predictions: Side, labels: Side, kind: str | None) -> None:
 
 
 def _strangers(predictions: Side, labels: Side) -> DataError:
-    like = " and ".join(f"those of {side.name} are {', '.join(sorted(side.keys))}" for side in (predictions, labels))
+    like = " and ".join(f"the first of {side.name} is {side.like}" for side in (predictions, labels))
     return DataError(
         f"no identifier is on both sides: {like}", next_step="check --key and --label-key, and how they are written"
     )

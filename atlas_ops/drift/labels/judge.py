@@ -51,12 +51,11 @@ class Change:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Needed:
-    """What it would take to tell: so many labels of the live time, or so many days of them; 0: no matter."""
+    """What it would take to tell: so many labels of the live time, or so many days of them, and labels of the baseline; 0: these will do."""
 
     labels: int = 0
     days: int = 0
-    baseline: bool = False
-    """The baseline itself is too uncertain."""
+    baseline: int = 0
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -76,12 +75,9 @@ def judge(baseline: Quality | float, live: Quality, tolerances: Tolerances) -> V
     known = {first: stated(baseline)} if isinstance(baseline, float) else _estimates(baseline)
     judged = dict(_judged(known, live))
     if not judged:
-        fewest = f"the live time has {live.labels:,} labels, the least is {FEWEST_LABELS}"
-        if live.labels >= FEWEST_LABELS:
-            fewest = "the baseline has too few labels"
-        needed = Needed(
-            labels=FEWEST_LABELS if live.labels < FEWEST_LABELS else 0, baseline=live.labels >= FEWEST_LABELS
-        )
+        few = live.labels < FEWEST_LABELS
+        fewest = f"{'the live time' if few else 'the baseline'} has less than {FEWEST_LABELS} labels"
+        needed = Needed(labels=FEWEST_LABELS) if few else Needed(baseline=FEWEST_LABELS)
         return Verdict(standing=Standing.CANNOT_TELL, why=fewest, needed=needed, changes=(), tolerances=tolerances)
     changes = [_change(key, *pair, tolerances, 1 - WORSE / len(judged)) for key, pair in judged.items()]
     worse = [change for change in changes if change.worse]
@@ -147,7 +143,7 @@ def _needed(baseline: Quality | float, live: Quality, first: str, tolerances: To
     )
     ways = [(detect - off, 1 - NO_WORSE), (off - margin, 1 - WORSE / 2)]
     found = [_amount_needed(room, probability, then, now, unit) for room, probability in ways if room > 0]
-    return min(found, key=lambda one: (one.baseline, one.days, one.labels))
+    return min(found, key=lambda one: (one.days, one.labels + one.baseline))
 
 
 def _off(first: str, number: float | None, then: Measured | None, now: Measured) -> tuple[float, float]:
@@ -163,13 +159,17 @@ def _off(first: str, number: float | None, then: Measured | None, now: Measured)
 def _amount_needed(room: float, probability: float, then: Measured | None, now: Measured, unit: float) -> Needed:
     """Return the labels, or else the days, with which a standard error leaves so much room."""
     allowed = (room * unit / t_quantile(probability, now.spread.freedom)) ** 2
-    if then is not None:
+    baseline = 0
+    if then is not None and then.spread.variance > allowed / 2:
+        # Both sides have to become more certain; each gets half of the room.
+        baseline, allowed = math.ceil(2 * then.estimate.of * then.spread.variance / allowed), allowed / 2
+    elif then is not None:
         allowed -= then.spread.variance
-    if allowed <= 0:
-        return Needed(baseline=True)
     wander = now.spread.wander / now.spread.days
     labels = now.estimate.of
     clumped = max(now.spread.variance - wander, now.per_label / labels) * labels
     if allowed > wander:
-        return Needed(labels=max(math.ceil(clumped / (allowed - wander)), labels + 1))
-    return Needed(days=math.ceil((now.spread.wander + clumped / max(labels / now.spread.days, 1.0)) / allowed))
+        enough = math.ceil(clumped / (allowed - wander))
+        return Needed(labels=enough if enough > labels else 0, baseline=baseline)
+    days = math.ceil((now.spread.wander + clumped / max(labels / now.spread.days, 1.0)) / allowed)
+    return Needed(days=days, baseline=baseline)

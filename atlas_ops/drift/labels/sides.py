@@ -74,8 +74,8 @@ class Side:
     """{class: its number on disk}; None: the values on disk are the numbers themselves."""
     different: set[float] = field(default_factory=set)
     """Different numbers, up to one more than `MOST_CLASSES`."""
-    keys: set[str] = field(default_factory=set)
-    """What the identifiers are like, for a message when none has a partner."""
+    like: str = ""
+    """What the first identifier is like, for a message when none has a partner."""
 
     def part(self, number: int) -> Rows:
         """Return the rows of one part."""
@@ -143,7 +143,7 @@ def _texts(side: Side, column: pa.Array, name: str) -> list[str | None]:
     of = kind(plain.type)
     if of is Kind.TEXT:
         texts: list[str | None] = pc.utf8_trim_whitespace(plain).to_pylist()
-        side.keys.update(f"text of {len(text)} characters" for text in texts[:1] if text)
+        side.like = side.like or next((f"text of {len(text)} characters" for text in texts if text), "")
         return texts
     if of is Kind.EMPTY:
         return [None] * len(plain)
@@ -151,7 +151,7 @@ def _texts(side: Side, column: pa.Array, name: str) -> list[str | None]:
         raise DataError(
             f"{side.name}: column {name} holds {of.value}, expected identifiers", next_step="name another with --key"
         )
-    side.keys.add("whole numbers")
+    side.like = "a whole number"
     if pa.types.is_integer(plain.type):
         return list(pc.cast(plain, pa.string()).to_pylist())
     numbers = values.numbers(plain)

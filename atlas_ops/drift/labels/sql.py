@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pyarrow as pa
 from sqlalchemy import URL, Connection, Engine, Row, TableClause, create_engine, quoted_name, select, table, text
-from sqlalchemy.exc import DBAPIError, OperationalError, SQLAlchemyError
+from sqlalchemy.exc import DBAPIError, InterfaceError, OperationalError, SQLAlchemyError
 
 from atlas_ops import postgresql
 from atlas_ops.drift.reading.files import ROWS
@@ -42,7 +42,7 @@ class Database:
     def batches(self, columns: Sequence[str]) -> Iterator[pa.RecordBatch]:
         """Yield these columns in batches of rows; DataError when the query fails, EnvironmentProblem when no database answers."""
         try:
-            with self._engine.connect().execution_options(stream_results=True, yield_per=ROWS) as connection:
+            with self._engine.connect() as connection:
                 yield from self._read(connection, columns)
         except SQLAlchemyError as error:
             raise self._failed(error) from None
@@ -51,7 +51,8 @@ class Database:
 
     def _read(self, connection: Connection, columns: Sequence[str]) -> Iterator[pa.RecordBatch]:
         if connection.dialect.name != _SQLITE:
-            connection.execute(text("SET TRANSACTION READ ONLY"))
+            connection = connection.execution_options(postgresql_readonly=True)
+        connection = connection.execution_options(stream_results=True, yield_per=ROWS)
         statement = text(self._query) if self._query else select(text("*")).select_from(_table(self._table or ""))
         result = connection.execute(statement)
         there = list(result.keys())
@@ -64,7 +65,11 @@ class Database:
             yield _batch(rows, columns, places, self.name)
 
     def _failed(self, error: SQLAlchemyError) -> Exception:
-        if isinstance(error, OperationalError) and not _code(error) and self._engine.dialect.name != _SQLITE:
+        if (
+            isinstance(error, InterfaceError | OperationalError)
+            and not _code(error)
+            and self._engine.dialect.name != _SQLITE
+        ):
             return EnvironmentProblem(
                 f"{self.name} does not answer: {_reason(error)}", next_step="check the address, and that it runs"
             )

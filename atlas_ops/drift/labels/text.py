@@ -28,11 +28,10 @@ def headline(of: Outcome) -> str:
 
 def needed(of: Needed) -> str:
     """Say what it would take; "" when nothing is lacking."""
-    if of.baseline:
-        return "the baseline is too uncertain: a longer one, or one with more labels, is needed"
-    if of.days:
-        return f"about {of.days:,} days with labels are needed: more labels on so few days would not tell"
-    return f"about {of.labels:,} labels are needed" if of.labels else ""
+    wanted = [f"about {of.baseline:,} labels of the baseline"] if of.baseline else []
+    wanted += [f"about {of.labels:,} labels of now"] if of.labels else []
+    wanted += [f"about {of.days:,} days with labels (more labels on so few days would not tell)"] if of.days else []
+    return f"needed: {' and '.join(wanted)}" if wanted else ""
 
 
 def span(of: Quality) -> str:
