@@ -1,7 +1,8 @@
 """Moves what is usual to where traffic is now, when somebody says that a change is wanted. Called by `atlas-ops drift accept`.
 
 The rhythm, the spread and the thresholds stay those of the history: a new level of hours or days says nothing about how far weeks
-wander. What a short level costs is told to the score: its variance (`Spread.level`), great after six hours and small after a week, adds to
+wander. Only where the new traffic itself moves more about its level than the history did, because its rhythm is another one now, is it
+granted that much: what was accepted is no drift. What a short level costs is told to the score: its variance (`Spread.level`), great after six hours and small after a week, adds to
 the spread, and falls when the level is taken again from longer traffic.
 """
 
@@ -13,6 +14,7 @@ from dataclasses import replace
 import numpy as np
 
 from atlas_ops.detect.calibration import Calibration
+from atlas_ops.detect.horizons import means
 from atlas_ops.detect.score import residual
 from atlas_ops.detect.season import HOUR, Season
 from atlas_ops.detect.spread import LEAST_ROWS, Spread
@@ -40,8 +42,20 @@ def rebased(calibration: Calibration, observed: Observed, watched: Sequence[Stat
     moved = Season(table + np.where(known, mean, 0.0))
     spread = _grown(calibration.spread, table.mean(axis=(0, 1)), moved.table.mean(axis=(0, 1)), watched)
     before = np.zeros(len(watched)) if spread.level is None else spread.level
-    level = np.where(known, _variance(spread, hours, rows), before)
-    return replace(calibration, season=moved, spread=replace(spread, level=level))
+    spread = replace(spread, level=np.where(known, _variance(spread, hours, rows), before))
+    calibration = replace(calibration, season=moved, spread=spread)
+    return replace(calibration, spread=_granted(calibration, observed))
+
+
+def _granted(calibration: Calibration, observed: Observed) -> Spread:
+    """Return the spread with a wander that is at least what the traffic itself shows, over each horizon."""
+    spread = calibration.spread
+    wander = spread.wander.copy()
+    for place, over in enumerate(means(residual(observed, calibration), observed)):
+        expected = spread.deviation(place, over.rows) ** 2
+        excess = np.where(over.known, over.mean**2 - expected, 0.0).sum(axis=0) / np.maximum(over.known.sum(axis=0), 1)
+        wander[place] += np.maximum(excess, 0.0)
+    return replace(spread, wander=wander)
 
 
 def _variance(spread: Spread, hours: float, rows: Floats) -> Floats:

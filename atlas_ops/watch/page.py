@@ -31,6 +31,11 @@ class Page:
             self._success = round_.at if round_.at is not None else self._success
             self._text, self._rounds = _text(round_, self._success), self._rounds + 1
 
+    def text(self) -> bytes:
+        """Return what stands on the page."""
+        with self._lock:
+            return self._text
+
     def app(self) -> Starlette:
         """Return the web application: /metrics, and whether the process answers and has been round once."""
         return Starlette(
@@ -43,8 +48,7 @@ class Page:
 
     def _metrics(self, request: Request) -> Response:
         del request
-        with self._lock:
-            return Response(self._text, headers={"content-type": CONTENT_TYPE_LATEST})
+        return Response(self.text(), headers={"content-type": CONTENT_TYPE_LATEST})
 
     def _ready(self, request: Request) -> Response:
         del request

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 from atlas_ops.drift import words
 from atlas_ops.drift.check import Standing
 from atlas_ops.watch.judge import Finding, Judgement
 from atlas_ops.watch.watcher import Outcome, Round
 
-_NAME, _DETECTOR = 28, 9
+_NAME, _SCORES = 28, 25
 _MOST = 20
 """Features without drift that are shown of each model, those nearest to their limits."""
 
@@ -39,14 +39,13 @@ def _outcome(outcome: Outcome) -> Iterator[str]:
         return
     yield f"{outcome.model} ({outcome.file}): {_headline(judgement)}"
     if judgement.findings:
-        yield f"{'feature':{_NAME}} {'detector':{_DETECTOR}} {'of limit':>8}  what moved"
-    ordered = sorted(judgement.findings, key=lambda one: (not one.found, -one.share))
-    shown = max(_MOST, len(judgement.drifted))
-    for finding in ordered[:shown]:
-        yield from _finding(finding)
-    hidden = len(ordered) - shown
-    if hidden > 0:
-        yield f"... and {words.counted(hidden, 'score')} further from the limit"
+        yield f"{'feature':{_NAME}} {'share of the limit':{_SCORES}}  what moved"
+    features = sorted(_by_feature(judgement), key=lambda of: (not _found(of), -max(one.share for one in of)))
+    shown = max(_MOST, sum(1 for of in features if _found(of)))
+    for of in features[:shown]:
+        yield from _feature(of)
+    if features[shown:]:
+        yield f"... and {words.counted(len(features) - shown, 'feature')} further from their limits"
     for feature, why in judgement.untold.items():
         yield f"{words.short(feature, _NAME):{_NAME}} cannot tell: {why}"
     yield from (f"note: {note}" for note in judgement.notes)
@@ -65,8 +64,21 @@ def _headline(judgement: Judgement) -> str:
     return f"no drift in {words.counted(len(features), 'feature')}, {until}"
 
 
-def _finding(finding: Finding) -> Iterator[str]:
-    said = words.told(finding.feature, finding.moves) or ["-"]
-    name = words.short(finding.feature.name, _NAME)
-    yield f"{name:{_NAME}} {finding.detector:{_DETECTOR}} {finding.share:8.2f}  {said[0]}"
-    yield from (f"{'':{_NAME + _DETECTOR + 12}}{line}" for line in said[1:])
+def _by_feature(judgement: Judgement) -> list[list[Finding]]:
+    found: dict[str, list[Finding]] = {}
+    for finding in judgement.findings:
+        found.setdefault(finding.feature.name, []).append(finding)
+    return list(found.values())
+
+
+def _found(of: Sequence[Finding]) -> bool:
+    return any(finding.found for finding in of)
+
+
+def _feature(of: Sequence[Finding]) -> Iterator[str]:
+    """Yield what all detectors say of one feature; those that find drift tell the same of it."""
+    feature, moves = of[0].feature, next((finding.moves for finding in of if finding.found), ())
+    said = words.told(feature, moves) or ["-"]
+    scores = ", ".join(f"{finding.detector} {finding.share:.2f}" for finding in of)
+    yield f"{words.short(feature.name, _NAME):{_NAME}} {scores:{_SCORES}}  {said[0]}"
+    yield from (f"{'':{_NAME + _SCORES + 3}}{line}" for line in said[1:])

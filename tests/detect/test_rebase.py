@@ -30,6 +30,15 @@ def test_what_was_accepted_is_usual_from_then_on_and_what_was_usual_is_drift(day
     assert greatest(observe(world(2, seed=4, rhythm=0), seen), accepted) > 1
 
 
+@pytest.mark.parametrize("days", [1, 3])
+def test_a_rhythm_that_is_another_one_since_the_change_is_no_drift_either(days: int) -> None:
+    calibration, seen = fitted()
+    shifted = observe(world(9, seed=3, shift_from=0), seen)
+    accepted = rebased(calibration, cut(shifted, 0, days * DAY), seen)
+    assert greatest(shifted, accepted) < 1
+    assert greatest(observe(world(2, seed=4), seen), accepted) > 1
+
+
 def test_a_category_that_is_new_and_accepted_does_not_drift_by_what_it_never_did_before() -> None:
     calibration, seen = fitted()
     live = world(9, seed=6)

@@ -49,12 +49,13 @@ def written(
     counted: Truth,
     start: float,
     seed: int = 0,
+    every: int = EVERY,
 ) -> Iterator[Written]:
     """Yield everything that the pod's page says of `counted`, from `start` (Unix seconds) on."""
     scrapes = len(next(iter(counted.values())))
     numbers = np.arange(pod.first, scrapes)
     seen = np.random.default_rng(seed).random(len(numbers)) >= pod.missed
-    times = ((start + numbers * EVERY) * 1_000).astype(np.int64)[seen]
+    times = ((start + numbers * every) * 1_000).astype(np.int64)[seen]
     for feature in features:
         common = (*pod.labels, ("feature", feature.name), ("instance", pod.name), ("model", model))
         totals = np.cumsum(counted[feature.name][pod.first :], axis=0)
