@@ -97,25 +97,30 @@ def _now(parameters: Parameters) -> tuple[Recording, ...]:
     window, place = parameters.timing.window(_WINDOW_SECONDS), ", ".join(_PLACE)
     # Parts without a counter of energy tell their power.
     power = f"max by ({_GPU}) ({promql.rate(s.GPU_ENERGY, window)})\nor max by ({_GPU}) (avg_over_time({s.GPU_POWER}[{window}]))"
-    held = promql.select(s.GPU_WORKLOAD_INFO, _OF_PODS)
-    alone = promql.select(s.GPU_WORKLOAD_INFO, _OF_PODS, 'sharing="exclusive"')
-    holders = f"group by ({_GPU}, {c.K8S_NAMESPACE}, {c.K8S_POD}) ({alone})"
     servers = f"group by ({', '.join(dict.fromkeys((*_PLACE, *c.MODEL_LABELS)))}) ({SERVER_TOKENS})"
     # Half an hour of which a server was not known for all has too few of its tokens, and all the energy of its GPUs.
     tokens = f"{promql.rate(s.GENERATION_TOKENS, window)} and {s.GENERATION_TOKENS} offset {window}"
     return (
         Recording(name=SERVER_TOKENS, expr=tokens),
         Recording(name=GPU_POWER, expr=power),
-        Recording(
-            name=PLACE_POWER,
-            expr=(
-                f"sum by ({place}) ({holders} * on ({_GPU}) group_left () {GPU_POWER})\n"
-                f"or sum by ({c.HOST_NAME}) ({GPU_POWER} unless on ({_GPU}) {held})"
-            ),
-        ),
+        Recording(name=PLACE_POWER, expr=at_places(GPU_POWER)),
         Recording(
             name=MODEL_POWER,
             expr=promql.sum_by(c.MODEL_LABELS, f"{servers} * on ({place}) group_left () {PLACE_POWER}"),
         ),
         Recording(name=MODEL_TOKENS, expr=promql.sum_by(c.MODEL_LABELS, SERVER_TOKENS)),
+    )
+
+
+def at_places(of_gpu: str) -> str:
+    """Return PromQL that adds up a value of each GPU where servers and GPUs meet: by the pod that has them for itself, or by the host.
+
+    `of_gpu` has the labels of a GPU and no others; as an operand it has to be a name or in brackets. Read by `capacity` as well.
+    """
+    held = promql.select(s.GPU_WORKLOAD_INFO, _OF_PODS)
+    alone = promql.select(s.GPU_WORKLOAD_INFO, _OF_PODS, 'sharing="exclusive"')
+    holders = f"group by ({_GPU}, {c.K8S_NAMESPACE}, {c.K8S_POD}) ({alone})"
+    return (
+        f"sum by ({', '.join(_PLACE)}) ({holders} * on ({_GPU}) group_left () {of_gpu})\n"
+        f"or sum by ({c.HOST_NAME}) ({of_gpu} unless on ({_GPU}) {held})"
     )

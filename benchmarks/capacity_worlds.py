@@ -1,0 +1,129 @@
+"""Servers whose saturation is known: queues with c workers, and a continuous-batching engine. Used by `benchmarks.capacity` and tests.
+
+A world gives what Prometheus would know of one server: completed requests per second, the mean of a gauge of running and waiting
+requests scraped every 15 s, and seconds of finished requests per second, window by window.
+"""
+
+from __future__ import annotations
+
+import heapq
+import math
+import random
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from atlas_ops.simulator.engine import Engine, EngineConfig
+from atlas_ops.simulator.traffic import Lengths, Request
+
+Floats = NDArray[np.float64]
+WINDOW, SCRAPE = 300.0, 15.0
+_ENDLESS = 1 << 30
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class World:
+    """One server, window by window. Rates are per second."""
+
+    completed: Floats
+    concurrency: Floats
+    """Mean of the gauge."""
+    busy: Floats
+    """Seconds of the requests that finished, per second: Little's law's L."""
+    most: float
+    """The truth: requests per second that the server finishes while many wait."""
+
+
+def loads(windows: int, peak: float, rng: np.random.Generator, *, period: int = 288) -> Floats:
+    """Return the load of each window as a share of what the server carries: a day's curve with a wander that lasts for an hour."""
+    at = np.arange(windows)
+    curve = 0.55 - 0.45 * np.cos(2 * math.pi * at / period)
+    wander = np.zeros(windows)
+    for place in range(1, windows):
+        wander[place] = 0.92 * wander[place - 1] + rng.normal(0, 0.02)
+    return np.asarray(peak * curve * np.exp(wander))
+
+
+def queue(
+    rng: np.random.Generator, servers: int, service: float, peak: float, windows: int, *, cv: float = 1.0
+) -> World:
+    """Return a queue of `servers` workers, each of which takes `service` seconds on average (gamma; cv 1: M/M/c), first come first served."""
+    most = servers / service
+    arrivals = poisson(rng, loads(windows, peak, rng) * most)
+    work = rng.gamma(1 / cv**2, service * cv**2, len(arrivals))
+    free = [0.0] * servers
+    ends = np.empty(len(arrivals))
+    for place, (arrived, takes) in enumerate(zip(arrivals.tolist(), work.tolist(), strict=True)):
+        ends[place] = end = max(arrived, free[0]) + takes
+        heapq.heapreplace(free, end)
+    return observed(arrivals, ends, windows, most)
+
+
+def poisson(rng: np.random.Generator, rates: Floats) -> Floats:
+    """Return the times of arrivals with a rate for each window."""
+    counts = rng.poisson(rates * WINDOW)
+    times = np.repeat(np.arange(len(rates)), counts) + rng.random(int(counts.sum()))
+    return np.sort(times * WINDOW)
+
+
+def observed(arrivals: Floats, ends: Floats, windows: int, most: float) -> World:
+    """Return what is known of requests that came and went at these times."""
+    edges = np.arange(windows + 1) * WINDOW
+    order = np.argsort(ends)
+    done = ends[order]
+    spent = np.concatenate([[0.0], np.cumsum((ends - arrivals)[order])])
+    finished = np.searchsorted(done, edges, side="right")
+    scrapes = np.arange(SCRAPE, windows * WINDOW + 1e-9, SCRAPE)
+    inside = np.searchsorted(arrivals, scrapes, side="right") - np.searchsorted(done, scrapes, side="right")
+    return World(
+        completed=np.diff(finished) / WINDOW,
+        concurrency=inside.reshape(windows, -1).mean(axis=1),
+        busy=np.diff(spent[finished]) / WINDOW,
+        most=most,
+    )
+
+
+CHAT = (Lengths(median=400, sigma=0.8, maximum=4096), Lengths(median=250, sigma=0.7, maximum=2048))
+"""Tokens of prompts and answers."""
+
+
+def requests(arrivals: Floats, source: random.Random) -> list[Request]:
+    """Return requests of a chat at these times; nobody hangs up."""
+    prompts, answers = CHAT
+    return [
+        Request(arrived=at, gives_up=math.inf, prompt_tokens=prompts.draw(source), output_tokens=answers.draw(source),
+                max_tokens=answers.maximum, cached_tokens=0)
+        for at in arrivals.tolist()
+    ]  # fmt: skip
+
+
+def engine_most(config: EngineConfig, seconds: float = 3_600.0) -> float:
+    """Return the requests per second of an engine in front of which there is always a queue."""
+    engine = Engine(config)
+    engine.queue_limit = _ENDLESS
+    engine.submit(requests(np.zeros(40_000), random.Random(1)))  # noqa: S311 - a simulation
+    engine.advance(seconds / 6)
+    before = engine.counters.succeeded
+    for until in np.arange(seconds / 6, seconds, 10.0):
+        engine.advance(float(until) + 10.0)
+    return (engine.counters.succeeded - before) / (seconds * 5 / 6)
+
+
+def batching(seed: int, config: EngineConfig, most: float, peak: float, windows: int) -> World:
+    """Return a server that batches as vLLM does."""
+    rng = np.random.default_rng(seed)
+    engine = Engine(config)
+    engine.queue_limit = _ENDLESS
+    engine.submit(requests(poisson(rng, loads(windows, peak, rng) * most), random.Random(seed)))  # noqa: S311 - a simulation
+    scrapes = int(WINDOW / SCRAPE)
+    gauge, done, spent = np.zeros((windows, scrapes)), [0], [0.0]
+    for window in range(windows):
+        for scrape in range(scrapes):
+            engine.advance(window * WINDOW + (scrape + 1) * SCRAPE)
+            gauge[window, scrape] = engine.requests_running + engine.requests_waiting
+        done.append(engine.counters.succeeded)
+        spent.append(engine.counters.succeeded_seconds)
+    return World(
+        completed=np.diff(done) / WINDOW, concurrency=gauge.mean(axis=1), busy=np.diff(spent) / WINDOW, most=most
+    )
