@@ -1,0 +1,87 @@
+"""Which GPUs the servers of each model held, for how long, and what energy these used. Called by the command.
+
+GPUs are a model's as in CostPerTokenSpike: by the pod that has them for itself, or by the host where a server is in no pod. Shared GPUs
+and instances of MIG count for nobody, and those of a pod with several models for each of them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from atlas_ops import promql
+from atlas_ops.capacity.observed import WINDOW, Floats, Key
+from atlas_ops.capacity.reading import Span
+from atlas_ops.catalog import conventions as c
+from atlas_ops.catalog import signals as s
+from atlas_ops.catalog.faults import completed
+from atlas_ops.catalog.faults.cost.tokens import at_places
+from atlas_ops.prometheus import Prometheus
+
+UNNAMED = "unknown"
+_NAME = "name"
+_PLACE = (c.HOST_NAME, c.K8S_NAMESPACE, c.K8S_POD)
+_GPU = ", ".join(c.GPU_LABELS)
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Held:
+    """What a model's servers held."""
+
+    hours: Mapping[str, float] = field(default_factory=dict)
+    """GPU-hours by the name of the GPU."""
+    joules: float | None = None
+    """Energy of these GPUs; None where none tells it."""
+
+
+def read(prometheus: Prometheus, span: Span) -> dict[Key, Held]:
+    """Return what was held in a span, by model; models without known GPUs are not in it."""
+    hours: dict[Key, dict[str, float]] = {}
+    names = _names(prometheus, span)
+    for name in (*names, UNNAMED):
+        for key, values in _by_model(prometheus, span, _one(name, names)):
+            hours.setdefault(key, {})[name] = float(np.nansum(values)) * WINDOW / 3600
+    joules = {key: float(np.nansum(values)) for key, values in _by_model(prometheus, span, _energy())}
+    return {
+        key: Held(
+            hours={name: held for name, held in told.items() if held > 0},
+            joules=joules.get(key),
+        )
+        for key, told in hours.items()
+    }
+
+
+def _names(prometheus: Prometheus, span: Span) -> tuple[str, ...]:
+    days = promql.duration(WINDOW * len(span.times))
+    expr = f"group by ({_NAME}) (last_over_time({s.GPU_INFO}[{days}]))"
+    points = prometheus.query(expr, at=float(span.times[-1]))
+    return tuple(sorted(name for point in points if (name := point.labels.get(_NAME, ""))))
+
+
+def _one(name: str, names: tuple[str, ...]) -> str:
+    """Return 1 for each GPU of a name; of those that tell none, for all others that answer."""
+    if name in names:
+        return f"group by ({_GPU}) ({promql.select(s.GPU_INFO, f'{_NAME}={promql.quote(name)}')})"
+    return f"group by ({_GPU}) ({s.GPU_UP}) unless on ({_GPU}) {promql.select(s.GPU_INFO, _NAME + '!=' + promql.quote(''))}"
+
+
+def _energy() -> str:
+    """Return the joules of each GPU in a window; parts without a counter of energy tell their power."""
+    window = promql.duration(WINDOW)
+    counted = f"max by ({_GPU}) ({promql.increase(s.GPU_ENERGY, window)})"
+    return f"{counted}\nor max by ({_GPU}) (avg_over_time({s.GPU_POWER}[{window}])) * {promql.number(WINDOW)}"
+
+
+def _by_model(prometheus: Prometheus, span: Span, of_gpu: str) -> list[tuple[Key, Floats]]:
+    """Return a value of each GPU, added up over those that each model's servers hold."""
+    place = ", ".join(_PLACE)
+    counted = completed.rate(promql.duration(WINDOW), "")
+    servers = f"group by ({', '.join(dict.fromkeys((*_PLACE, *c.MODEL_LABELS)))}) ({counted})"
+    expr = promql.sum_by(c.MODEL_LABELS, f"{servers} * on ({place}) group_left () ({at_places(f'({of_gpu})')})")
+    found = []
+    for labels, values in span.asked(prometheus, expr):
+        told = [labels.get(name, "") for name in c.MODEL_LABELS]
+        found.append((Key(runtime=told[0], model=told[1], namespace=told[2]), values))
+    return found
