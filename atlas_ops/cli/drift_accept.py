@@ -55,7 +55,7 @@ def add(actions: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Accept; see the exit codes in the help."""
-    machine.need("drift", "numpy", "pyarrow")
+    machine.need("drift", "numpy")
     before = drift_parts.reference(args.reference)
     since = prometheus_parts.moment("--since", args.since)
     until = prometheus_parts.moment("--until", args.until or "0")

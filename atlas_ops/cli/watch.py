@@ -75,7 +75,7 @@ def add(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Watch; see the exit codes in the help."""
-    machine.need("drift", "numpy", "pyarrow")
+    machine.need("drift", "numpy")
     if not _LEAST_INTERVAL <= args.interval <= _MOST_INTERVAL:
         raise UsageError(
             f"--interval: expected {_LEAST_INTERVAL:.0f} to {_MOST_INTERVAL:.0f} seconds, found {args.interval:g}",

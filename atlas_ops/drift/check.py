@@ -5,7 +5,6 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from enum import Enum
 
 import numpy as np
 
@@ -21,14 +20,7 @@ from atlas_ops.detect.windows import STEP
 from atlas_ops.drift.live import Live
 from atlas_ops.drift.looks import Look, Sight, sight_of, timed, whole
 from atlas_ops.drift.reference import Reference
-
-
-class Standing(Enum):
-    """What came of a check; the value is the exit code."""
-
-    NO_DRIFT = 0
-    DRIFT = 1
-    CANNOT_TELL = 3
+from atlas_ops.drift.standing import Standing
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

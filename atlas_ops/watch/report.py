@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 
 from atlas_ops.drift import words
-from atlas_ops.drift.check import Standing
+from atlas_ops.drift.standing import Standing
 from atlas_ops.watch.judge import Finding, Judgement
 from atlas_ops.watch.watcher import Outcome, Round
 

@@ -18,8 +18,9 @@ from typing import Any
 from atlas_ops.detect.features import Category
 from atlas_ops.detect.move import Move
 from atlas_ops.drift import words
-from atlas_ops.drift.check import Compared, Standing, Verdict
+from atlas_ops.drift.check import Compared, Verdict
 from atlas_ops.drift.reference import Reference
+from atlas_ops.drift.standing import Standing
 
 VERDICTS = {Standing.DRIFT: "drift", Standing.NO_DRIFT: "no drift", Standing.CANNOT_TELL: "cannot tell"}
 

@@ -11,9 +11,10 @@ from markupsafe import Markup
 from atlas_ops.detect.features import Category, Counts, Feature
 from atlas_ops.detect.statistics import Floats
 from atlas_ops.drift import words
-from atlas_ops.drift.check import Compared, Standing, Verdict
+from atlas_ops.drift.check import Compared, Verdict
 from atlas_ops.drift.reference import Reference
 from atlas_ops.drift.report import plots, text
+from atlas_ops.drift.standing import Standing
 
 MOST_PLOTS = 40
 """More make a page of many megabytes; the table has all features."""

@@ -8,8 +8,9 @@ import numpy as np
 
 from atlas_ops.detect.features import Category
 from atlas_ops.drift import words
-from atlas_ops.drift.check import Standing, Verdict
+from atlas_ops.drift.check import Verdict
 from atlas_ops.drift.reference import Reference
+from atlas_ops.drift.standing import Standing
 
 _BAR, _NAME = 40, 28
 HEADLINES = {Standing.DRIFT: "DRIFT", Standing.NO_DRIFT: "no drift", Standing.CANNOT_TELL: "CANNOT TELL"}
