@@ -135,8 +135,8 @@ def _fitted(windows: Windows, levels: Levels, blocks: Whole, weights: Floats, no
     if halted.any():
         levels = capacity.without(levels, halted)
         notes.append(
-            f"{int(halted.sum())} windows are left out in which a server finished less than half of what it usually does with as "
-            "many requests: it hung, started, or was held up"
+            f"{int(halted.sum())} windows of a server are left out in which it finished less than half of what is usual with as many "
+            "requests: it hung, started, or was held up"
         )
     return capacity.fit(windows, levels, blocks, weights), levels
 

@@ -51,7 +51,7 @@ class Observed:
     finished: Floats
     """Requests that ended, rejected ones left out."""
     arrived: Floats
-    """Requests that ended anyhow."""
+    """Requests that came, rejected ones too."""
     busy: Floats
     """Seconds of the requests that finished, per second: arrivals times their time, L of Little's law."""
     running: Floats

@@ -92,7 +92,7 @@ def read(prometheus: Prometheus, models: str, span: Span, parameters: Parameters
             times=span.times,
             servers=tuple(_server(labels) for labels in mine),
             finished=ask.table(plain["finished"], mine),
-            arrived=ask.table(plain["arrived"], mine),
+            arrived=_arrived(ask.table(plain["ended"], mine), ask.table(plain["inside"], mine)),
             promises=tuple(
                 ask.told(mine, *promise) for promise in promises if any(one in promise[2][1] for one in mine)
             ),
@@ -116,7 +116,11 @@ def _expressions(matcher: str) -> dict[str, str]:
 
     return {
         "finished": completed.rate(window, ended),
-        "arrived": completed.rate(window, matcher),
+        "ended": completed.rate(window, matcher),
+        "inside": promql.sum_by(
+            by,
+            promql.together(promql.select(s.REQUESTS_RUNNING, matcher), promql.select(s.REQUESTS_WAITING, matcher)),
+        ),
         "busy": rate(f"{s.REQUEST_DURATION}_sum"),
         "running": mean(s.REQUESTS_RUNNING),
         "waiting": mean(s.REQUESTS_WAITING),
@@ -175,6 +179,15 @@ class _Asker:
         expr = f"max by ({c.MODEL}) ({promql.select(s.REPLICAS_MAXIMUM, self.matcher)})"
         points = self.prometheus.query(expr, at=float(self.span.times[-1]))
         return {point.labels.get(c.MODEL, ""): int(point.value) for point in points if math.isfinite(point.value)}
+
+
+def _arrived(ended: Floats, inside: Floats) -> Floats:
+    """Return arrivals per second: what ended, and by how much the requests inside grew, where that is known.
+
+    Without it, the demand on servers that are full would be what they manage.
+    """
+    grown = np.diff(inside, axis=1, prepend=inside[:, :1]) / WINDOW
+    return np.maximum(ended + np.where(np.isfinite(grown), grown, 0.0), 0.0)
 
 
 def fits(pattern: str, name: str) -> bool:

@@ -34,7 +34,7 @@ _LIMITS = np.array([[-30.0, -30.0, np.log(0.02)], [30.0, 30.0, np.log(50.0)]])
 """Of the logarithms of slope, most and variability."""
 _HALVINGS, _TINY = 40, 1e-12
 _ROUNDS, _REFINING = 60, 15
-_HALTED, _EXPECTED = 0.5, 20.0
+_HALTED, _EXPECTED = 0.5, 100.0
 """A window halts where it finishes less than this share of what its concurrency usually does, and that many were expected at least."""
 
 

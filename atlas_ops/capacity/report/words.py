@@ -15,13 +15,12 @@ from atlas_ops.capacity.verdict import Standing, Verdict
 
 Line = tuple[str, str]
 """What it is about, and what is told."""
-_JOULES_PER_KWH = 3.6e6
+JOULES_PER_KWH = 3.6e6
 _UNEVEN = 1.2
 ASSUMPTIONS = (
     "requests stay as long and as mixed as they were",
     "replicas that are added carry as much as those that are there",
     "the load is spread evenly over them",
-    "what an outside service or a shared GPU adds stays the same",
 )
 
 
@@ -33,8 +32,12 @@ def headline(verdict: Verdict) -> str:
     assert forecast is not None  # without it nothing can be told
     there, peak = counted(forecast.there, "replica"), f"{rate(forecast.rate)} at the peak"
     if verdict.standing is Standing.TOO_FEW:
-        return f"too few: {peak} takes {_needed(forecast)}, and there are {forecast.there}"
-    return f"enough: {there} for {peak}; {_needed(forecast)} would do" if asked.replicas else f"{peak} takes {_needed(forecast)}"
+        return f"too few: {peak} takes {_needed(forecast)}, and there {'is' if forecast.there == 1 else 'are'} {forecast.there}"
+    return (
+        f"enough: {there} for {peak}; {_needed(forecast)} would do"
+        if asked.replicas
+        else f"{peak} takes {_needed(forecast)}"
+    )
 
 
 def lines(verdict: Verdict, cost: Cost | None) -> Iterator[Line]:
@@ -58,7 +61,10 @@ def _traffic(of: Assessment) -> Iterator[Line]:
         f"{rate(asked.mean)} on average over {span}, {rate(asked.peak)} at the peak (what 1 % of the time exceeds), to {counted(asked.replicas, 'replica')}",
     )
     if asked.uneven > _UNEVEN:
-        yield "spread", f"uneven: near the peak the busiest replica gets {asked.uneven:.2g} times the mean of all; it is full before they are"
+        yield (
+            "spread",
+            f"uneven: near the peak the busiest replica gets {asked.uneven:.2g} times the mean of all; it is full before they are",
+        )
 
 
 def _law(of: Assessment) -> Iterator[Line]:
@@ -110,11 +116,10 @@ def _forecast(forecast: Forecast) -> Iterator[Line]:
     told = f"{'at most ' if forecast.at_most else ''}{percent(use.value)}"
     if not forecast.at_most:
         told += f" ({percent(use.low)} to {percent(use.high)})"
-    yield (
-        "forecast",
-        f"{rate(forecast.rate)} at the peak takes {_needed(forecast)}; {counted(forecast.there, 'replica')}"
-        f"{' (with what the autoscaler may add)' if forecast.scaled else ''} would be used by {told} of what is usable",
-    )
+    yield "replicas", f"{rate(forecast.rate)} at the peak takes {_needed(forecast)}"
+    scaled = ", with what the autoscaler may add," if forecast.scaled else ""
+    left = f": {'at least ' if forecast.at_most else ''}{percent(1 - use.value)} are left" if use.value < 1 else ""
+    yield "headroom", f"it takes {told} of what {counted(forecast.there, 'replica')}{scaled} can be used for{left}"
 
 
 def _needed(forecast: Forecast) -> str:
@@ -131,13 +136,16 @@ def _cost(cost: Cost) -> Iterator[Line]:
     kinds = ", ".join(f"{hours:,.4g} h of {name}" for name, hours in cost.held.hours.items())
     yield "GPUs", f"{kinds}: {_each(cost, cost.gpu_hours, 'GPU-hours', ('GPU-seconds', 3600))}"
     if cost.held.joules is not None:
-        energy = cost.held.joules / _JOULES_PER_KWH
+        energy = cost.held.joules / JOULES_PER_KWH
         yield "energy", f"{energy:,.4g} kWh: {_each(cost, energy, 'kWh', ('Wh', 1000))}"
     else:
         yield "energy", "not told (atlas_gpu_energy_joules_total, atlas_gpu_power_watts)"
     if money := cost.money:
         without = f"; no price of {', '.join(money.unpriced)}: their hours are not in it" if money.unpriced else ""
-        yield "cost", f"{money.amount:,.2f} {money.currency}: {_each(cost, money.amount, money.currency, (money.currency, 1))}{without}"
+        yield (
+            "cost",
+            f"{money.amount:,.2f} {money.currency}: {_each(cost, money.amount, money.currency, (money.currency, 1))}{without}",
+        )
     else:
         yield "cost", "give --prices FILE to be told the money; no price is assumed"
 

@@ -1,4 +1,4 @@
-"""Servers whose saturation is known: queues with c workers, and a continuous-batching engine. Used by `benchmarks.capacity` and tests.
+"""Servers whose saturation is known: queues with c workers, and a continuous-batching engine. Used by the tests and by `benchmarks.capacity`.
 
 A world gives what Prometheus would know of one server: completed requests per second, the mean of a gauge of running and waiting
 requests scraped every 15 s, and seconds of finished requests per second, window by window.
@@ -45,19 +45,53 @@ def loads(windows: int, peak: float, rng: np.random.Generator, *, period: int = 
     return np.asarray(peak * curve * np.exp(wander))
 
 
-def queue(
-    rng: np.random.Generator, servers: int, service: float, peak: float, windows: int, *, cv: float = 1.0
-) -> World:
-    """Return a queue of `servers` workers, each of which takes `service` seconds on average (gamma; cv 1: M/M/c), first come first served."""
-    most = servers / service
-    arrivals = poisson(rng, loads(windows, peak, rng) * most)
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Requests:
+    """When requests came, were begun and ended, in the order in which they came; seconds from the start."""
+
+    arrived: Floats
+    began: Floats
+    ended: Floats
+
+
+def served(
+    rng: np.random.Generator,
+    servers: int,
+    service: float,
+    load: Floats,
+    *,
+    cv: float = 1.0,
+    wander: Floats | None = None,
+) -> Requests:
+    """Return the requests to a queue of `servers` workers, first come first served.
+
+    Work takes `service` seconds on average (gamma with a coefficient of variation; 1: M/M/c), times `wander` of the window of arrival.
+    """
+    arrivals = poisson(rng, load * servers / service)
     work = rng.gamma(1 / cv**2, service * cv**2, len(arrivals))
+    if wander is not None:
+        work *= wander[(arrivals / WINDOW).astype(np.int64)]
     free = [0.0] * servers
-    ends = np.empty(len(arrivals))
+    began, ended = np.empty(len(arrivals)), np.empty(len(arrivals))
     for place, (arrived, takes) in enumerate(zip(arrivals.tolist(), work.tolist(), strict=True)):
-        ends[place] = end = max(arrived, free[0]) + takes
-        heapq.heapreplace(free, end)
-    return observed(arrivals, ends, windows, most)
+        began[place] = begin = max(arrived, free[0])
+        ended[place] = begin + takes
+        heapq.heapreplace(free, begin + takes)
+    return Requests(arrived=arrivals, began=began, ended=ended)
+
+
+def queue(
+    rng: np.random.Generator,
+    servers: int,
+    service: float,
+    load: Floats,
+    *,
+    cv: float = 1.0,
+    wander: Floats | None = None,
+) -> World:
+    """Return what is known of such a queue."""
+    of = served(rng, servers, service, load, cv=cv, wander=wander)
+    return observed(of.arrived, of.ended, len(load), servers / service)
 
 
 def poisson(rng: np.random.Generator, rates: Floats) -> Floats:

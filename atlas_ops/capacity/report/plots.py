@@ -1,0 +1,76 @@
+"""Draws throughput against concurrency, and demand against what is usable, as SVG. Needs matplotlib: `atlas-ops[charts]`.
+
+Called by `report.page`. Colours are Okabe and Ito's, told apart by colour-blind people too.
+"""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Callable
+
+import matplotlib
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+
+from atlas_ops.capacity.assess import Assessment, Replica
+
+_INK = "#57606A"
+_DOTS, _CURVE, _LIMIT = "#0072B2", "#E69F00", "#D55E00"
+
+
+def saturation(replica: Replica) -> str:
+    """Return the levels of load as dots, and the curve with its interval: an SVG element."""
+
+    def draw(axes: Axes) -> None:
+        concurrency, throughput = replica.points
+        known = np.isfinite(concurrency) & (concurrency > 0)
+        at = np.geomspace(concurrency[known].min(), concurrency[known].max() * 1.3, 120)
+        curves = np.stack([replica.curve.throughput(np.array(one)) for one in at], axis=1)
+        low, high = np.quantile(curves[1:], (0.05, 0.95), axis=0)
+        axes.fill_between(at, low, high, color=_CURVE, alpha=0.25, linewidth=0)
+        axes.plot(at, curves[0], color=_CURVE, label="fit, 90 % interval")
+        axes.scatter(concurrency[known], throughput[known], s=10, color=_DOTS, label="levels of load", zorder=3)
+        axes.axhline(replica.usable.value, color=_LIMIT, linestyle="--", linewidth=1, label="usable")
+        axes.set_xscale("log")
+        axes.set_xlabel("requests in a replica at the same time", color=_INK, fontsize=8)
+        axes.set_ylabel("requests/s finished", color=_INK, fontsize=8)
+
+    return _drawn(draw)
+
+
+def demand(of: Assessment) -> str:
+    """Return the course of demand, and what the replicas of each window can be used for: an SVG element."""
+
+    def draw(axes: Axes) -> None:
+        days = of.seen.times / 86_400.0  # what matplotlib counts dates in
+        axes.xaxis_date()
+        axes.plot(days, of.demand.course, color=_DOTS, linewidth=0.8, label="demand")
+        if of.replica:
+            usable = of.demand.replica_course * of.replica.usable.value
+            label = "usable, at least" if of.replica.usable.at_least else "usable"
+            axes.plot(days, usable, color=_LIMIT, linestyle="--", linewidth=1, label=label)
+        if of.forecast:
+            axes.axhline(of.forecast.rate, color=_CURVE, linewidth=1, label="peak that was asked about")
+        axes.set_ylim(bottom=0)
+        axes.set_ylabel("requests/s, all replicas", color=_INK, fontsize=8)
+
+    return _drawn(draw)
+
+
+def _drawn(draw: Callable[[Axes], None]) -> str:
+    with matplotlib.rc_context({"svg.hashsalt": "atlas-ops", "svg.fonttype": "none", "text.parse_math": False}):
+        figure = Figure(figsize=(7.0, 2.8), layout="constrained")
+        figure.patch.set_alpha(0)
+        axes = figure.add_subplot()
+        axes.patch.set_alpha(0)
+        draw(axes)
+        axes.legend(frameon=False, fontsize=7, labelcolor=_INK)
+        axes.tick_params(colors=_INK, labelsize=7)
+        axes.grid(color=_INK, alpha=0.15, linewidth=0.6)
+        for side in axes.spines.values():
+            side.set_visible(False)
+        file = io.StringIO()
+        figure.savefig(file, format="svg", metadata={"Date": None})
+    drawn = file.getvalue()
+    return drawn[drawn.index("<svg") :]  # inside of a page there is no place for an XML head
