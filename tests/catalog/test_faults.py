@@ -15,6 +15,7 @@ from atlas_ops.expressions.judge import judge
 
 MANY_OBJECTIVES = settings.parse("objectives: [{model: 'a*', queue_wait_seconds: 3}, {model: 'b*'}]").parameters
 DRIFT_PAGES = settings.parse("drift: {page: true}").parameters
+DRIFT_IN_PROMQL = settings.parse("drift: {promql: true, page: true}").parameters
 CATALOG = build_catalog()
 NAMES = [fault.name for fault in CATALOG.faults]
 
@@ -25,7 +26,9 @@ def fault_of(name: str) -> Fault:
     return fault
 
 
-@pytest.mark.parametrize("parameters", [Parameters(), MANY_OBJECTIVES, DRIFT_PAGES, settings.demo().parameters])
+@pytest.mark.parametrize(
+    "parameters", [Parameters(), MANY_OBJECTIVES, DRIFT_PAGES, DRIFT_IN_PROMQL, settings.demo().parameters]
+)
 def test_every_rule_leaves_exactly_the_labels_that_it_promises(parameters: Parameters) -> None:
     catalog = build_catalog(parameters)
     labels = judge(catalog).labels

@@ -18,7 +18,7 @@ from hypothesis import strategies as st
 
 from atlas_ops import render, settings
 from atlas_ops.catalog import build_catalog
-from atlas_ops.catalog.parameters import Objective, Parameters, Timing
+from atlas_ops.catalog.parameters import Drift, Objective, Parameters, Timing
 from atlas_ops.render import alertmanager, prometheus, rules
 from atlas_ops.render.dashboards.panels import panel_id
 from atlas_ops.settings import Settings
@@ -43,6 +43,7 @@ ODD_SETTINGS = st.builds(
         Parameters,
         objectives=st.lists(OBJECTIVES, min_size=1, max_size=3, unique_by=lambda objective: objective.model).map(tuple),
         timing=TIMINGS,
+        drift=st.builds(Drift, page=st.booleans(), promql=st.booleans()),
     ),
 )
 

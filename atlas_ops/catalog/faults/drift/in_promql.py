@@ -104,14 +104,17 @@ def _gathered(name: str, of: str, labels: tuple[str, ...], signal: Signal) -> Re
 
 def _grown(timing: Timing) -> Recording:
     """Return the recording of the growth of each bin since the last look: looks meet, and do not overlap."""
-    seconds = max(_LOOKS * timing.unhurried_seconds, _FEWEST_SCRAPES * timing.scrape_seconds)
-    grown = promql.sum_by(_BIN, promql.increase(s.FEATURE_VALUES, promql.duration(seconds)))
+    grown = promql.sum_by(_BIN, promql.increase(s.FEATURE_VALUES, promql.duration(_look_seconds(timing))))
     return Recording(name=GROWN, expr=promql.thinned(grown, timing.unhurried_seconds, of=_LOOKS))
+
+
+def _look_seconds(timing: Timing) -> float:
+    return max(_LOOKS * timing.unhurried_seconds, _FEWEST_SCRAPES * timing.scrape_seconds)
 
 
 def _over(window: Window, timing: Timing) -> tuple[Recording, ...]:
     # Half an evaluation less: Prometheus 2 takes both ends of a range, and would count one look too many.
-    seconds = timing.window_seconds(window.seconds) - timing.unhurried_seconds / 2
+    seconds = max(timing.window_seconds(window.seconds), _look_seconds(timing)) - timing.unhurried_seconds / 2
     some = f"({window.rows} > 0)"
     chance = f"(count by ({', '.join(_FEATURE)}) ({window.shares}) - 1) / {_ON_FEATURE} {some}"
     apart = f"({window.shares} - {_ON_BIN} {REFERENCE}) * ln({window.shares} / {_ON_BIN} {REFERENCE})"
