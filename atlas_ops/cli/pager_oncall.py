@@ -52,7 +52,7 @@ def build(
     pager = settings.pager
     plan = Plan(pager)
     escalation = Escalation(store, plan, changed=changed)
-    senders = _senders(settings, slack, address)
+    senders = _senders(settings, store, slack, address)
     if plan.waits and not slack:
         _warn(pager)
     metrics.ways(senders)
@@ -79,12 +79,12 @@ def _warn(pager: Pager) -> None:
         _LOG.warning("without a Slack token an escalation does not reach %s", ", ".join(deaf))
 
 
-def _senders(settings: Settings, slack: Slack | None, address: str) -> dict[Way, Sender]:
+def _senders(settings: Settings, store: Store, slack: Slack | None, address: str) -> dict[Way, Sender]:
     senders: dict[Way, Sender] = {Way.WEBHOOK: Webhook(address)}
     if settings.pager.smtp.host:
         senders[Way.EMAIL] = Mail(settings.pager.smtp)
     if slack:
-        senders[Way.SLACK] = Channels(slack, address)
+        senders[Way.SLACK] = Channels(slack, address, store.buckets)
     return senders
 
 

@@ -7,7 +7,6 @@ import contextlib
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Protocol
 
 from atlas_ops import settings as addresses
 from atlas_ops import shipped
@@ -30,6 +29,7 @@ from atlas_ops.pager.delivery.pace import Pace
 from atlas_ops.pager.delivery.worker import Delivery
 from atlas_ops.pager.diagnosis.ask import prometheus
 from atlas_ops.pager.diagnosis.worker import Diagnostician
+from atlas_ops.pager.job import Worker
 from atlas_ops.pager.metrics import Metrics
 from atlas_ops.pager.slack.client import Slack
 from atlas_ops.pager.store.lane import lanes
@@ -40,25 +40,12 @@ DIAGNOSIS_PATIENCE = 2.0
 """Seconds that a new message waits for its diagnosis: Prometheus answers within a tenth of that when it is well."""
 
 
-class Job(Protocol):
-    """Something that works beside the web server, in a thread of its own."""
-
-    def start(self) -> None:
-        """Begin."""
-
-    def wake(self) -> None:
-        """Say that there is something new."""
-
-    def stop(self, seconds: float) -> None:
-        """Stop within so many seconds."""
-
-
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Parts:
     """What answers requests, and what works beside it."""
 
     pager: Pager
-    jobs: Sequence[Job]
+    jobs: Sequence[Worker]
 
     @contextlib.contextmanager
     def working(self) -> Iterator[None]:
@@ -82,7 +69,7 @@ def build(
     metrics = Metrics()
     metrics.heartbeat(store.inbox.heartbeat())
     delivery = _delivery(settings, store, slack, composer, metrics) if slack else None
-    jobs: list[Job] = [delivery] if delivery else []
+    jobs: list[Worker] = [delivery] if delivery else []
     if settings.pager.diagnosis:
         told = delivery.wake if delivery else _nobody
         jobs.append(Diagnostician(store, composer, prometheus(settings.links.prometheus), told=told))

@@ -90,7 +90,7 @@ class Pager:
         text = (
             "Alertmanager has to show the token of pager.webhook_token_file: http_config.authorization.credentials_file"
         )
-        return self._refuse(request, "refused", text, 401)
+        return self._refuse(request, "unauthorized", text, 401)
 
     def _take(self, request: Request, content: bytes) -> Response:
         try:

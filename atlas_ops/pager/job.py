@@ -1,12 +1,13 @@
 """Work that is done again and again in a thread of its own, and that no odd incident can end.
 
-Used for all that a pager does beside taking webhooks and delivering pages.
+Used for all that a pager does beside taking webhooks; started and stopped by `cli.pager_parts`.
 """
 
 from __future__ import annotations
 
 import logging
 import threading
+from abc import ABC, abstractmethod
 from collections.abc import Callable
 
 from atlas_ops.errors import AtlasError
@@ -14,13 +15,10 @@ from atlas_ops.errors import AtlasError
 _LOG = logging.getLogger(__name__)
 
 
-class Job:
-    """Calls `work` every so many seconds, and when it is woken. `problem` says why it failed last; empty: it did not."""
+class Worker(ABC):
+    """A thread that takes a turn, waits, and takes the next. `problem` says what does not work now; empty: nothing."""
 
-    def __init__(self, name: str, work: Callable[[], None], *, every_seconds: float) -> None:
-        self._name = name
-        self._work = work
-        self._every = every_seconds
+    def __init__(self, name: str) -> None:
         self._wake = threading.Event()
         self._stopping = threading.Event()
         self._thread = threading.Thread(target=self._run, name=name, daemon=True)
@@ -31,16 +29,21 @@ class Job:
         """What the console has to say about it; empty: nothing."""
         return ""
 
+    @property
+    def alive(self) -> bool:
+        """Whether it works."""
+        return self._thread.is_alive()
+
     def start(self) -> None:
         """Begin."""
         self._thread.start()
 
     def wake(self) -> None:
-        """Do it now."""
+        """Take the next turn now: there is something new."""
         self._wake.set()
 
     def stop(self, seconds: float) -> None:
-        """Stop after the work that is under way; leave it behind when it takes longer than `seconds`."""
+        """Stop after the turn that is under way; leave it behind when it takes longer than `seconds`."""
         self._stopping.set()
         self._wake.set()
         self._thread.join(seconds)
@@ -48,8 +51,25 @@ class Job:
     def _run(self) -> None:
         while not self._stopping.is_set():
             self._wake.clear()
-            self._once()
-            self._wake.wait(self._every)
+            self._wake.wait(self._turn())
+
+    @abstractmethod
+    def _turn(self) -> float:
+        """Do what there is to do, whatever happens; return how many seconds to wait before the next turn."""
+
+
+class Job(Worker):
+    """Calls `work` every so many seconds, and when it is woken. `problem` says why it failed last."""
+
+    def __init__(self, name: str, work: Callable[[], None], *, every_seconds: float) -> None:
+        super().__init__(name)
+        self._name = name
+        self._work = work
+        self._every = every_seconds
+
+    def _turn(self) -> float:
+        self._once()
+        return self._every
 
     def _once(self) -> None:
         try:

@@ -12,8 +12,8 @@ from atlas_ops.catalog.model import Signal
 from atlas_ops.pager.deeds.deed import Act
 from atlas_ops.pager.ways.telling import Way
 
-RESULTS = ("accepted", "unchanged", "heartbeat", "refused", "too_large", "failed")
-"""How a webhook was answered: 200 for the first three, then 400 (401 for a wrong token), 413 and 503."""
+RESULTS = ("accepted", "unchanged", "heartbeat", "refused", "unauthorized", "too_large", "failed")
+"""How a webhook was answered: 200 for the first three, then 400, 401 (no token, or a wrong one), 413 and 503."""
 KINDS = ("message", "update", "reply")
 REASONS = ("rate_limited", "server_error", "timeout", "unreachable", "disconnected", "not_slack", "refused", "database")
 _SECONDS = (0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 120, 300, 600, 1800, 3600)

@@ -22,13 +22,7 @@ from atlas_ops.cli import main
 from atlas_ops.stage.processes import free_port
 from atlas_ops.stage.slack_standin import SlackStandIn
 from tests.pager.notes import alert, body, runbooks
-from tests.pager.rig import CHANNEL, TOKEN, eventually, parents, replies, standing_slack
-
-
-@pytest.fixture
-def slack() -> Iterator[SlackStandIn]:
-    with standing_slack() as standing:
-        yield standing
+from tests.pager.rig import CHANNEL, TOKEN, eventually, parents, replies
 
 
 class Pager:

@@ -3,7 +3,6 @@ from __future__ import annotations
 import dataclasses
 import logging
 import time
-from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -13,7 +12,6 @@ import pytest
 from atlas_ops.pager.incident import Incident
 from atlas_ops.pager.slack import message
 from atlas_ops.pager.slack.blocks import Message
-from atlas_ops.pager.store import outbox
 from atlas_ops.pager.store.store import Store
 from atlas_ops.postgresql import Server
 from atlas_ops.stage.slack_http import Answer
@@ -22,22 +20,7 @@ from atlas_ops.stage.slack_standin import CHANNEL_ID, SlackStandIn, refusal
 from tests.pager.notes import LATER, alert, notification
 from tests.pager.rig import CHANNEL, FAST, TOKEN, Rig, delivering, eventually, parents, replies, standing_slack
 
-
-@pytest.fixture
-def slack() -> Iterator[SlackStandIn]:
-    with standing_slack() as standing:
-        yield standing
-
-
-@pytest.fixture
-def rig(tmp_path: Path, address: Path | Server, slack: SlackStandIn) -> Iterator[Rig]:
-    with delivering(tmp_path, slack, database=address) as made:
-        yield made
-
-
-@pytest.fixture(autouse=True)
-def short_lease(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(outbox, "LEASE_SECONDS", 0.5)
+pytestmark = pytest.mark.usefixtures("short_lease")
 
 
 def test_an_incident_is_one_message_that_is_updated_and_one_thread(slack: SlackStandIn, rig: Rig) -> None:

@@ -21,7 +21,7 @@ from atlas_ops.pager.slack.illustrator import Illustrator
 from atlas_ops.stage.slack_message import Message
 from atlas_ops.stage.slack_standin import SlackStandIn
 from tests.pager.notes import alert
-from tests.pager.rig import CHANNEL, TOKEN, Rig, delivering, eventually, parents, standing_slack
+from tests.pager.rig import CHANNEL, TOKEN, Rig, delivering, eventually, parents
 
 
 class Album(Charts):
@@ -33,12 +33,6 @@ class Album(Charts):
         return Picture(
             title="Queue", unit="s", limit=10.0, lines=(line,), more=0, start=now - 60, end=now, began=now, over=None
         )
-
-
-@pytest.fixture
-def slack() -> Iterator[SlackStandIn]:
-    with standing_slack() as standing:
-        yield standing
 
 
 @pytest.fixture

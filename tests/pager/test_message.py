@@ -236,6 +236,12 @@ def test_an_address_that_slack_refuses_gets_no_button(url: str) -> None:
     assert problem(composed) == ("", ())
 
 
+def test_a_fault_without_a_runbook_has_no_button_that_promises_one() -> None:
+    labels = [link.label for link in links_of(parent(alert(), book=None))]
+    assert "Incident" in labels
+    assert "Runbook" not in labels
+
+
 def test_the_dashboard_and_the_chart_open_at_the_time_of_the_incident() -> None:
     ours = {
         "dashboard_url": "http://grafana/d/atlas-incident/atlas-incident?var-alertname=QueueBacklog",

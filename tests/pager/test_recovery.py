@@ -2,7 +2,6 @@ from __future__ import annotations
 
 import dataclasses
 import time
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -10,7 +9,6 @@ from sqlalchemy import update
 
 from atlas_ops.pager.slack.blocks import Message
 from atlas_ops.pager.slack.client import Sent, Slack
-from atlas_ops.pager.store import outbox
 from atlas_ops.pager.store.lane import Lane
 from atlas_ops.pager.store.store import Store
 from atlas_ops.pager.store.tables import INCIDENTS
@@ -18,24 +16,9 @@ from atlas_ops.postgresql import Server
 from atlas_ops.stage.slack_http import Answer
 from atlas_ops.stage.slack_standin import SlackStandIn
 from tests.pager.notes import alert, notification
-from tests.pager.rig import CHANNEL, FAST, TOKEN, Rig, delivering, eventually, parents, replies, standing_slack
+from tests.pager.rig import CHANNEL, FAST, TOKEN, Rig, delivering, eventually, parents, replies
 
-
-@pytest.fixture
-def slack() -> Iterator[SlackStandIn]:
-    with standing_slack() as standing:
-        yield standing
-
-
-@pytest.fixture
-def rig(tmp_path: Path, address: Path | Server, slack: SlackStandIn) -> Iterator[Rig]:
-    with delivering(tmp_path, slack, database=address) as made:
-        yield made
-
-
-@pytest.fixture(autouse=True)
-def short_lease(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(outbox, "LEASE_SECONDS", 0.5)
+pytestmark = pytest.mark.usefixtures("short_lease")
 
 
 def crash_after_attempt(address: Path | Server) -> None:

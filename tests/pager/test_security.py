@@ -359,6 +359,9 @@ def test_a_webhook_without_the_token_is_refused_and_noted(
         assert "webhook_token_file" in answer.text
         assert pager.store.incidents.open() == ()
         assert "was answered 401" in caplog.text
+        assert (
+            'atlas_pager_received_total{result="unauthorized"} 1.0' in pager.client.get("/metrics", headers=BEARER).text
+        )
         assert SECRET not in caplog.text
         assert pager.client.post("/webhook", content=body(alert()), headers=BEARER).status_code == 200
         assert len(pager.store.incidents.open()) == 1

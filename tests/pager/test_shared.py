@@ -20,15 +20,9 @@ from atlas_ops.postgresql import Server
 from atlas_ops.stage.slack_standin import SlackStandIn
 from tests.pager import postgres
 from tests.pager.notes import alert, notification
-from tests.pager.rig import CHANNEL, FAST, Rig, delivering, eventually, parents, replies, standing_slack
+from tests.pager.rig import CHANNEL, FAST, Rig, delivering, eventually, parents, replies
 
 LANE = Lane(channel=CHANNEL)
-
-
-@pytest.fixture
-def slack() -> Iterator[SlackStandIn]:
-    with standing_slack() as standing:
-        yield standing
 
 
 @pytest.fixture

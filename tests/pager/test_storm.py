@@ -24,16 +24,10 @@ from atlas_ops.stage import slack_limits
 from atlas_ops.stage.slack_message import Message
 from atlas_ops.stage.slack_standin import SlackStandIn
 from tests.pager.notes import alert, notification
-from tests.pager.rig import CHANNEL, FAST, Rig, delivering, eventually, parents, replies, standing_slack
+from tests.pager.rig import CHANNEL, FAST, Rig, delivering, eventually, parents, replies
 
 LANE = Lane(channel=CHANNEL)
 FEW = dataclasses.replace(FAST, own_messages=2)
-
-
-@pytest.fixture
-def slack() -> Iterator[SlackStandIn]:
-    with standing_slack() as standing:
-        yield standing
 
 
 @pytest.fixture

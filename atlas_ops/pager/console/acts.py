@@ -10,11 +10,9 @@ from collections import OrderedDict
 
 from atlas_ops.pager.access.gate import Visitor
 from atlas_ops.pager.console.forms import BadForm, Form
-from atlas_ops.pager.deeds.deed import Act, Deed
+from atlas_ops.pager.deeds.deed import SILENCES, Act, Deed
 from atlas_ops.pager.scrub import scrub_name
 
-SILENCES = {"30 min": 1800.0, "4 h": 14_400.0}
-"""How long one can silence; the same as in Slack."""
 SOMEBODY = "somebody on the console"
 _KEY = re.compile(r"[0-9a-f]{16}")
 _REMEMBERED = 1000

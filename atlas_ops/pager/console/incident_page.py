@@ -14,7 +14,7 @@ from atlas_ops.pager.composer import Composer
 from atlas_ops.pager.console import acts, runbook_pages
 from atlas_ops.pager.console.printer import Printer
 from atlas_ops.pager.console.state import State
-from atlas_ops.pager.deeds.deed import Act, is_silenced, possible
+from atlas_ops.pager.deeds.deed import SILENCES, Act, is_silenced, possible
 from atlas_ops.pager.diagnosis.ask import prometheus
 from atlas_ops.pager.incident import Alert, Headline, Incident, Work
 from atlas_ops.pager.runbooks.values import values
@@ -82,7 +82,7 @@ def show(
         quiet=_quiet(head, moment),
         told=told,
         acts=_acts(head, composer, moment) if acting and visitor.may_act else [],
-        silences=acts.SILENCES,
+        silences=SILENCES,
         key=acts.new_key(),
         state=state,
         posting=work.posting,

@@ -18,6 +18,11 @@ class Act(Enum):
     NOT_ACTIONABLE = "not_actionable"
 
 
+SHORT, LONG = "30 min", "4 h"
+SILENCES = {SHORT: 1800.0, LONG: 4 * 3600.0}
+"""How long one can silence, in seconds, by the words that buttons and forms have for it."""
+
+
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Deed:
     """One act of one person. `key` makes it the same deed when it arrives twice."""

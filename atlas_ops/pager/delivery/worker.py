@@ -7,7 +7,6 @@ the workers of several pagers may share it.
 from __future__ import annotations
 
 import logging
-import threading
 import time
 from collections.abc import Sequence
 
@@ -18,6 +17,7 @@ from atlas_ops.pager.delivery.courier import Courier, Settling
 from atlas_ops.pager.delivery.pace import Pace
 from atlas_ops.pager.delivery.parcel import Parcel
 from atlas_ops.pager.delivery.storms import Gatherer
+from atlas_ops.pager.job import Worker
 from atlas_ops.pager.metrics import Metrics
 from atlas_ops.pager.slack.client import Later, Outcome, Refused, Sent, Slack
 from atlas_ops.pager.store.lane import Lane
@@ -29,7 +29,7 @@ _IDLE_SECONDS = 5.0
 """A webhook wakes the worker; this only bounds how late it notices what another pager left behind."""
 
 
-class Delivery:
+class Delivery(Worker):
     """The worker. `problem` says what keeps it from delivering; empty when nothing does.
 
     `patience`: how many seconds a new incident may wait for its diagnosis, so that its first message has it.
@@ -46,6 +46,7 @@ class Delivery:
         patience: float = 0.0,
         lanes: Sequence[Lane] = (),
     ) -> None:
+        super().__init__("delivery")
         self._pace = pace or Pace()
         self._patience = patience
         self._lanes = tuple(lanes) or (Lane(channel=slack.channel),)
@@ -60,40 +61,15 @@ class Delivery:
         self._failures = 0
         self._not_before = {lane.channel: 0.0 for lane in self._lanes}
         self._checked_at = 0.0
-        self._wake = threading.Event()
-        self._stopping = threading.Event()
-        self._thread = threading.Thread(target=self._run, name="delivery", daemon=True)
-        self.problem = ""
 
     @property
     def channel(self) -> str:
         """The name of the channel that pages go to."""
         return self._lanes[0].channel
 
-    @property
-    def alive(self) -> bool:
-        """Whether the worker works."""
-        return self._thread.is_alive()
-
-    def start(self) -> None:
-        """Begin to deliver."""
-        self._thread.start()
-
-    def wake(self) -> None:
-        """Say that there is something new to deliver."""
-        self._wake.set()
-
-    def stop(self, seconds: float) -> None:
-        """Stop after the call to Slack that is under way; leave that behind when it takes longer than `seconds`."""
-        self._stopping.set()
-        self._wake.set()
-        self._thread.join(seconds)
-
     def _run(self) -> None:
         self._check()
-        while not self._stopping.is_set():
-            self._wake.clear()
-            self._wake.wait(self._safe_round())
+        super()._run()
 
     def _check(self) -> None:
         """Ask Slack whether it would take messages, so that a wrong token is known before the first alert."""
@@ -106,7 +82,7 @@ class Delivery:
             case Sent():
                 self._free()
 
-    def _safe_round(self) -> float:
+    def _turn(self) -> float:
         try:
             return self._round()
         except Taken as taken:

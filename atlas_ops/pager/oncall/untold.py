@@ -8,7 +8,7 @@ from urllib.parse import urlencode
 
 from atlas_ops.catalog import conventions as c
 from atlas_ops.catalog.model import Family, Severity
-from atlas_ops.pager import times
+from atlas_ops.pager import texts, times
 from atlas_ops.pager.incident import OWN, Alert
 from atlas_ops.pager.scrub import scrub_labels
 from atlas_ops.pager.store.absences import Absence
@@ -92,7 +92,7 @@ def _summary(absence: Absence, missed: Sequence[Alert]) -> str:
 
 def _line(alert: Alert) -> str:
     where = alert.place or alert.word("model")
-    at = f" at {where[:_PLACE]}" if where else ""
+    at = f" at {texts.cut(where, _PLACE)}" if where else ""
     return f"{alert.fault}{at} ({_clock(alert.starts_at)} to {_clock(alert.ends_at or alert.starts_at)})"
 
 

@@ -11,6 +11,8 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from enum import Enum
 
+from atlas_ops.pager import texts
+
 HEADER_LIMIT = 150
 TEXT_LIMIT = 3000
 FIELD_LIMIT = 2000
@@ -165,14 +167,8 @@ def size(text: str) -> int:
 
 
 def cut(text: str, limit: int) -> str:
-    """Return the text, or as much of its beginning as fits into `limit` with an ellipsis."""
-    if size(text) <= limit:
-        return text
-    low, high = 0, min(len(text), limit)
-    while low < high:
-        middle = (low + high + 1) // 2
-        low, high = (middle, high) if size(text[:middle]) < limit else (low, middle - 1)
-    return text[:low].rstrip() + "…"
+    """Return the text, or as much of its beginning as fits into `limit`, as Slack may count it, with an ellipsis."""
+    return texts.cut(text, limit, size)
 
 
 def plain(text: str) -> Span:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from atlas_ops.pager.deeds.deed import Act, possible
+from atlas_ops.pager.deeds.deed import LONG, SHORT, SILENCES, Act, possible
 from atlas_ops.pager.incident import Headline
 from atlas_ops.pager.slack import blocks
 from atlas_ops.pager.slack.blocks import Button, Buttons
@@ -24,12 +24,12 @@ class Kind:
 
 KINDS = (
     Kind(action="atlas_acknowledge", label="Acknowledge", act=Act.ACKNOWLEDGE, urgent=True),
-    Kind(action="atlas_silence_30m", label="Silence 30 min", act=Act.SILENCE, seconds=1800.0),
+    Kind(action="atlas_silence_30m", label=f"Silence {SHORT}", act=Act.SILENCE, seconds=SILENCES[SHORT]),
     Kind(
         action="atlas_silence_4h",
-        label="Silence 4 h",
+        label=f"Silence {LONG}",
         act=Act.SILENCE,
-        seconds=4 * 3600.0,
+        seconds=SILENCES[LONG],
         sure="For four hours nobody is told of this incident, whatever it becomes.",
     ),
     Kind(action="atlas_unsilence", label="Unsilence", act=Act.UNSILENCE),

@@ -15,14 +15,17 @@ _AROUND_SECONDS = 1800.0
 """How much before and after an incident its dashboards show: half an hour tells what was usual."""
 
 
-def links(incident: Incident, *, pager_url: str, alertmanager_url: str, act: bool) -> blocks.Links:
-    """Return the links of an incident. `act`: whether its page is where one acts, because there are no buttons."""
+def links(incident: Incident, *, pager_url: str, alertmanager_url: str, act: bool, runbook: bool) -> blocks.Links:
+    """Return the links of an incident. `act`: whether its page is where one acts, because there are no buttons.
+
+    `runbook`: whether that page shows one.
+    """
     lead = incident.lead
     page = f"{pager_url}/incidents/{incident.id}"
     return blocks.links(
         (
             Link("Acknowledge or silence", f"{page}#act" if act else ""),
-            Link("Runbook", page),
+            Link("Runbook" if runbook else "Incident", page),
             Link("Dashboard", _then(lead.annotations.get("dashboard_url", ""), incident)),
             Link("Chart", _then(lead.annotations.get("panel_url", ""), incident)),
             Link("Prometheus", lead.generator_url),

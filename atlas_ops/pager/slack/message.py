@@ -41,7 +41,12 @@ def parent(incident: Incident, book: Runbook | None, reach: Reach, now: float) -
         incident=incident.id,
         event=0,
         text=blocks.cut(headline.text(incident.headline, now), blocks.FALLBACK_LIMIT),
-        blocks=(*_what(incident, now), *_act(incident, reach, now), *_help(incident, book), *_ways_on(incident, reach)),
+        blocks=(
+            *_what(incident, now),
+            *_act(incident, reach, now),
+            *_help(incident, book),
+            *_ways_on(incident, book, reach),
+        ),
     )
 
 
@@ -101,8 +106,13 @@ def _small_print(incident: Incident, book: Runbook | None) -> Iterator[Span]:
         yield plain(" · the whole runbook, filled in, is on the incident page")
 
 
-def _ways_on(incident: Incident, reach: Reach) -> Iterator[Block]:
-    act = not reach.buttons and incident.headline.until is None
-    row = links(incident, pager_url=reach.pager_url, alertmanager_url=reach.alertmanager_url, act=act)
+def _ways_on(incident: Incident, book: Runbook | None, reach: Reach) -> Iterator[Block]:
+    row = links(
+        incident,
+        pager_url=reach.pager_url,
+        alertmanager_url=reach.alertmanager_url,
+        act=not reach.buttons and incident.headline.until is None,
+        runbook=book is not None,
+    )
     if row.links:
         yield row

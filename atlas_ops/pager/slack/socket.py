@@ -21,6 +21,7 @@ from slack_sdk.socket_mode.client import BaseSocketModeClient
 from slack_sdk.socket_mode.request import SocketModeRequest
 from slack_sdk.socket_mode.response import SocketModeResponse
 
+from atlas_ops.pager.job import Worker
 from atlas_ops.pager.metrics import Metrics
 from atlas_ops.pager.slack.advice import socket_advice
 from atlas_ops.pager.slack.press import Presses
@@ -32,7 +33,7 @@ _RETRY_SECONDS = (1.0, 60.0)
 _TIMEOUT_SECONDS = 10
 
 
-class Socket:
+class Socket(Worker):
     """`problem` says why no button is heard of; empty while there is a connection."""
 
     def __init__(
@@ -45,6 +46,7 @@ class Socket:
         connected: Callable[[], None],
         ping_seconds: float = 5.0,
     ) -> None:
+        super().__init__("socket")
         quiet = logging.getLogger(f"{__name__}.sdk")
         quiet.setLevel(logging.CRITICAL + 1)  # it logs each failed attempt; we say what matters ourselves
         web = WebClient(base_url=url, timeout=_TIMEOUT_SECONDS, logger=quiet, retry_handlers=[])
@@ -58,9 +60,7 @@ class Socket:
         self._metrics = metrics
         self._connected = connected
         self._failures = 0
-        self._wake = threading.Event()
-        self._stopping = threading.Event()
-        self._thread = threading.Thread(target=self._run, name="socket", daemon=True)
+        self._opened = False
         self.problem = "the connection is not open yet"
 
     @property
@@ -71,11 +71,7 @@ class Socket:
     def start(self) -> None:
         """Begin to connect."""
         self._metrics.socket(up=False)
-        self._thread.start()
-
-    def wake(self) -> None:
-        """Look at the connection now."""
-        self._wake.set()
+        super().start()
 
     def stop(self, seconds: float) -> None:
         """Close the connection; leave it behind when that takes longer than `seconds`."""
@@ -93,14 +89,12 @@ class Socket:
                 session.sock.shutdown(socket.SHUT_RDWR)  # else slack_sdk reads on for three seconds
         self._client.close()
 
-    def _run(self) -> None:
-        opened = False
-        while not self._stopping.is_set():
-            self._wake.clear()
-            opened = opened or self._open()
-            if opened:
-                self._look()
-            self._wake.wait(_LOOK_SECONDS if opened else self._patience())
+    def _turn(self) -> float:
+        self._opened = self._opened or self._open()
+        if not self._opened:
+            return self._patience()
+        self._look()
+        return _LOOK_SECONDS
 
     def _open(self) -> bool:
         """Open the first connection; slack_sdk opens all others."""

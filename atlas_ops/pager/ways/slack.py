@@ -7,9 +7,11 @@ from __future__ import annotations
 
 import time
 
+from atlas_ops.pager.delivery.pace import Pace
 from atlas_ops.pager.slack import blocks
 from atlas_ops.pager.slack.blocks import Message
 from atlas_ops.pager.slack.client import Absent, Accepted, Later, Refused, Sent, Slack
+from atlas_ops.pager.store.buckets import Buckets
 from atlas_ops.pager.ways import wording
 from atlas_ops.pager.ways.sending import NotSent, Order
 
@@ -18,18 +20,24 @@ _REFUSED_SECONDS = 60.0
 
 
 class Channels:
-    """`pager_url` is the public address of the pager, without a slash at its end."""
+    """`pager_url` is the public address of the pager, without a slash at its end; `buckets` count what a channel gets."""
 
-    def __init__(self, slack: Slack, pager_url: str) -> None:
+    def __init__(self, slack: Slack, pager_url: str, buckets: Buckets) -> None:
         self._slack = slack
         self._pager_url = pager_url
+        self._buckets = buckets
 
     def send(self, order: Order) -> None:
         """Post it, unless it is there; NotSent when Slack does not take it."""
         if order.batch.unsure and self._there(order):
             return
-        match self._slack.post(self._message(order), channel=order.target.slack_channel):
+        channel = order.target.slack_channel
+        # It does not wait for its turn: it is rare and urgent. What else goes to the channel waits for it.
+        self._buckets.take(channel, Pace().rate)
+        match self._slack.post(self._message(order), channel=channel):
             case Later() as later:
+                if later.wait is not None:
+                    self._buckets.pause(channel, later.wait)
                 raise NotSent(later.detail, wait=later.wait, unsure=later.accepted is not Accepted.NO)
             case Refused() as refused:
                 raise NotSent(refused.advice, wait=_REFUSED_SECONDS)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterator
 
-from atlas_ops.pager import times
+from atlas_ops.pager import texts, times
 from atlas_ops.pager.incident import Headline
 from atlas_ops.pager.ways.telling import Batch, Reason
 
@@ -69,5 +69,4 @@ def _of(head: Headline, *, over: bool) -> str:
 
 
 def _cut(told: str, limit: int) -> str:
-    line = " ".join(told.split())
-    return line if len(line) <= limit else line[: limit - 1].rstrip() + "…"
+    return texts.cut(" ".join(told.split()), limit)

@@ -13,17 +13,11 @@ import pytest
 from atlas_ops.stage.processes import free_port
 from atlas_ops.stage.slack_standin import SlackStandIn
 from tests.pager.notes import alert, body
-from tests.pager.rig import eventually, parents, replies, standing_slack
+from tests.pager.rig import eventually, parents, replies
 from tests.pager.test_command import Pager, running
 from tests.pager.ways.receivers import Hook, Mailbox, mail_server, webhook
 
 WATCHDOG = alert("Watchdog", labels={"severity": "info", "model": "", "server": ""})
-
-
-@pytest.fixture
-def slack() -> Iterator[SlackStandIn]:
-    with standing_slack() as standing:
-        yield standing
 
 
 @pytest.fixture

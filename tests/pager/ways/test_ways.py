@@ -7,6 +7,7 @@ import hmac
 import json
 import time
 from collections.abc import Iterator
+from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
 
@@ -14,9 +15,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from atlas_ops.pager.delivery.pace import Pace
 from atlas_ops.pager.incident import Headline
 from atlas_ops.pager.scrub import scrub
 from atlas_ops.pager.slack.client import Slack
+from atlas_ops.pager.store.buckets import Buckets
+from atlas_ops.pager.store.store import Store
 from atlas_ops.pager.ways import email, wording
 from atlas_ops.pager.ways.email import Mail
 from atlas_ops.pager.ways.sending import NotSent, Order
@@ -271,18 +275,38 @@ def test_a_receiver_that_is_not_there_is_said_without_its_address(hooked: Target
 # --- Slack ------------------------------------------------------------------------------------------------------------
 
 
-def test_a_channel_of_its_own_is_told_and_the_person_is_called() -> None:
+@pytest.fixture(scope="module")
+def buckets(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Buckets]:
+    with closing(Store(tmp_path_factory.mktemp("buckets") / "pager.db")) as store:
+        yield store.buckets
+
+
+def test_a_channel_of_its_own_is_told_and_the_person_is_called(buckets: Buckets) -> None:
     with standing_slack() as slack:
-        client = Slack(token=TOKEN, url=slack.url, channel="pages")
-        Channels(client, PAGER).send(order(way=Way.SLACK))
+        channels = Channels(Slack(token=TOKEN, url=slack.url, channel="pages"), PAGER, buckets)
+        channels.send(order(way=Way.SLACK))
         (message,) = parents(slack)
         assert "<@U024BE7LH>" in json.dumps(message.blocks)
         assert f"{PAGER}/incidents/{HEAD.id}" in json.dumps(message.blocks)
-        Channels(client, PAGER).send(order(way=Way.SLACK, unsure=True))
+        channels.send(order(way=Way.SLACK, unsure=True))
         assert len(parents(slack)) == 1, "it was looked for before it was sent again"
         slack.fail_with(503)
         with pytest.raises(NotSent):
-            Channels(client, PAGER).send(order(way=Way.SLACK))
+            channels.send(order(way=Way.SLACK))
+
+
+def test_what_goes_to_a_channel_counts_for_its_pace_and_what_slack_asks_to_wait_holds_there(tmp_path: Path) -> None:
+    rate, channel = Pace().rate, order(way=Way.SLACK).target.slack_channel
+    with closing(Store(tmp_path / "pager.db")) as store, standing_slack() as slack:
+        channels = Channels(Slack(token=TOKEN, url=slack.url, channel="pages"), PAGER, store.buckets)
+        assert store.buckets.wait(channel, rate) == 0
+        for _ in range(2 * rate.burst):
+            channels.send(order(way=Way.SLACK))
+        assert store.buckets.wait(channel, rate) > 0
+        slack.fail_with(429, retry_after=200, times=1)
+        with pytest.raises(NotSent):
+            channels.send(order(way=Way.SLACK))
+        assert store.buckets.wait(channel, rate) > 100
 
 
 @pytest.fixture(scope="module")
@@ -292,9 +316,11 @@ def workspace() -> Iterator[SlackStandIn]:
 
 
 @given(WILD, WILD)
-def test_slack_takes_whatever_the_labels_are(workspace: SlackStandIn, model: str, summary: str) -> None:
+def test_slack_takes_whatever_the_labels_are(
+    workspace: SlackStandIn, buckets: Buckets, model: str, summary: str
+) -> None:
     heads = [replace(HEAD, id=f"{number:012}", model=model, summary=summary) for number in range(30)]
     before = len(workspace.messages)
     client = Slack(token=TOKEN, url=workspace.url, channel="pages")
-    Channels(client, PAGER).send(order(*heads, way=Way.SLACK))
+    Channels(client, PAGER, buckets).send(order(*heads, way=Way.SLACK))
     assert len(workspace.messages) == before + 1
