@@ -8,11 +8,19 @@ all, so all of the time is the measuring.
 from __future__ import annotations
 
 import argparse
+import tempfile
 import threading
 import time
 from collections.abc import Callable
+from pathlib import Path
 
-from atlas_ops.instrument import Instrument
+import numpy as np
+from prometheus_client import CollectorRegistry
+
+from atlas_ops.detect.embedding import embedding
+from atlas_ops.detect.features import Feature, category, numeric
+from atlas_ops.drift import reference
+from atlas_ops.instrument import FeatureCounter, Instrument
 
 ROUNDS = 7
 MODELS = [f"model{number}" for number in range(10)]
@@ -27,6 +35,50 @@ class Session:
 
     def run(self, output_names: object, input_feed: object, run_options: object = None) -> None:
         """Return at once."""
+
+
+class Features:
+    """Twenty features of a request, fifteen of them numbers, and an embedding of 768 numbers."""
+
+    def __init__(self) -> None:
+        chance = np.random.default_rng(1)
+        words = [f"w{place}" for place in range(15)]
+        self.rows = [
+            {f"n{place}": float(chance.normal()) for place in range(15)}
+            | {f"c{place}": str(chance.choice(words)) for place in range(5)}
+            for _ in range(1_000)
+        ]
+        self.columns = {name: [row[name] for row in self.rows] for name in self.rows[0]}
+        self.vectors = chance.normal(size=(1_000, 768))
+        self._place = 0
+        plain: list[Feature | None] = [numeric(f"n{place}", self.columns[f"n{place}"]) for place in range(15)]
+        plain += [category(f"c{place}", self.columns[f"c{place}"]) for place in range(5)]
+        topics = embedding("embedding", self.vectors)
+        assert topics is not None
+        features: tuple[Feature, ...] = (*filter(None, plain), *topics.features)
+        counts = {one.name: np.ones(len(one.bins), dtype=np.int64) for one in features}
+        with tempfile.TemporaryDirectory() as folder:
+            file = Path(folder) / "model.json"
+            made = reference.Reference(
+                model="model", made_at=0.0, start=None, end=None, rows=1_000,
+                features=features, counts=counts, embeddings=(topics,),
+            )  # fmt: skip
+            reference.write(made, file)
+            self.counter = FeatureCounter(file, registry=CollectorRegistry())
+
+    def one(self) -> None:
+        """Count those of a request."""
+        self._place += 1
+        self.counter.count(**self.rows[self._place % 1_000])
+
+    def many(self) -> None:
+        """Count those of a thousand."""
+        self.counter.count_many(**self.columns)
+
+    def vector(self) -> None:
+        """Count an embedding."""
+        self._place += 1
+        self.counter.count(embedding=self.vectors[self._place % 1_000])
 
 
 class Subjects:
@@ -90,13 +142,16 @@ def main() -> None:
     parser = argparse.ArgumentParser(description="Time what atlas_ops.instrument adds to a request.")
     parser.add_argument("--times", type=int, default=5000, help="requests in each round")
     times = parser.parse_args().times
-    subjects = Subjects()
+    subjects, features = Subjects(), Features()
     figures = {
         "request": fastest(subjects.request, times),
         "request, 8 threads": fastest(subjects.request, times, threads=8),
         "request that stood in line": fastest(subjects.queued, times),
         "run of an ONNX session": fastest(subjects.run, times),
         "stream of 100 tokens": fastest(subjects.streamed, times // 10),
+        "20 features": fastest(features.one, times),
+        "20 features of 1,000": fastest(features.many, 20),
+        "embedding of 768 numbers": fastest(features.vector, times // 10),
         f"scrape of {len(MODELS)} models": fastest(subjects.scrape, 100),
     }
     print(f"{'':28}{'µs each':>10}")

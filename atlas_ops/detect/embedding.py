@@ -7,6 +7,7 @@ see a shift of all; a kernel test (MMD) sees neither at a rate that anybody coul
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import lru_cache
 
 import numpy as np
 
@@ -92,6 +93,7 @@ def _nearest(vectors: Floats, centres: Floats) -> tuple[Floats, Floats]:
     return nearest.astype(np.float64), np.sqrt(np.maximum(squares[np.arange(len(vectors)), nearest], 0.0))
 
 
+@lru_cache
 def _directions(seed: int, dimensions: int) -> Floats:
     directions: Floats = np.random.RandomState(seed).standard_normal((dimensions, DIRECTIONS))
     return np.asarray(directions / np.linalg.norm(directions, axis=0))
