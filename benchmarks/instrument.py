@@ -55,7 +55,7 @@ class Features:
         plain += [category(f"c{place}", self.columns[f"c{place}"]) for place in range(5)]
         topics = embedding("embedding", self.vectors)
         assert topics is not None
-        features: tuple[Feature, ...] = (*filter(None, plain), *topics.features)
+        features: tuple[Feature, ...] = (*(one for one in plain if one), *topics.features)
         counts = {one.name: np.ones(len(one.bins), dtype=np.int64) for one in features}
         with tempfile.TemporaryDirectory() as folder:
             file = Path(folder) / "model.json"
