@@ -8,6 +8,7 @@ from __future__ import annotations
 PREFIX = "atlas_"
 EXPORTER_JOB = "atlas-exporter"
 PAGER_JOB = "atlas-pager"
+WATCH_JOB = "atlas-watch"
 DASHBOARD_UID_PREFIX = "atlas-"
 
 # Labels of signals. The Kubernetes and host names are OpenTelemetry's resource attributes with dots replaced: they

@@ -27,8 +27,8 @@ TARGET: Labels = (("job", c.EXPORTER_JOB), ("instance", f"{HOST}:9464"))
 """What Prometheus puts on every series of the exporter."""
 _OTHERS: Mapping[str, Labels] = {
     "atlas_pager_": (("job", c.PAGER_JOB), ("instance", "pager:9465")),
-    "atlas_watch_": (("job", "atlas-watch"), ("instance", "watch:9467")),
-    "atlas_drift_": (("job", "atlas-watch"), ("instance", "watch:9467")),
+    "atlas_watch_": (("job", c.WATCH_JOB), ("instance", "watch:9467")),
+    "atlas_drift_": (("job", c.WATCH_JOB), ("instance", "watch:9467")),
 }
 """{beginning of a name: the target that tells it}, of what is not the exporter's."""
 _STATES: Mapping[Answer, ScrapeState] = {

@@ -22,6 +22,7 @@ from atlas_ops.render import (
     rules,
     runbooks,
     runtimes,
+    watcher,
 )
 from atlas_ops.settings import Settings
 
@@ -37,6 +38,7 @@ RENDERERS: tuple[Renderer, ...] = (
     dashboards.render,
     provisioning.render,
     kubernetes.render,
+    watcher.render,
     runtimes.render,
     dialect_schema.render,
 )

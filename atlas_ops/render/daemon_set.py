@@ -9,18 +9,14 @@ import math
 from dataclasses import dataclass
 from pathlib import PurePosixPath
 
-from atlas_ops import __version__
 from atlas_ops.catalog import conventions
-from atlas_ops.render import yamltext
+from atlas_ops.render import pods, yamltext
 from atlas_ops.settings import Exporter, address
 
 NAMES: yamltext.Value = {"app.kubernetes.io/name": conventions.EXPORTER_JOB}
-PORT = "metrics"
 CONFIG_FILE = "atlas-ops.yaml"
 HOST_ROOT = "/host"
 """Where the folders of the host lie in the container."""
-USER = 65534
-"""`nobody`, as in the Dockerfile."""
 CPU_REQUEST = "50m"
 """Measured by `benchmarks/exporter.py`: 3.0 % of a core with 8 GPUs, 5.3 % with 16; a scrape takes less than a millisecond."""
 MEMORY_REQUEST = "64Mi"
@@ -32,7 +28,6 @@ STARTUP_SECONDS = 60
 
 _CONFIG_FOLDER = "/etc/atlas-ops"
 _STARTUP_PERIOD_SECONDS = 2
-_IMAGE = f"atlas-ops:{__version__}"  # Without a registry: which one holds the image is the user's choice.
 # One of them is enough: set by NVIDIA's GPU feature discovery, AMD's GPU operator, AMD's node labeller, or by hand.
 _NODE_LABELS: tuple[yamltext.Value, ...] = (
     {"key": "nvidia.com/gpu.present", "operator": "In", "values": ["true"]},
@@ -71,12 +66,7 @@ def _pod(exporter: Exporter, account: str | None) -> yamltext.Value:
         "nodeSelector": {"kubernetes.io/os": "linux"},
         "affinity": {"nodeAffinity": {"requiredDuringSchedulingIgnoredDuringExecution": {"nodeSelectorTerms": terms}}},
         "tolerations": [{"key": key, "operator": "Exists"} for key in ("nvidia.com/gpu", "amd.com/gpu")],
-        "securityContext": {
-            "runAsNonRoot": True,
-            "runAsUser": USER,
-            "runAsGroup": USER,
-            "seccompProfile": {"type": "RuntimeDefault"},
-        },
+        "securityContext": pods.SECURITY,
         "containers": [_container(exporter, folders)],
         "volumes": [
             {"name": "config", "configMap": {"name": conventions.EXPORTER_JOB}},
@@ -88,24 +78,20 @@ def _pod(exporter: Exporter, account: str | None) -> yamltext.Value:
 def _container(exporter: Exporter, folders: tuple[_HostFolder, ...]) -> yamltext.Value:
     return {
         "name": "exporter",
-        "image": _IMAGE,
+        "image": pods.image(),
         "args": ["exporter", "--config", f"{_CONFIG_FOLDER}/{CONFIG_FILE}"],
         "env": [
             {"name": "NODE_NAME", "valueFrom": {"fieldRef": {"fieldPath": "spec.nodeName"}}},
             {"name": "NVIDIA_VISIBLE_DEVICES", "value": "all"},
             {"name": "NVIDIA_DRIVER_CAPABILITIES", "value": "utility"},
         ],
-        "ports": [{"name": PORT, "containerPort": address(exporter.listen)[1]}],
+        "ports": [{"name": pods.PORT, "containerPort": address(exporter.listen)[1]}],
         **_probes(exporter),
         "resources": {
             "requests": {"cpu": CPU_REQUEST, "memory": MEMORY_REQUEST},
             "limits": {"memory": MEMORY_LIMIT},
         },
-        "securityContext": {
-            "allowPrivilegeEscalation": False,
-            "readOnlyRootFilesystem": True,
-            "capabilities": {"drop": ["ALL"]},
-        },
+        "securityContext": pods.CONTAINER_SECURITY,
         "volumeMounts": [
             {"name": "config", "mountPath": _CONFIG_FOLDER, "readOnly": True},
             *({"name": folder.name, "mountPath": folder.mounted_at, "readOnly": True} for folder in folders),
@@ -117,19 +103,10 @@ def _probes(exporter: Exporter) -> dict[str, yamltext.Value]:
     """Return the probes. A wedged driver makes the pod not ready; killing it for that would leave nothing to tell of it."""
     # The page is first served when the first round is over, or has taken the whole timeout.
     tries = math.ceil((STARTUP_SECONDS + exporter.timeout_seconds) / _STARTUP_PERIOD_SECONDS)
-
-    def probe(path: str, period_seconds: int, failures: int) -> yamltext.Value:
-        return {
-            "httpGet": {"path": path, "port": PORT},
-            "timeoutSeconds": 5,
-            "periodSeconds": period_seconds,
-            "failureThreshold": failures,
-        }
-
     return {
-        "startupProbe": probe("/-/healthy", _STARTUP_PERIOD_SECONDS, tries),
-        "livenessProbe": probe("/-/healthy", 10, 6),
-        "readinessProbe": probe("/-/ready", 10, 3),
+        "startupProbe": pods.probe("/-/healthy", _STARTUP_PERIOD_SECONDS, tries),
+        "livenessProbe": pods.probe("/-/healthy", 10, 6),
+        "readinessProbe": pods.probe("/-/ready", 10, 3),
     }
 
 

@@ -7,12 +7,11 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Iterator
-from urllib.parse import urlsplit
 
 from atlas_ops import promql
 from atlas_ops.catalog import conventions
 from atlas_ops.catalog.model import Catalog
-from atlas_ops.render import daemon_set, yamltext
+from atlas_ops.render import daemon_set, pods, yamltext
 from atlas_ops.settings import DEFAULT_EXPORTER, Exporter, KubernetesDiscovery, Settings, address
 
 PATH = "exporters/deploy/kubernetes.yaml"
@@ -132,7 +131,7 @@ def _permissions(discovery: KubernetesDiscovery) -> Iterator[tuple[str, yamltext
 
 def _pod_monitor(scrape_seconds: float) -> yamltext.Value:
     endpoint: yamltext.Value = {
-        "port": daemon_set.PORT,
+        "port": pods.PORT,
         "path": "/metrics",
         "interval": promql.duration(scrape_seconds),
         "scrapeTimeout": promql.duration(min(scrape_seconds, 10)),
@@ -153,18 +152,14 @@ def _pod_monitor(scrape_seconds: float) -> yamltext.Value:
 
 
 def _network_policy(exporter: Exporter, discovery: KubernetesDiscovery | None) -> yamltext.Value:
-    prometheus: yamltext.Value = {
-        "namespaceSelector": {"matchLabels": {"kubernetes.io/metadata.name": "monitoring"}},
-        "podSelector": {"matchLabels": {"app.kubernetes.io/name": "prometheus"}},
-    }
     return _object(
         "networking.k8s.io/v1",
         "NetworkPolicy",
         spec={
             "podSelector": {"matchLabels": daemon_set.NAMES},
             "policyTypes": ["Ingress", "Egress"],
-            "ingress": [{"from": [prometheus], "ports": [{"protocol": "TCP", "port": daemon_set.PORT}]}],
-            "egress": [*_to_collector(exporter.otlp_endpoint), *(_to_servers(discovery) if discovery else ())],
+            "ingress": [{"from": [pods.PROMETHEUS], "ports": [{"protocol": "TCP", "port": pods.PORT}]}],
+            "egress": [*pods.egress(exporter.otlp_endpoint), *(_to_servers(discovery) if discovery else ())],
         },
     )
 
@@ -176,12 +171,3 @@ def _to_servers(discovery: KubernetesDiscovery) -> Iterator[yamltext.Value]:
         "key": "kubernetes.io/metadata.name", "operator": "In", "values": list(discovery.namespaces)
     }  # fmt: skip
     yield {"to": [{"namespaceSelector": {"matchExpressions": [wanted]}}]}
-
-
-def _to_collector(otlp_endpoint: str) -> list[yamltext.Value]:
-    if not otlp_endpoint:
-        return []
-    parts = urlsplit(otlp_endpoint)
-    port = parts.port or (443 if parts.scheme == "https" else 80)
-    names: yamltext.Value = [{"protocol": protocol, "port": 53} for protocol in ("UDP", "TCP")]
-    return [{"ports": names}, {"ports": [{"protocol": "TCP", "port": port}]}]

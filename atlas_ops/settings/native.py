@@ -50,7 +50,7 @@ def mistakes(natives: Sequence[Native]) -> Iterator[str]:
     """Yield what is wrong with jobs: atlas-ops' own, and one that is there twice."""
     jobs = [native.job for native in natives]
     for job in dict.fromkeys(jobs):
-        if job in (c.EXPORTER_JOB, c.PAGER_JOB):
+        if job in (c.EXPORTER_JOB, c.PAGER_JOB, c.WATCH_JOB):
             yield f"the job {job} is that of atlas-ops itself; name the job that scrapes the model servers"
         if jobs.count(job) > 1:
             yield f"the job {job!r} is given twice, so everything of it would be recorded twice"

@@ -12,7 +12,7 @@ import kubernetes_validate
 import yaml
 
 from atlas_ops.catalog import build_catalog
-from atlas_ops.render import kubernetes
+from atlas_ops.render import kubernetes, watcher
 from atlas_ops.settings import Settings
 
 OLDEST = "1.25"
@@ -61,21 +61,31 @@ class Manifest:
 
 
 def manifest(settings: Settings | None = None) -> Manifest:
-    text = kubernetes.render(build_catalog(), settings or Settings())[kubernetes.PATH]
+    return Manifest(objects(kubernetes.render(build_catalog(), settings or Settings())[kubernetes.PATH]))
+
+
+def objects(text: str) -> dict[str, Any]:
+    """Return the objects of a manifest, by their keys."""
     documents = list(yaml.safe_load_all(text))
-    objects = {_key(document): document for document in documents}
-    assert len(objects) == len(documents)
-    return Manifest(objects)
+    found = {_key(document): document for document in documents}
+    assert len(found) == len(documents)
+    return found
 
 
 def _key(document: Any) -> str:
     namespace = document["metadata"].get("namespace", kubernetes.NAMESPACE)
-    return str(document["kind"]) + (f"/{namespace}" if namespace != kubernetes.NAMESPACE else "")
+    ours = namespace in (kubernetes.NAMESPACE, watcher.NAMESPACE)
+    return str(document["kind"]) + ("" if ours else f"/{namespace}")
 
 
 def validate(found: Manifest, version: str) -> None:
     """Raise jsonschema.ValidationError for a key or value that this version of Kubernetes does not know."""
-    for document in found.objects.values():
+    validate_objects(found.objects, version)
+
+
+def validate_objects(found: dict[str, Any], version: str) -> None:
+    """Do the same for objects."""
+    for document in found.values():
         if document["kind"] == "PodMonitor":
             jsonschema.validate(document, _POD_MONITOR)
         else:

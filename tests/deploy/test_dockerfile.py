@@ -52,7 +52,7 @@ def copied() -> list[str]:
 
 def test_both_stages_have_one_base_pinned_to_the_python_that_is_tested() -> None:
     arguments = [step["value"] for step in DockerfileParser(str(FILE)).structure if step["instruction"] == "ARG"]
-    assert arguments == ["PYTHON_IMAGE=python:3.11-slim-bookworm"]
+    assert arguments == ["PYTHON_IMAGE=python:3.11-slim-bookworm", "EXTRAS=otlp"]
     assert [stage[0].value.split()[0] for stage in stages()] == ["${PYTHON_IMAGE}"] * 2
 
 
