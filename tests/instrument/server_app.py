@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import socket
+import tempfile
 from collections.abc import AsyncIterator
+from pathlib import Path
 
 import numpy as np
 import onnxruntime
@@ -12,8 +14,10 @@ import uvicorn
 from fastapi import FastAPI, HTTPException, Request
 from fastapi.responses import StreamingResponse
 
+from atlas_ops.detect.features import Category, Numeric
 from atlas_ops.instrument import Instrument
 from tests.instrument.onnx_model import relu
+from tests.instrument.references import written
 from tests.servers.child import introduce
 
 CLASSIFIER, WRITER = "tiny-relu", "tiny-writer"
@@ -22,6 +26,10 @@ SLOTS, IN_LINE = 2, 4
 ops = Instrument(CLASSIFIER, WRITER)
 with ops.loading(CLASSIFIER):
     session = ops.onnx(onnxruntime.InferenceSession(relu("batch", 4)), model=CLASSIFIER)
+FIRST = Numeric(name="first", edges=(-2.0, 0.0, 2.0))
+PREDICTION = Category(name="prediction", names=("0.0", "4.0"))
+with tempfile.TemporaryDirectory() as folder:
+    features = ops.features(written(Path(folder), FIRST, PREDICTION, model=CLASSIFIER))
 ops.limits(running=SLOTS, waiting=IN_LINE, model=WRITER)
 slots = asyncio.Semaphore(SLOTS)
 line: set[object] = set()
@@ -33,9 +41,11 @@ app.add_route("/metrics", ops.asgi_app())
 @app.post("/predict")
 def predict(rows: list[list[float]], terminate: bool = False) -> list[list[float]]:
     """Run the ONNX model; rows of a wrong length make it fail."""
+    features.count_many(first=[row[0] for row in rows])
     options = onnxruntime.RunOptions()
     options.terminate = terminate
     (answer,) = session.run(None, {"x": np.array(rows, np.float32)}, options)
+    features.count_many(prediction=[str(row[-1]) for row in answer])
     return [[float(value) for value in row] for row in answer]
 
 

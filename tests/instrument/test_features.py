@@ -28,6 +28,7 @@ from atlas_ops.drift import reference
 from atlas_ops.errors import AtlasError
 from atlas_ops.instrument import FeatureCounter, Instrument
 from atlas_ops.instrument.bins import Bins, Numbers, Words
+from tests.instrument.references import written
 from tests.servers.page import samples
 
 AMOUNT = Numeric(name="amount", edges=(0.0, 1.0, 2.5, 10.0))
@@ -59,19 +60,9 @@ WILD = [
 ]  # fmt: skip
 
 
-def written(folder: Path, *features: Feature, embeddings: tuple[embedding.Embedding, ...] = ()) -> Path:
-    """A reference as `drift fit` writes it."""
-    counts = {f.name: np.array(COUNTS.get(f.name, [5] * len(f.bins)), dtype=np.int64) for f in features}
-    made = reference.Reference(
-        model="m", made_at=0.0, start=None, end=None, rows=100, features=features, counts=counts, embeddings=embeddings
-    )
-    reference.write(made, folder / "m.json")
-    return folder / "m.json"
-
-
 def counter(folder: Path) -> tuple[FeatureCounter, CollectorRegistry]:
     registry = CollectorRegistry()
-    return FeatureCounter(written(folder, AMOUNT, TENANT, MANY), registry=registry), registry
+    return FeatureCounter(written(folder, AMOUNT, TENANT, MANY, counts=COUNTS), registry=registry), registry
 
 
 def told(registry: CollectorRegistry, signal: object, feature: str) -> dict[str, float]:

@@ -10,7 +10,7 @@ import pytest
 from tests.instrument.server import InstrumentedServer, running_server
 from tests.instrument.server_app import CLASSIFIER, IN_LINE, SLOTS, WRITER
 from tests.instrument.telling import MODEL, ended, failures, value
-from tests.servers.page import settled
+from tests.servers.page import samples, settled
 
 FULL, IDLE = (float(SLOTS), float(IN_LINE)), (0.0, 0.0)
 
@@ -44,6 +44,21 @@ def test_runs_of_a_session_are_counted_as_their_clients_saw_them(server: Instrum
     page = server.page()
     assert value(page, "atlas_ops_batches_total", **{MODEL: CLASSIFIER}) == 20
     assert value(page, "atlas_ops_batched_requests_total", **{MODEL: CLASSIFIER}) == 50
+
+
+def test_features_are_counted_as_they_came_in_and_went_out(server: InstrumentedServer) -> None:
+    def told() -> dict[tuple[str, str], float]:
+        found = samples(server.page(), "atlas_feature_values_total")
+        return {(one.labels["feature"], one.labels["bin"]): one.value for one in found}
+
+    before = told()
+    assert before["first", "above"] == before["prediction", "unseen"] == 0, (
+        "all bins are there before anything is in them"
+    )
+    assert server.predict(rows=3) == "200"
+    assert server.predict(columns=2) == "500"
+    more = {key: value - before[key] for key, value in told().items() if value > before[key]}
+    assert more == {("first", "00"): 4, ("prediction", "4.0"): 3}
 
 
 def test_streams_end_as_their_clients_saw_them_and_the_probe_leaves_no_trace(server: InstrumentedServer) -> None:
