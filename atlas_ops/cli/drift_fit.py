@@ -32,12 +32,18 @@ With --prometheus, the lengths of prompts and answers become features: the bucke
 --bins as well, so does what the servers count themselves by that reference (README.md, Counting features in your server): its bins
 stay, everything else is learned from the weeks that Prometheus knows.
 
+With --detector, `drift check` asks a detector of alibi-detect (atlas-ops[alibi]) instead of the reference's own limits: KSDrift and
+CVMDrift test numbers, ChiSquareDrift categories, TabularDrift both, FETDrift categories of two values. Then a sample of at most 20,000
+of your rows is kept beside the reference, in REFERENCE.rows.npz. These detectors look at files alone; `atlas-ops watch` does not run them.
+Licence: the Business Source License 1.1, no use in production without one from Seldon Technologies; you have to accept it.
+
 examples:
   atlas-ops drift fit march.parquet --output fraud.json
   atlas-ops drift fit logs/ --model chat --time at --columns prompt_tokens finish_reason --output chat.json
   atlas-ops drift fit rows.csv more.csv --embedding vector --output search.json
   atlas-ops drift fit --prometheus http://prometheus:9090 --model llama-3-8b --weeks 4 --output llama.json
   atlas-ops drift fit --prometheus http://prometheus:9090 --model fraud --bins fraud.json --output fraud-live.json
+  atlas-ops drift fit march.parquet --detector alibi:KSDrift --accept-alibi-licence --output compared.json
 
 exit codes:
   0  the reference is written
@@ -77,6 +83,13 @@ def add(actions: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
         help="with --prometheus: the reference that the servers count their features by",
     )
     parser.add_argument("--embedding", metavar="COLUMN", help="a column of embeddings to watch beside --columns")
+    parser.add_argument(
+        "--detector", metavar="alibi:NAME", help="let this detector of alibi-detect decide in `drift check`"
+    )
+    parser.add_argument(
+        "--p-value", type=float, default=0.05, metavar="P", help="of --detector, shared by all features (default: 0.05)"
+    )
+    drift_parts.add_licence(parser)
 
 
 def run(args: argparse.Namespace) -> int:
@@ -86,10 +99,12 @@ def run(args: argparse.Namespace) -> int:
         raise UsageError("give either DATA or --prometheus URL", next_step="see --help for examples")
     if args.bins and not args.prometheus:
         raise UsageError("--bins needs --prometheus URL", next_step="see --help for examples")
-    from atlas_ops.drift import fit, reference  # noqa: PLC0415 - numpy and pyarrow
+    if args.detector and args.prometheus:
+        raise UsageError("--detector needs rows, and Prometheus has none", next_step="give DATA")
+    from atlas_ops.drift import reference  # noqa: PLC0415 - numpy and pyarrow
 
-    made = _of_prometheus(args) if args.prometheus else fit.fit(args.data, _wish(args), drift_parts.progress())
     try:
+        made = _of_prometheus(args) if args.prometheus else _of_files(args)
         reference.write(made, args.output)
     except OSError as error:
         raise EnvironmentProblem(
@@ -99,6 +114,19 @@ def run(args: argparse.Namespace) -> int:
     for note in made.notes:
         print(f"note: {note}")
     return 0
+
+
+def _of_files(args: argparse.Namespace) -> Reference:
+    from atlas_ops.drift import alibi, fit, live, rows  # noqa: PLC0415 - numpy and pyarrow
+
+    told = drift_parts.progress()
+    if not args.detector:
+        return fit.fit(args.data, _wish(args), told)
+    chosen = alibi.choice(args.detector, args.p_value, accepted=args.accept_alibi_licence)
+    machine.need("alibi", "alibi_detect")
+    made = fit.fit(args.data, _wish(args), told)
+    sampled = rows.sample(*live.opened(made, args.data), lambda number: told("sampling", number))
+    return alibi.kept(made, chosen, sampled, args.output)
 
 
 def _wish(args: argparse.Namespace) -> Wish:

@@ -1,7 +1,8 @@
-"""What the actions of `atlas-ops drift` share: references, and a progress line."""
+"""What the actions of `atlas-ops drift` share: references, a progress line, and a licence."""
 
 from __future__ import annotations
 
+import argparse
 import sys
 import time
 from collections.abc import Callable
@@ -26,6 +27,15 @@ def reference(path: Path, *, model: str = "") -> Reference:
         raise DataError(f"{path} cannot be read: {error.strerror}", next_step="check the path") from error
     except ConfigError as error:
         raise DataError(error.message, next_step=error.next_step) from error
+
+
+def add_licence(parser: argparse.ArgumentParser) -> None:
+    """Add the option that says yes to the licence of alibi-detect."""
+    parser.add_argument(
+        "--accept-alibi-licence",
+        action="store_true",
+        help="I know the licence of alibi-detect (BSL 1.1: no production use without one from Seldon)",
+    )
 
 
 def progress(unit: str = "rows") -> Callable[[str, int], None]:

@@ -54,12 +54,12 @@ class Counting:
         _check_span(first, last)
         counts = np.zeros((last - first + 1, self._width), dtype=np.int64)
         at, whole = 0, first == last and len(used) == len(slots)
-        for feature, column in zip(self.features, self._columns(batch), strict=True):
+        for feature, column in zip(self.features, self.feature_columns(batch), strict=True):
             bins = len(feature.bins)
             if whole and isinstance(feature, Numeric):
                 counts[0, at : at + bins] = feature.count(values.numbers(column))
             else:
-                flat = (used - first) * bins + _places(feature, column)[timed]
+                flat = (used - first) * bins + places(feature, column)[timed]
                 counts[:, at : at + bins] = np.bincount(flat, minlength=counts.shape[0] * bins).reshape(-1, bins)
             at += bins
         return Table(first=first, counts=counts, untimed=int((~timed).sum()))
@@ -88,7 +88,8 @@ class Counting:
         numbers = np.arange(first_row, first_row + batch.num_rows, dtype=np.int64)
         return numbers // self.block if self.block else numbers * 0
 
-    def _columns(self, batch: pa.RecordBatch) -> Iterable[pa.Array]:
+    def feature_columns(self, batch: pa.RecordBatch) -> Iterable[pa.Array]:
+        """Yield the column of each feature, those of embeddings computed."""
         derived = {
             name: column
             for one in self.embeddings
@@ -98,7 +99,7 @@ class Counting:
             yield pa.array(derived[feature.name]) if feature.name in derived else batch.column(feature.name)
 
 
-def _places(feature: Feature, column: pa.Array) -> NDArray[np.int64]:
+def places(feature: Feature, column: pa.Array) -> NDArray[np.int64]:
     """Return the place of the bin of each row."""
     if isinstance(feature, Numeric):
         return feature.places(values.numbers(column))

