@@ -19,7 +19,7 @@ INSTALL_MISSING := if [ -n "$$missing" ]; then \
 PARALLEL := --numprocesses=3 --dist=loadfile
 PIP_INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check
 
-.PHONY: help setup setup-dev system system-dev system-preview demo gameday preview test test-wheel test-servers test-browser check build wheel bench bench-translate bench-rules bench-dashboards bench-pager bench-drift bench-gate test-chaos mutants fuzz clean
+.PHONY: help setup setup-dev system system-dev system-preview demo gameday preview test test-wheel test-servers test-browser check build wheel bench bench-translate bench-rules bench-dashboards bench-pager bench-diagnosis bench-drift bench-gate test-chaos mutants fuzz clean
 
 help: ## Show this help
 	@echo "usage: make TARGET"; echo
@@ -94,6 +94,9 @@ bench-gate: setup-dev ## Simulate how often the release gate is wrong (ARGS goes
 
 bench-pager: setup-dev ## Measure what the pager takes in, how soon Slack hears of it, and what a storm leaves of it: ten minutes (ARGS goes to it)
 	$(BIN)/python -m benchmarks.pager $(ARGS)
+
+bench-diagnosis: setup-dev ## Measure whether diagnoses name the cause that each fault's scenario plays: ten minutes (ARGS=FAULT for one)
+	$(BIN)/python -m benchmarks.diagnosis $(ARGS)
 
 test-chaos: setup-dev ## Kill pagers 50 times at random moments on each database: a quarter of an hour (ARGS="--kills 10" for fewer)
 	$(BIN)/python -m pytest --numprocesses=0 --kills 50 tests/pager/test_chaos.py -k killed $(ARGS)
