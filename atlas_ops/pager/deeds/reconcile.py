@@ -56,8 +56,8 @@ class Reconciler(Job):
         self._gone = gone_seconds
         self._missing: dict[tuple[str, str], float] = {}
         """Since when (monotonic) an alert of an incident has not been known to Alertmanager."""
-        self._ours = False
-        """Whether this Alertmanager has known an alert of an incident: of another one's alerts it could say nothing."""
+        self._seen: set[str] = set()
+        """Incidents of which this Alertmanager has known an alert: it can say nothing of those that another one told."""
 
     @property
     def trouble(self) -> str:
@@ -79,7 +79,8 @@ class Reconciler(Job):
         incidents = self._store.deeds.watched()
         silences = {silence.id: silence for silence in self._alertmanager.silences()}
         alerts = {alert.fingerprint: alert for alert in self._alertmanager.alerts()}
-        self._ours = self._ours or any(one.firing & alerts.keys() for one in incidents)
+        self._seen &= {one.incident for one in incidents}
+        self._seen |= {one.incident for one in incidents if one.firing & alerts.keys()}
         known = {(one.incident, fingerprint) for one in incidents for fingerprint in one.firing}
         self._missing = {key: since for key, since in self._missing.items() if key in known}
         changed = [self._safely(one, alerts, silences, now) for one in incidents]
@@ -98,7 +99,8 @@ class Reconciler(Job):
         """Bring one incident in line; return whether that changed it."""
         present = [alerts[fingerprint] for fingerprint in one.firing if fingerprint in alerts]
         hold = _held(present, silences)
-        changed = self._end(one, one.firing - alerts.keys(), now) if self._ours or one.hold else False
+        ours = one.incident in self._seen or one.hold is not None
+        changed = ours and self._end(one, one.firing - alerts.keys(), now)
         if hold is None and one.hold is None:
             return changed
         if hold is not None and not _same(hold, one.hold):

@@ -183,16 +183,13 @@ def test_an_incident_whose_group_alertmanager_does_not_make_any_more_ends_with_i
         assert store.incidents.open() == ()
 
 
-def test_an_alertmanager_that_has_known_no_alert_of_ours_ends_none(stage: Scene, tmp_path: Path) -> None:
-    with closing(Store(tmp_path / "pager.db")) as store:
-        store.inbox.accept(notification(alert()), time.time())
-        reconciler = Reconciler(
-            store, stage.reconciler._alertmanager, stage.metrics, changed=lambda: None, gone_seconds=0
-        )
-        reconciler._once()
-        reconciler._once()
-        assert len(store.incidents.open()) == 1
-        assert reconciler.problem == ""
+def test_an_alertmanager_ends_nothing_that_another_one_told(stage: Scene, incident: str) -> None:
+    stage.store.inbox.accept(notification(alert("OfAnother"), group="of another"), time.time())
+    for _ in range(2):
+        stage.reconciler._once()
+    assert {incident} < {head.id for head in stage.store.incidents.open()}
+    assert "OfAnother" in {head.fault for head in stage.store.incidents.open()}
+    assert stage.reconciler.problem == ""
 
 
 def test_pages_of_the_pager_itself_are_not_looked_for_in_alertmanager(stage: Scene, incident: str) -> None:
