@@ -8,11 +8,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from atlas_ops.cli import drift_parts, machine, prometheus_parts
-from atlas_ops.errors import EnvironmentProblem
+from atlas_ops.errors import EnvironmentProblem, UsageError
 
 if TYPE_CHECKING:
     from atlas_ops.drift.reference import Reference
+    from atlas_ops.prometheus import Prometheus
 
+_WINDOW_SECONDS = 300.0
 _EPILOG = """\
 For a drift that is wanted: a new client, a new use, a release. The level of the reference moves to what Prometheus has counted since
 --since; the rhythm of the week, how far the traffic may wander and the limits stay those of the history, so a further change is found
@@ -24,7 +26,7 @@ The file is rewritten, and what it was before is kept beside it as REFERENCE.bak
 go on comparing with what the servers have loaded. `drift check` knows the new level where it judges by the hour of the week.
 
 examples:
-  atlas-ops drift accept references/llama.json --prometheus http://prometheus:9090                 the last day
+  atlas-ops drift accept references/llama.json --prometheus http://prometheus:9090                 since the drift that is found began
   atlas-ops drift accept references/llama.json --prometheus http://prometheus:9090 --since 2026-11-20T08:00
   atlas-ops drift accept references/llama.json --prometheus http://prometheus:9090 --since 36h --output next.json
 
@@ -47,7 +49,9 @@ def add(actions: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
     parser.add_argument("reference", type=Path, metavar="REFERENCE", help="a file that `drift fit` wrote")
     prometheus_parts.add(parser)
     parser.add_argument(
-        "--since", default="1d", metavar="TIME", help="such as 2026-11-20T08:00 (UTC), or 36h ago: 36h (default: 1d)"
+        "--since",
+        metavar="TIME",
+        help="2026-11-20T08:00 (UTC), or 36h for 36 hours ago (default: when the drift that is found began)",
     )
     parser.add_argument("--until", metavar="TIME", help="likewise (default: now)")
     parser.add_argument("--output", type=Path, metavar="FILE", help="write there (default: to REFERENCE)")
@@ -57,13 +61,14 @@ def run(args: argparse.Namespace) -> int:
     """Accept; see the exit codes in the help."""
     machine.need("drift", "numpy")
     before = drift_parts.reference(args.reference)
-    since = prometheus_parts.moment("--since", args.since)
+    since = prometheus_parts.moment("--since", args.since) if args.since else None
     until = prometheus_parts.moment("--until", args.until or "0")
     from atlas_ops.drift import accept  # noqa: PLC0415 - numpy
     from atlas_ops.drift.prometheus_counts import check_bins, counts  # noqa: PLC0415
 
     with prometheus_parts.client(args) as client:
         check_bins(client, before.model, before.features, until)
+        since = _began(client, before, until) if since is None else since
         windows = counts(client, before.model, before.features, since, until)
     after = accept.accept(before, windows)
     _write(args, after)
@@ -71,6 +76,22 @@ def run(args: argparse.Namespace) -> int:
     for line in accept.told(before, after) or ["the level has hardly moved"]:
         print(f"  {line}")
     return 0
+
+
+def _began(client: Prometheus, reference: Reference, until: float) -> float:
+    """Return since when the drift lasts that is found at a time; UsageError when there is none."""
+    from atlas_ops.watch.judge import judge  # noqa: PLC0415 - numpy
+    from atlas_ops.watch.past import Past  # noqa: PLC0415
+
+    end = until // _WINDOW_SECONDS * _WINDOW_SECONDS
+    judgement = judge(reference, Past(client, reference.model, reference.features).until(end))
+    since = min((one.since for one in judgement.drifted if one.since is not None), default=None)
+    if since is None:
+        raise UsageError(
+            f"no drift of {reference.model!r} is found that could be accepted",
+            next_step="say with --since from when on the traffic is as it shall be",
+        )
+    return since
 
 
 def _write(args: argparse.Namespace, after: Reference) -> None:

@@ -23,6 +23,7 @@ from atlas_ops.watch.shelf import Kept, Shelf
 
 LATE_SECONDS = 60.0
 """How long after its end a window is complete: the last scrape in it has been stored by then, also where samples are handed on."""
+_UNREACHED = "not reached in this round: the questions about other models took too long"
 _log = logging.getLogger(__name__)
 
 
@@ -66,15 +67,16 @@ class Watcher:
         found: dict[Path, Outcome] = {}
         at, problem = None, ""
         try:
-            shelf, at = self._shelf.look(), self._clock()
+            shelf = self._shelf.look()
+            found = {kept.path: self._before(kept) for kept in shelf}
+            at = self._clock()
         except AtlasError as error:
             problem = error.message
-            found = {path: _failed(self._last[path], problem) for path in self._last}
-            _log.error("no model can be judged: %s", problem)
+            found = {path: replace(before, problem=problem) for path, before in (found or self._last).items()}
         else:
-            for kept in sorted(shelf, key=lambda one: _waiting(self._last.get(one.path))):
+            for kept in sorted(shelf, key=lambda one: _waiting(found[one.path])):
                 if time.monotonic() - began > most_seconds:
-                    found[kept.path] = self._unreached(kept)
+                    found[kept.path] = replace(found[kept.path], problem=_UNREACHED)
                 else:
                     found[kept.path] = self._outcome(kept, (at - LATE_SECONDS) // STEP * STEP)
             self._pasts = {path: past for path, past in self._pasts.items() if path in found}
@@ -82,6 +84,11 @@ class Watcher:
         self._last = found
         outcomes = tuple(found[path] for path in sorted(found))
         return Round(outcomes=outcomes, at=at, seconds=time.monotonic() - began, problem=problem)
+
+    def _before(self, kept: Kept) -> Outcome:
+        """Return what was said of a reference last; nothing when it is new."""
+        before = self._last.get(kept.path)
+        return replace(before, problem="") if before else Outcome(file=kept.path.name, model=kept.model)
 
     def _outcome(self, kept: Kept, end: float) -> Outcome:
         """Return what is said of one reference up to `end`."""
@@ -97,14 +104,10 @@ class Watcher:
         except DataError as error:
             return replace(outcome, problem=str(error))
         except AtlasError as error:
-            return _failed(self._last.get(kept.path, outcome), error.message)
+            return replace(self._before(kept), problem=error.message)
         except Exception:  # noqa: BLE001 - a mistake of ours in one model must not stop the others
             _log.exception("%s: the round of %s failed", file, model)
             return replace(outcome, problem="an error of atlas-ops itself; the log has it")
-
-    def _unreached(self, kept: Kept) -> Outcome:
-        before = self._last.get(kept.path, Outcome(file=kept.path.name, model=kept.model))
-        return _failed(before, "not reached in this round: the questions about other models took too long")
 
     def _time_of_prometheus(self) -> float:
         points = self._client.query("vector(time())")
@@ -113,18 +116,14 @@ class Watcher:
         return points[0].value
 
 
-def _failed(before: Outcome, problem: str) -> Outcome:
-    return replace(before, problem=problem)
-
-
 def _called(reference: Reference, path: Path) -> str:
     accepted = f", accepted since {words.moment(reference.accepted_since)}" if reference.accepted_since else ""
     return f"{path.stem} of {words.moment(reference.made_at)}{accepted}"
 
 
-def _waiting(outcome: Outcome | None) -> float:
+def _waiting(outcome: Outcome) -> float:
     """Return until when a model has been judged: the one that has waited longest comes first."""
-    return outcome.judgement.end if outcome is not None and outcome.judgement is not None else 0.0
+    return outcome.judgement.end if outcome.judgement is not None else 0.0
 
 
 def _told(before: dict[Path, Outcome], now: dict[Path, Outcome]) -> None:

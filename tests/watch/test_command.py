@@ -31,9 +31,9 @@ def once(folder: Path, prometheus: Prometheus, at: float) -> int:
     return main(["watch", str(folder), "--prometheus", prometheus.url, "--once", "--at", written(at + 60)])
 
 
-def accept(file: Path, prometheus: Prometheus, since: float, until: float) -> int:
-    words = ["drift", "accept", str(file), "--prometheus", prometheus.url]
-    return main([*words, "--since", written(since), "--until", written(until)])
+def accept(file: Path, prometheus: Prometheus, since: float | None, until: float) -> int:
+    words = ["drift", "accept", str(file), "--prometheus", prometheus.url, "--until", written(until)]
+    return main([*words, *(["--since", written(since)] if since is not None else [])])
 
 
 def test_once_prints_what_moved_and_says_it_by_its_exit_code(
@@ -75,6 +75,8 @@ def test_what_cannot_be_done_is_said_with_what_to_do(
     assert "6 hours" in capsys.readouterr().err
     assert accept(shelf("quiet") / "quiet.json", prometheus, END + DAY, END + 2 * DAY) == 2
     assert "has no counts of 'quiet'" in capsys.readouterr().err
+    assert accept(shelf("quiet") / "quiet.json", prometheus, None, END) == 2
+    assert "no drift of 'quiet' is found" in capsys.readouterr().err
 
 
 def test_what_was_accepted_is_quiet_and_a_further_shift_is_found(
@@ -84,9 +86,11 @@ def test_what_was_accepted_is_quiet_and_a_further_shift_is_found(
     file = folder / "twice.json"
     before = file.read_bytes()
     assert once(folder, prometheus, AGAIN_AT) == 1
-    assert accept(file, prometheus, TWICE_AT, TWICE_AT + DAY) == 0
+    capsys.readouterr()
+    assert accept(file, prometheus, None, TWICE_AT + DAY) == 0
     told = capsys.readouterr().out
     assert "accepted as usual:" in told
+    assert "from 2024-01-02 08:" in told
     assert "length: 32 % lie at the high end" in told
     assert (folder / "twice.json.bak").read_bytes() == before
     # In the hours that are accepted, right after them, and before the next change.

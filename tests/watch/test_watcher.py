@@ -136,7 +136,8 @@ def test_one_model_that_cannot_be_judged_does_not_keep_another_from_it(
     files.write(replace(quiet, features=(other_bins, quiet.features[1])), folder / "quiet.json")
     (folder / "torn.json").write_text('{"format": "atlas-ops drift refer', encoding="utf-8")
     files.write(calibrated["shifted"], folder / "twin.json")
-    found = Watcher(folder, prometheus, clock=Clock(END)).round()
+    watcher = Watcher(folder, prometheus, clock=Clock(END))
+    found = watcher.round()
     page.show(found)
     assert ("length", "seasonal") in drifted(found, "shifted")
     assert "count length into other bins" in outcome(found, "quiet").problem
@@ -146,9 +147,13 @@ def test_one_model_that_cannot_be_judged_does_not_keep_another_from_it(
         f'atlas_watch_success{{model="{model}"}}' for model in ("quiet", "torn", "twin")
     }
     assert not [series for series in lines(page) if 'model="quiet"' in series and "drift" in series]
-    # What is mended is judged in the next round.
+    # What is mended is judged in the next round, and what is taken away is forgotten.
     files.write(quiet, folder / "quiet.json")
-    assert not outcome(Watcher(folder, prometheus, clock=Clock(END)).round(), "quiet").problem
+    (folder / "torn.json").unlink()
+    page.show(found := watcher.round())
+    assert drifted(found, "quiet") == set()
+    assert lines(page)['atlas_watch_success{model="quiet"}'] == 1
+    assert not [series for series in lines(page) if 'model="torn"' in series]
 
 
 def test_before_two_weeks_of_history_psi_stands_in_and_it_is_said_until_when(
@@ -206,6 +211,18 @@ def test_a_question_that_hangs_is_cut_off_and_the_last_verdict_stands(
             series: value for series, value in before.items() if "success{" not in series and "round" not in series
         }
     silent.close()
+
+
+def test_a_prometheus_that_is_away_from_the_start_is_told_for_every_model(shelf: Folder) -> None:
+    page, away = Page(), Prometheus("http://127.0.0.1:9", timeout_seconds=1)
+    page.show(found := Watcher(shelf("quiet", "shifted"), away).round())
+    assert [one.problem for one in found.outcomes] == [found.problem] * 2
+    assert {
+        series: value for series, value in lines(page).items() if "round" not in series and "build" not in series
+    } == {
+        'atlas_watch_success{model="quiet"}': 0,
+        'atlas_watch_success{model="shifted"}': 0,
+    }
 
 
 def test_models_that_were_not_reached_come_first_in_the_next_round(prometheus: Prometheus, shelf: Folder) -> None:
