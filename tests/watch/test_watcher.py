@@ -7,14 +7,19 @@ from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from atlas_ops.detect.features import Numeric
 from atlas_ops.detect.windows import STEP
 from atlas_ops.drift import reference as files
 from atlas_ops.drift import words
+from atlas_ops.drift.counting import Counting, Table
+from atlas_ops.drift.fit import learned
 from atlas_ops.drift.reference import Reference
 from atlas_ops.prometheus import Prometheus
+from atlas_ops.rehearsal.remote_write import bodies
+from atlas_ops.rehearsal.samples import Series, Written
 from atlas_ops.watch.judge import Judgement
 from atlas_ops.watch.page import Page
 from atlas_ops.watch.watcher import LATE_SECONDS, Outcome, Round, Watcher
@@ -64,8 +69,8 @@ def test_restarts_new_pods_missed_scrapes_twins_and_an_outage_of_prometheus_are_
 ) -> None:
     clock = Clock(MONDAY)
     watcher = Watcher(shelf("quiet"), prometheus, clock=clock)
-    # Every two hours of three days: the first ones of a new model, the outage and the hours after it, restarts, and the pod that joins.
-    for hours in range(2, 3 * 24 + 1, 2):
+    # Every three hours of three days: the first ones of a new model, the outage and the hours after it, restarts, and the pod that joins.
+    for hours in range(3, 3 * 24 + 1, 3):
         clock.at(MONDAY + hours * HOUR)
         found = watcher.round()
         assert not outcome(found, "quiet").problem
@@ -115,7 +120,7 @@ def test_a_watcher_that_is_started_again_says_what_the_one_before_it_says(
     clock, folder = Clock(TWICE_AT), shelf("twice", "quiet")
     watcher = Watcher(folder, prometheus, clock=clock)
     while clock.now < END + LATE_SECONDS:
-        clock.at(min(clock.now - LATE_SECONDS + 55 * 60, END))
+        clock.at(min(clock.now - LATE_SECONDS + 175 * 60, END))
         found = watcher.round()
     again = Watcher(folder, prometheus, clock=clock).round()
     for model in ("twice", "quiet"):
@@ -237,3 +242,31 @@ def test_prometheus_says_what_time_it_is(prometheus: Prometheus, shelf: Folder) 
     assert found.at is not None
     assert found.at > END
     assert "no server counts it" in judged(found, "quiet").untold["length"]
+
+
+def test_the_histograms_that_every_llm_server_has_are_enough(prometheus: Prometheus, tmp_path: Path) -> None:
+    bounds, usual, longer = (16.0, 64.0, 256.0, 1024.0), (0.1, 0.4, 0.3, 0.15, 0.05), (0.1, 0.25, 0.25, 0.3, 0.1)
+    chance = np.random.default_rng(5)
+    minutes, changed = 2 * DAY // 60, 2 * DAY // 60 - 90
+    counted = chance.multinomial(20, usual, minutes)
+    counted[changed:] = chance.multinomial(20, longer, minutes - changed)
+    cumulated = np.cumsum(np.cumsum(counted, axis=0), axis=1).astype(np.float64)
+    times = ((MONDAY + 60 * np.arange(minutes)) * 1_000).astype(np.int64)
+    for bound, values in zip((*map("{:g}".format, bounds), "+Inf"), cumulated.T, strict=True):
+        series = Series("atlas_request_prompt_tokens_bucket", (("le", bound), ("model", "llm"), ("server", "a")))
+        for body in bodies([Written(series, times, values)]):
+            prometheus.write(body)
+    prompt = Numeric(name="prompt_tokens", edges=(0.0, *bounds))
+    history = np.zeros((28 * DAY // 300, 7), dtype=np.int64)
+    history[:, [0, 1, 2, 3, 5]] = chance.multinomial(100, usual, len(history))
+    table = Table(first=int(MONDAY - 28 * DAY) // 300, counts=history)
+    files.write(learned("llm", Counting(features=(prompt,), time="time"), table), tmp_path / "llm.json")
+    clock = Clock(MONDAY + 60 * changed)
+    watcher = Watcher(tmp_path, prometheus, clock=clock)
+    assert drifted(watcher.round(), "llm") == set()
+    clock.at(MONDAY + 60 * minutes)
+    found = watcher.round()
+    assert ("prompt_tokens", "seasonal") in drifted(found, "llm")
+    told = " ".join(words.told(prompt, judged(found, "llm").drifted[0].moves))
+    assert "values are higher by" in told
+    assert "above the reference's range" in told
