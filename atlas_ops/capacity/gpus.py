@@ -17,7 +17,7 @@ from atlas_ops.capacity.reading import Span
 from atlas_ops.catalog import conventions as c
 from atlas_ops.catalog import signals as s
 from atlas_ops.catalog.faults import completed
-from atlas_ops.catalog.faults.cost.tokens import at_places
+from atlas_ops.catalog.faults.cost.tokens import at_places, joules
 from atlas_ops.prometheus import Prometheus
 
 UNNAMED = "unknown"
@@ -43,11 +43,11 @@ def read(prometheus: Prometheus, span: Span) -> dict[Key, Held]:
     for name in (*names, UNNAMED):
         for key, values in _by_model(prometheus, span, _one(name, names)):
             hours.setdefault(key, {})[name] = float(np.nansum(values)) * WINDOW / 3600
-    joules = {key: float(np.nansum(values)) for key, values in _by_model(prometheus, span, _energy())}
+    energy = {key: float(np.nansum(values)) for key, values in _by_model(prometheus, span, joules(WINDOW))}
     return {
         key: Held(
             hours={name: held for name, held in told.items() if held > 0},
-            joules=joules.get(key),
+            joules=energy.get(key),
         )
         for key, told in hours.items()
     }
@@ -65,13 +65,6 @@ def _one(name: str, names: tuple[str, ...]) -> str:
     if name in names:
         return f"group by ({_GPU}) ({promql.select(s.GPU_INFO, f'{_NAME}={promql.quote(name)}')})"
     return f"group by ({_GPU}) ({s.GPU_UP}) unless on ({_GPU}) {promql.select(s.GPU_INFO, _NAME + '!=' + promql.quote(''))}"
-
-
-def _energy() -> str:
-    """Return the joules of each GPU in a window; parts without a counter of energy tell their power."""
-    window = promql.duration(WINDOW)
-    counted = f"max by ({_GPU}) ({promql.increase(s.GPU_ENERGY, window)})"
-    return f"{counted}\nor max by ({_GPU}) (avg_over_time({s.GPU_POWER}[{window}])) * {promql.number(WINDOW)}"
 
 
 def _by_model(prometheus: Prometheus, span: Span, of_gpu: str) -> list[tuple[Key, Floats]]:

@@ -32,7 +32,8 @@ files      one run each, of k6 (--out json=FILE, --summary-export FILE), Locust 
 --run      runs load in turns (A B B A ...) and stops early, no shell: {url} and {output} are filled in
 Prometheus every window is a run, at the same time on both sides. Histograms know no quantiles, so what is compared is the share
            of requests slower than a bucket bound, one near the baseline's median, p90 and p99; --margin becomes the rise of that
-           share which so much slower requests would make. Throughput is not compared: traffic decides it.
+           share which so much slower requests would make. Throughput and cost are not compared: traffic decides them. Energy per
+           token is, where the GPUs of both sides are known (atlas_gpu_workload_info) and equally busy, within 10 %
 
 examples:
   atlas-ops gate --baseline old/*.json --canary new/*.json --junit gate.xml --markdown gate.md
@@ -148,6 +149,11 @@ def _check(args: argparse.Namespace) -> None:
     missing = [f"--{name.replace('_', '-')}" for name in needed if not getattr(args, name)]
     if missing:
         raise UsageError(f"{' and '.join(missing)} is missing", next_step="atlas-ops gate --help has examples")
+    if args.prometheus and (args.gpu_cost or args.canary_gpu_cost):
+        raise UsageError(
+            "--gpu-cost is for results of load: in Prometheus traffic decides how many tokens a paid hour has",
+            next_step="leave it out; energy per token is compared where GPUs are known",
+        )
     if args.detect <= args.margin or args.error_detect <= args.error_margin:
         raise UsageError(
             "--detect has to be above --margin, and --error-detect above --error-margin", next_step="raise it"

@@ -20,6 +20,7 @@ from atlas_ops.catalog import signals as s
 from atlas_ops.catalog.model import Signal
 from atlas_ops.detect.gate import Limits
 from atlas_ops.errors import DataError, UsageError
+from atlas_ops.gate import energy
 from atlas_ops.gate.metrics import FEWEST_BEYOND, Metric, Scale, Tolerances, errors
 from atlas_ops.gate.runs import ERROR_SHARE, FIRST_TOKEN, INTER_TOKEN, LATENCY, Reading, Run
 from atlas_ops.prometheus import Prometheus, QueryRefused
@@ -69,7 +70,10 @@ def read(
     runs = [
         _runs(side, ask.outcomes(selector), metrics, selector) for side, selector in zip(sides, selectors, strict=True)
     ]
-    return Found(baseline=runs[0], canary=runs[1], metrics=(*metrics, errors(tolerances)))
+    times = energy.Times(first=ask.first, last=end, seconds=windows.seconds)
+    baseline, canary = (energy.read(prometheus, model, selector, times) for selector in selectors)
+    spent, (old, new) = energy.added((baseline, canary), runs, tolerances)
+    return Found(baseline=old, canary=new, metrics=(*metrics, errors(tolerances), *spent))
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -80,6 +84,11 @@ class _Asker:
     model: str
     end: float
     windows: Windows
+
+    @property
+    def first(self) -> float:
+        """The end of the first window."""
+        return self.end - (self.windows.count - 1) * self.windows.seconds
 
     def buckets(self, signal: Signal, selector: str) -> ByWindow:
         """Return a histogram of each window (by its end), +Inf included; windows without an observation are left out."""
@@ -92,11 +101,11 @@ class _Asker:
         return self._grown("outcome", s.REQUESTS.name, selector, f'outcome!="{_CANCELLED}"')
 
     def _grown(self, label: str, name: str, selector: str, *matchers: str) -> dict[float, dict[str, float]]:
-        length, count = self.windows.seconds, self.windows.count
+        length = self.windows.seconds
         chosen = (f"{c.MODEL}={promql.quote(self.model)}", selector, *matchers)
         expr = promql.sum_by([label], promql.increase(name, promql.duration(length), *chosen))
         try:
-            courses = self.prometheus.query_range(expr, self.end - (count - 1) * length, self.end, length)
+            courses = self.prometheus.query_range(expr, self.first, self.end, length)
         except QueryRefused as refusal:
             raise UsageError(
                 f"Prometheus does not take {selector!r}: {refusal.message}",

@@ -10,6 +10,7 @@ from enum import StrEnum
 from atlas_ops.detect.gate import Limits, Sample
 from atlas_ops.gate.runs import (
     COST,
+    ENERGY,
     ERROR_SHARE,
     FIRST_TOKEN,
     INTER_TOKEN,
@@ -92,7 +93,7 @@ _TITLES = {LATENCY: "request latency", FIRST_TOKEN: "time to first token", INTER
 
 def standard(tolerances: Tolerances) -> tuple[Metric, ...]:
     """Return everything that result files may tell, in the order in which it is shown."""
-    ratio = Limits(margin=math.log1p(tolerances.margin), detect=math.log1p(tolerances.detect))
+    ratio = _ratio(tolerances)
     times = [
         Metric(
             key=f"{metric}_{name}", title=f"{title} {name}", unit="seconds", scale=Scale.TIMES, limits=ratio,
@@ -113,3 +114,12 @@ def errors(tolerances: Tolerances) -> Metric:
     """Return the share of requests that failed; its limits are percentage points."""
     limits = Limits(margin=tolerances.error_margin, detect=tolerances.error_detect)
     return Metric(key=ERROR_SHARE, title="share of errors", unit="share", scale=Scale.POINTS, limits=limits)
+
+
+def energy(tolerances: Tolerances) -> Metric:
+    """Return the energy of the GPUs by the tokens that they produced."""
+    return Metric(key=ENERGY, title="energy per token", unit="joules", scale=Scale.TIMES, limits=_ratio(tolerances))
+
+
+def _ratio(tolerances: Tolerances) -> Limits:
+    return Limits(margin=math.log1p(tolerances.margin), detect=math.log1p(tolerances.detect))

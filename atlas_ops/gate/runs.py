@@ -14,6 +14,7 @@ LATENCY, FIRST_TOKEN, INTER_TOKEN = "latency", "time_to_first_token", "inter_tok
 ERROR_SHARE = "error_share"
 TOKENS_PER_SECOND = "tokens_per_second"
 COST = "cost_per_million_tokens"
+ENERGY = "energy_per_token"
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

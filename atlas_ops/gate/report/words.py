@@ -36,7 +36,8 @@ def written(unit: str, value: float) -> str:
         return f"{value:.3g} s" if value >= 1 else f"{value * 1e3:.3g} ms"
     if unit == "share":
         return f"{value * 100:.3g} %"
-    return f"{value:,.0f}" if value >= 1000 else f"{value:.3g}"
+    number = f"{value:,.0f}" if value >= 1000 else f"{value:.3g}"
+    return f"{number} J" if unit == "joules" else number
 
 
 def change(metric: Metric, difference: float) -> str:

@@ -112,10 +112,17 @@ def _now(parameters: Parameters) -> tuple[Recording, ...]:
     )
 
 
+def joules(seconds: float) -> str:
+    """Return PromQL for the joules of each GPU in a window; parts without a counter of energy tell their power."""
+    window = promql.duration(seconds)
+    counted = f"max by ({_GPU}) ({promql.increase(s.GPU_ENERGY, window)})"
+    return f"{counted}\nor max by ({_GPU}) (avg_over_time({s.GPU_POWER}[{window}])) * {promql.number(seconds)}"
+
+
 def at_places(of_gpu: str) -> str:
     """Return PromQL that adds up a value of each GPU where servers and GPUs meet: by the pod that has them for itself, or by the host.
 
-    `of_gpu` has the labels of a GPU and no others; as an operand it has to be a name or in brackets. Read by `capacity` as well.
+    `of_gpu` has the labels of a GPU and no others; as an operand it has to be a name or in brackets. Read by `capacity` and `gate` as well.
     """
     held = promql.select(s.GPU_WORKLOAD_INFO, _OF_PODS)
     alone = promql.select(s.GPU_WORKLOAD_INFO, _OF_PODS, 'sharing="exclusive"')
