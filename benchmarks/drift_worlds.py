@@ -17,6 +17,8 @@ from atlas_ops.detect.windows import STEP, Windows
 
 Floats = NDArray[np.float64]
 A_DAY = round(86_400 / STEP)
+MONDAY = 4 * 86_400.0
+"""Unix time at which every world begins: the first Monday of 1970, so that its weekends are those of the calendar."""
 NUMBERS, CATEGORIES = 16, 4
 _EDGES = (-3.5, -1.2816, -0.8416, -0.5244, -0.2533, 0.0, 0.2533, 0.5244, 0.8416, 1.2816, 3.5)
 _KINDS = ("a", "b", "c", "d", "e")
@@ -86,8 +88,7 @@ def traffic(world: World, days: int, seed: int, change: Change = _NONE, begins: 
     size = days * A_DAY
     place = np.arange(size)
     weekend = ((place // A_DAY) % 7) >= 5
-    volume = world.rate * STEP * (1 + 0.6 * np.sin(2 * np.pi * (place / 12 - 9) / 24) * world.rhythm)
-    rows = chance.poisson(np.maximum(volume * np.where(weekend & world.week, 0.6, 1.0), 0.1))
+    rows = chance.poisson(volume(world.rate, place, rhythm=world.rhythm, week=world.week))
     grown = (
         np.clip((place - begins + 1) / max(1.0, change.ramp_days * A_DAY), 0.0, 1.0)
         if begins < size
@@ -100,7 +101,14 @@ def traffic(world: World, days: int, seed: int, change: Change = _NONE, begins: 
         else:
             shares = _category(world, chance, days, change if number == NUMBERS else _NONE, grown)
         counts[feature.name] = _counted(chance, rows, shares, sessions=world.sessions)
-    return Windows(times=(place + 1) * STEP, counts=counts)
+    return Windows(times=MONDAY + (place + 1) * STEP, counts=counts)
+
+
+def volume(rate: float, place: NDArray[np.int64], *, rhythm: bool, week: bool) -> Floats:
+    """Return the requests to expect in each window: fewer at night, and at the weekend."""
+    day = 1 + 0.6 * np.sin(2 * np.pi * (place / 12 - 9) / 24) * rhythm
+    weekend = ((place // A_DAY) % 7) >= 5
+    return np.asarray(np.maximum(rate * STEP * day * np.where(weekend & week, 0.6, 1.0), 0.1))
 
 
 def _number(
