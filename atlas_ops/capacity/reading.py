@@ -187,7 +187,7 @@ def _arrived(ended: Floats, inside: Floats) -> Floats:
     Without it, the demand on servers that are full would be what they manage.
     """
     grown = np.diff(inside, axis=1, prepend=inside[:, :1]) / WINDOW
-    return np.maximum(ended + np.where(np.isfinite(grown), grown, 0.0), 0.0)
+    return np.asarray(np.maximum(ended + np.where(np.isfinite(grown), grown, 0.0), 0.0))
 
 
 def fits(pattern: str, name: str) -> bool:

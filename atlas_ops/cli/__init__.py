@@ -27,6 +27,7 @@ COMMANDS = (
     ("diagnose", "ask Prometheus why an alert fires, and rank the causes"),
     ("pager", "turn Alertmanager's webhooks into Slack pages with a filled-in runbook"),
     ("gate", "compare a canary with the baseline: pass, fail or cannot tell"),
+    ("capacity", "say what servers carry, how many a forecast takes, and what tokens cost"),
     ("oncall", "say who is on call, and when they hand over"),
     ("drift", "make a reference of a model's data, and compare live data with it"),
     ("watch", "find drift live, in what servers count, and publish it for Prometheus"),

@@ -32,7 +32,7 @@ def labels(model: str, server: str, **more: str) -> tuple[tuple[str, str], ...]:
 def server(of: Requests, scrapes: Floats, model: str, name: str, *, slots: float) -> Columns:
     """Return all that a server tells at these times (seconds from the start)."""
     ends = np.argsort(of.ended)
-    ended, arrived, began = of.ended[ends], of.arrived[ends], of.began[ends]
+    ended, arrived = of.ended[ends], of.arrived[ends]
     done = np.searchsorted(ended, scrapes, side="right")
     taken = np.searchsorted(np.sort(of.began), scrapes, side="right")
     came = np.searchsorted(of.arrived, scrapes, side="right")

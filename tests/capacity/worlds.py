@@ -15,11 +15,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from atlas_ops.simulator.engine import Engine, EngineConfig
+from atlas_ops.simulator.speed import Speed
 from atlas_ops.simulator.traffic import Lengths, Request
 
 Floats = NDArray[np.float64]
 WINDOW, SCRAPE = 300.0, 15.0
-_ENDLESS = 1 << 30
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -120,36 +120,48 @@ def observed(arrivals: Floats, ends: Floats, windows: int, most: float) -> World
 
 CHAT = (Lengths(median=400, sigma=0.8, maximum=4096), Lengths(median=250, sigma=0.7, maximum=2048))
 """Tokens of prompts and answers."""
+SLOW = Speed(
+    step_seconds=0.07, prefill_tokens_per_second=3_000.0, context_tokens_per_second=1.92e6, sequence_seconds=1.5e-4
+)
+"""A tenth of the speed of the simulator's GPU: a tenth of the steps to simulate."""
+SLOTS = EngineConfig(max_num_seqs=24, speed=SLOW)
+"""Its slots are what is full first."""
+CACHE = EngineConfig(max_num_seqs=256, num_gpu_blocks=1_200, speed=SLOW)
+"""Its KV cache is; then it takes running requests back."""
 
 
 def requests(arrivals: Floats, source: random.Random) -> list[Request]:
     """Return requests of a chat at these times; nobody hangs up."""
     prompts, answers = CHAT
     return [
-        Request(arrived=at, gives_up=math.inf, prompt_tokens=prompts.draw(source), output_tokens=answers.draw(source),
-                max_tokens=answers.maximum, cached_tokens=0)
+        Request(
+            arrived=at,
+            gives_up=math.inf,
+            prompt_tokens=prompts.draw(source),
+            output_tokens=answers.draw(source),
+            max_tokens=answers.maximum,
+            cached_tokens=0,
+        )
         for at in arrivals.tolist()
-    ]  # fmt: skip
+    ]
 
 
-def engine_most(config: EngineConfig, seconds: float = 3_600.0) -> float:
+def engine_most(config: EngineConfig, hours: float = 10.0) -> float:
     """Return the requests per second of an engine in front of which there is always a queue."""
-    engine = Engine(config)
-    engine.queue_limit = _ENDLESS
-    engine.submit(requests(np.zeros(40_000), random.Random(1)))  # noqa: S311 - a simulation
-    engine.advance(seconds / 6)
+    engine = _engine(config)
+    engine.submit(requests(np.zeros(round(hours * 20_000)), random.Random(1)))
+    engine.advance(3_600.0)
     before = engine.counters.succeeded
-    for until in np.arange(seconds / 6, seconds, 10.0):
-        engine.advance(float(until) + 10.0)
-    return (engine.counters.succeeded - before) / (seconds * 5 / 6)
+    for until in np.arange(3_600.0, hours * 3_600.0, 60.0):
+        engine.advance(float(until) + 60.0)
+    return (engine.counters.succeeded - before) / (hours - 1) / 3_600.0
 
 
-def batching(seed: int, config: EngineConfig, most: float, peak: float, windows: int) -> World:
-    """Return a server that batches as vLLM does."""
-    rng = np.random.default_rng(seed)
-    engine = Engine(config)
-    engine.queue_limit = _ENDLESS
-    engine.submit(requests(poisson(rng, loads(windows, peak, rng) * most), random.Random(seed)))  # noqa: S311 - a simulation
+def batching(seed: int, config: EngineConfig, most: float, load: Floats) -> World:
+    """Return a server that batches as vLLM does; `most` is what `engine_most` says."""
+    rng, windows = np.random.default_rng(seed), len(load)
+    engine = _engine(config)
+    engine.submit(requests(poisson(rng, load * most), random.Random(seed)))
     scrapes = int(WINDOW / SCRAPE)
     gauge, done, spent = np.zeros((windows, scrapes)), [0], [0.0]
     for window in range(windows):
@@ -161,3 +173,9 @@ def batching(seed: int, config: EngineConfig, most: float, peak: float, windows:
     return World(
         completed=np.diff(done) / WINDOW, concurrency=gauge.mean(axis=1), busy=np.diff(spent) / WINDOW, most=most
     )
+
+
+def _engine(config: EngineConfig) -> Engine:
+    engine = Engine(config)
+    engine.queue_limit = 1 << 30
+    return engine
