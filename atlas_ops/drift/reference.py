@@ -16,6 +16,7 @@ from typing import Any
 
 import numpy as np
 
+from atlas_ops import reference_file
 from atlas_ops.detect.batch import Limits
 from atlas_ops.detect.calibration import Calibration
 from atlas_ops.detect.distances import smoothed
@@ -24,11 +25,6 @@ from atlas_ops.detect.features import Category, Counts, Feature, Numeric
 from atlas_ops.detect.season import Season
 from atlas_ops.detect.spread import Spread
 from atlas_ops.detect.statistics import Floats, Statistic, statistics
-from atlas_ops.errors import ConfigError
-
-FORMAT, VERSION = "atlas-ops drift reference", 1
-MOST_BYTES = 64 * 1024 * 1024
-"""A larger file is none of ours: real ones have some hundred kilobytes."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -95,29 +91,13 @@ def write(reference: Reference, path: Path) -> None:
 
 def read(path: Path, *, model: str = "") -> Reference:
     """Read a file; ConfigError when it is none of ours, is damaged, or is of another `model` than the one named."""
-    if path.stat().st_size > MOST_BYTES:
-        raise _wrong(path, f"it has {path.stat().st_size} bytes, more than any reference")
-    try:
-        document = json.loads(path.read_text(encoding="utf-8"))
-    except (ValueError, RecursionError) as error:
-        raise _wrong(path, f"it is not JSON: {error}") from error
-    found = document.get("format") if isinstance(document, dict) else None
-    if found != FORMAT:
-        raise _wrong(path, f"expected a file whose `format` is {FORMAT!r}, found {found!r}")
-    if document.get("version") != VERSION:
-        raise _wrong(path, f"its version is {document.get('version')!r}; this atlas-ops reads version {VERSION}")
+    document = reference_file.load(path, model=model)
     try:
         reference = _reference(document)
         _whole(reference)
     except (KeyError, TypeError, ValueError, AttributeError) as error:
-        raise _wrong(path, f"it is damaged: {type(error).__name__}: {error}") from error
-    if model and reference.model != model:
-        raise _wrong(path, f"it is the reference of the model {reference.model!r}, not of {model!r}")
+        raise reference_file.damaged(path, error) from error
     return reference
-
-
-def _wrong(path: Path, mistake: str) -> ConfigError:
-    return ConfigError(str(path), [mistake], next_step="make the reference again with `atlas-ops drift fit`")
 
 
 def _whole(reference: Reference) -> None:
@@ -149,8 +129,8 @@ def _whole(reference: Reference) -> None:
 
 def _document(reference: Reference) -> dict[str, Any]:
     return {
-        "format": FORMAT,
-        "version": VERSION,
+        "format": reference_file.FORMAT,
+        "version": reference_file.VERSION,
         "model": reference.model,
         "made_at": reference.made_at,
         "start": reference.start,

@@ -7,14 +7,14 @@ start: a counter that only appears with its first value hides that value from `i
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from weakref import WeakKeyDictionary
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Metric
 
 from atlas_ops.catalog import signals as s
 from atlas_ops.catalog.model import Signal
-from atlas_ops.instrument.bins import Bins
+from atlas_ops.instrument.reference import Reference
 
 
 class FeatureMetrics:
@@ -25,12 +25,15 @@ class FeatureMetrics:
         self._shares, self._scores = _gauge(s.FEATURE_REFERENCE_SHARE), _gauge(s.FEATURE_BIN_SCORE)
         self._checksums = _gauge(s.FEATURE_BINS_CHECKSUM)
 
-    def counters(self, model: str, feature: str, bins: Bins, shares: Sequence[float]) -> tuple[Counter, ...]:
+    def counters(self, reference: Reference, feature: str) -> tuple[Counter, ...]:
         """Publish a feature of a reference, and return the counter of each of its bins."""
+        model, bins = reference.model, reference.bins[feature]
         self._checksums.labels(model, feature).set(bins.checksum)
-        for label, share in zip(bins.labels, shares, strict=True):
+        for label, share in zip(bins.labels, reference.usual[feature], strict=True):
             self._shares.labels(model, feature, label).set(share)
-        for label, score in zip(bins.labels, bins.scores(shares), strict=False):  # categories have none
+        for label, score in zip(
+            bins.labels, bins.scores(reference.shares[feature]), strict=False
+        ):  # categories have none
             self._scores.labels(model, feature, label).set(score)
         return tuple(self._values.labels(model, feature, label) for label in bins.labels)
 

@@ -40,10 +40,7 @@ class FeatureCounter:
         read = references.read(Path(reference), model=model)
         self.failures = Failures()
         metrics = metrics_of(registry)
-        plain = {
-            name: _Feature(name, bins, metrics.counters(read.model, name, bins, read.shares(name)))
-            for name, bins in read.bins.items()
-        }
+        plain = {name: _Feature(name, bins, metrics.counters(read, name)) for name, bins in read.bins.items()}
         made = {name: _Embedding(name, of, plain) for name, of in read.embeddings.items()}
         self._features: Mapping[str, _Feature | _Embedding] = {**plain, **made}
         self._strange = False

@@ -3,20 +3,16 @@
 from __future__ import annotations
 
 import base64
-import json
 import struct
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
-from atlas_ops.errors import ConfigError, EnvironmentProblem
+from atlas_ops import reference_file
+from atlas_ops.errors import EnvironmentProblem
 from atlas_ops.instrument.bins import Bins, Numbers, Words
-
-FORMAT, VERSION = "atlas-ops drift reference", 1
-MOST_BYTES = 64 * 1024 * 1024
-"""A larger file is none of ours: real ones have some hundred kilobytes."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -34,58 +30,36 @@ class Reference:
     model: str
     bins: Mapping[str, Bins]
     """{feature: its bins}."""
-    counts: Mapping[str, tuple[int, ...]]
-    """{feature: rows of the reference in each bin}."""
+    shares: Mapping[str, tuple[float, ...]]
+    """{feature: share of each bin, half a row added to each, so that none is 0}."""
+    usual: Mapping[str, tuple[float, ...]]
+    """The same, or those of the traffic that somebody has accepted instead (`drift accept`)."""
     embeddings: Mapping[str, Embedding]
-
-    def shares(self, feature: str) -> tuple[float, ...]:
-        """Return the share of each bin, half a row added to each: none is 0."""
-        counts = self.counts[feature]
-        total = sum(counts) + 0.5 * len(counts)
-        return tuple((count + 0.5) / total for count in counts)
 
 
 def read(path: Path, *, model: str = "") -> Reference:
     """Read a file; EnvironmentProblem when that cannot be done, ConfigError when it is none of ours, or of another `model`."""
     try:
-        size, text = path.stat().st_size, path.read_bytes()
+        document = reference_file.load(path, model=model)
     except OSError as error:
         raise EnvironmentProblem(f"{path} cannot be read: {error.strerror}", next_step="check the path") from error
-    if size > MOST_BYTES:
-        raise _wrong(path, f"it has {size} bytes, more than any reference")
     try:
-        document = json.loads(text)
-    except (ValueError, RecursionError) as error:
-        raise _wrong(path, f"it is not JSON: {error}") from error
-    found = document.get("format") if isinstance(document, dict) else None
-    if found != FORMAT:
-        raise _wrong(path, f"expected a file whose `format` is {FORMAT!r}, found {found!r}")
-    if document.get("version") != VERSION:
-        raise _wrong(path, f"its version is {document.get('version')!r}; this atlas-ops reads version {VERSION}")
-    try:
-        reference = _reference(document)
+        return _reference(document)
     except (KeyError, TypeError, ValueError, AttributeError, struct.error) as error:
-        raise _wrong(path, f"it is damaged: {type(error).__name__}: {error}") from error
-    if model and reference.model != model:
-        raise _wrong(path, f"it is the reference of the model {reference.model!r}, not of {model!r}")
-    return reference
-
-
-def _wrong(path: Path, mistake: str) -> ConfigError:
-    return ConfigError(str(path), [mistake], next_step="make the reference again with `atlas-ops drift fit`")
+        raise reference_file.damaged(path, error) from error
 
 
 def _reference(document: dict[str, Any]) -> Reference:
     bins = {str(entry["name"]): _bins(entry) for entry in document["features"]}
-    counts = {str(entry["name"]): tuple(map(int, entry["counts"])) for entry in document["features"]}
+    shares = {str(entry["name"]): _shares(bins[str(entry["name"])], entry["counts"]) for entry in document["features"]}
+    accepted = document.get("accepted") or {}
     for name, feature in bins.items():
-        if len(counts[name]) != len(feature.labels) or min(counts[name]) < 0:
-            raise ValueError(f"the counts of {name} do not fit its bins")
         "".join((name, *feature.labels)).encode()  # a page of metrics is UTF-8
     return Reference(
         model=str(document["model"]),
         bins=bins,
-        counts=counts,
+        shares=shares,
+        usual=shares | {name: _shares(bins[name], counts) for name, counts in accepted.items()},
         embeddings={
             str(entry["name"]): Embedding(
                 seed=int(entry["seed"]), centroids=tuple(tuple(map(float, row)) for row in entry["centroids"])
@@ -93,6 +67,13 @@ def _reference(document: dict[str, Any]) -> Reference:
             for entry in document["embeddings"]
         },
     )
+
+
+def _shares(bins: Bins, counts: Sequence[int]) -> tuple[float, ...]:
+    if len(counts) != len(bins.labels) or min(counts) < 0:
+        raise ValueError(f"{len(counts)} counts do not fit {len(bins.labels)} bins")
+    total = sum(counts) + 0.5 * len(counts)
+    return tuple((count + 0.5) / total for count in counts)
 
 
 def _bins(entry: dict[str, Any]) -> Bins:

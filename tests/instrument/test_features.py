@@ -9,6 +9,7 @@ import subprocess
 import sys
 from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from decimal import Decimal
 from enum import Enum
 from pathlib import Path
@@ -121,6 +122,18 @@ def test_all_bins_are_there_at_0_from_the_start_with_what_the_reference_says_of_
     assert not told(registry, s.FEATURE_BIN_SCORE, "tenant")
     assert "_created" not in generate_latest(registry).decode()
     assert features.failures.count == 0
+
+
+def test_shares_are_those_that_somebody_has_accepted_and_scores_stay(tmp_path: Path) -> None:
+    path = written(tmp_path, AMOUNT, counts=COUNTS)
+    accepted = {"amount": np.array([50, 30, 10, 5, 3, 2])}
+    reference.write(replace(reference.read(path), accepted_since=0.0, accepted=accepted), path)
+    registry = CollectorRegistry()
+    FeatureCounter(path, registry=registry)
+    found = told(registry, s.FEATURE_REFERENCE_SHARE, "amount")
+    assert list(found.values()) == pytest.approx([(count + 0.5) / 103 for count in accepted["amount"]])
+    scores = told(registry, s.FEATURE_BIN_SCORE, "amount")
+    assert list(scores.values()) == pytest.approx(statistics(AMOUNT, reference.read(path).shares("amount"))[0].weights)
 
 
 def test_requests_are_counted_one_by_one_and_many_at_a_time(tmp_path: Path) -> None:
