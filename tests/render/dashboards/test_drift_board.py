@@ -35,6 +35,9 @@ FOUND = {
     },
     series(s.DRIFT_REFERENCE_INFO, **JOB, **CHAT, reference="2025-12-01"): constant(1),
     series(s.WATCH_LAST_SUCCESS, **JOB): constant(NOW - 30),
+    series(s.WATCH_SUCCESS, **JOB, **CHAT): constant(1),
+    series(s.WATCH_SUCCESS, **JOB, **SMALL): constant(0),
+    series(s.WATCH_COUNTED_UNTIL, **JOB, **CHAT): constant(NOW - 90),
     **{
         series(name, **model, runtime="vllm", **feature): constant(value)
         for model, feature, name, value in (
@@ -85,6 +88,12 @@ def test_the_reference_and_the_last_round_are_told(replay: Replay) -> None:
     references = panel(BOARD, "drift-references", Table).queries[0]
     assert asked(replay, references, "model", "reference") == {("chat", "2025-12-01"): 1}
     assert asked(replay, panel(BOARD, "detectors-last-round", Number).query, "job") == {("atlas-watch",): 30}
+
+
+def test_each_model_is_told_with_whether_it_can_be_judged_and_the_age_of_its_counts(replay: Replay) -> None:
+    judged, age = (asked(replay, query, "model", at=NOW) for query in panel(BOARD, "drift-models", Table).queries)
+    assert judged == {("chat",): 1, ("small",): 0}
+    assert age == {("chat",): 90}
 
 
 def test_requests_are_held_against_those_of_the_day_before_where_there_was_one(replay: Replay) -> None:

@@ -131,6 +131,28 @@ def references(*matchers: str) -> Table:
     )
 
 
+def models(*matchers: str) -> Table:
+    """Return one row for each model: whether it can be judged, and how old its last counts are."""
+    by_model = f"max by ({c.MODEL})"
+    return Table(
+        key="drift-models",
+        title="Models",
+        shows="Whether each model could be asked about in the last round, and how long ago requests were counted.",
+        worry="a model could not, or its counts are old although it has traffic.",
+        faults=("DriftMonitorStale",),
+        empty=_NO_DETECTOR,
+        queries=(
+            Query(expr=f"{by_model} ({promql.select(s.WATCH_SUCCESS, *matchers)})", legend=""),
+            Query(expr=f"time() - {by_model} ({promql.select(s.WATCH_COUNTED_UNTIL, *matchers)})", legend=""),
+        ),
+        columns=(
+            Column(source=c.MODEL, title="Model"),
+            Column(source="Value #A", title="Can be judged", unit="bool_yes_no"),
+            Column(source="Value #B", title="Since requests were counted", unit="s"),
+        ),
+    )
+
+
 def mix_shift(parameters: Parameters, *matchers: str) -> Chart:
     """Return how many times longer prompts and answers are than the day before."""
     return Chart(
