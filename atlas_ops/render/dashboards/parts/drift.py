@@ -113,6 +113,7 @@ def features(*matchers: str) -> Table:
             Column(source="Value #A", title="Drifted", unit="bool_yes_no", limit=Limit(value=1)),
             Column(source="Value #B", title="Share of the limit", unit="percentunit", limit=Limit(value=1)),
         ),
+        width=24,
     )
 
 
