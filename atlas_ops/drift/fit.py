@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import time as clock
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
 
 from atlas_ops.detect import batch
 from atlas_ops.detect.calibration import LEAST_DAYS, Calibration, calibrate
@@ -75,9 +78,14 @@ def counted(files: Sequence[File], counting: Counting, told: Callable[[int], Non
             told(rows.num_rows)
 
 
-def learned(model: str, counting: Counting, table: Table, *, notes: Sequence[str] = ()) -> Reference:
-    """Return the reference of counts; with times (`counting.time`) their slots are windows of five minutes."""
-    windows, totals = counting.windows(table), counting.totals(table)
+def learned(
+    model: str, counting: Counting, table: Table, *, notes: Sequence[str] = (), seen: NDArray[np.bool_] | None = None
+) -> Reference:
+    """Return the reference of counts; with times (`counting.time`) their slots are windows of five minutes.
+
+    `seen` are the slots that anybody looked at; None: all.
+    """
+    windows, totals = replace(counting.windows(table), seen=seen), counting.totals(table)
     watched = [one for f in counting.features for one in statistics(f, smoothed(totals[f.name]))]
     observed = observe(windows, watched)
     days = len(table.counts) * STEP / DAY if counting.time else 0.0

@@ -47,14 +47,21 @@ def fit(client: Prometheus, model: str, start: float, end: float, bins: Referenc
         )
     notes = _notes(there, wanted, rows, bins)
     counting = Counting(features=features, embeddings=_embeddings(features, bins), time=TIME)
-    return learned(model, counting, _table(windows, features), notes=notes)
+    table = _table(windows, features)
+    begin = table.first - _number(windows, 0)
+    seen = None if windows.seen is None else windows.seen[begin : begin + len(table.counts)]
+    return learned(model, counting, table, notes=notes, seen=seen)
 
 
 def _table(windows: Windows, features: Sequence[Feature]) -> Table:
-    """Return the counts from the first window on that has any."""
+    """Return the counts from the first window on that has any, to the last one."""
     matrix = np.hstack([windows.counts[feature.name] for feature in features])
     begin = int(np.flatnonzero(matrix.any(axis=1))[0])
-    return merge([Table(first=round(windows.times[begin] / STEP) - 1, counts=matrix[begin:])])
+    return merge([Table(first=_number(windows, begin), counts=matrix[begin:])])
+
+
+def _number(windows: Windows, place: int) -> int:
+    return round(float(windows.times[place]) / STEP) - 1
 
 
 def _embeddings(features: Sequence[Feature], bins: Reference | None) -> tuple[Embedding, ...]:

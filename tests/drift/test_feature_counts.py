@@ -15,11 +15,14 @@ from atlas_ops.cli import main
 from atlas_ops.detect.distances import distances
 from atlas_ops.detect.features import Category, Counts, Numeric
 from atlas_ops.detect.windows import STEP
-from atlas_ops.drift import prometheus_counts, reference
+from atlas_ops.drift import prometheus_counts, prometheus_fit, reference
+from atlas_ops.drift.counting import Counting, Table
+from atlas_ops.drift.fit import learned
 from atlas_ops.errors import DataError
 from atlas_ops.prometheus import Prometheus
 from atlas_ops.rehearsal.remote_write import bodies
 from atlas_ops.rehearsal.replay import Replay
+from atlas_ops.rehearsal.samples import Written
 from tests.drift import data, pods
 from tests.drift.pods import EVERY, Pod
 
@@ -176,3 +179,49 @@ def test_without_the_bins_of_an_earlier_reference_counters_are_not_understood(
     assert "not of 'fraud'" in capsys.readouterr().err
     assert main(["drift", "fit", "x.csv", "--bins", "old.json", "--output", "new.json"]) == 2
     assert "--bins needs --prometheus" in capsys.readouterr().err
+
+
+DAYS, MINUTES = 16, 16 * 1_440
+AWAY = (5.0 * 86_400, 5.2 * 86_400)
+"""Then Prometheus is down."""
+
+
+def troubled() -> tuple[list[Written], dict[str, Counts]]:
+    """Two weeks of pods that restart every other day, join and leave, are scraped badly and not at all; and what was counted in five minutes."""
+    fleet = (
+        Pod(name="a", restarts=tuple(range(2_000, MINUTES, 2_880))),
+        Pod(name="b", missed=0.1),
+        Pod(name="c", first=7_000),
+    )
+    shares = {name: np.array(of) for name, of in SHARES.items()}
+    said: list[Written] = []
+    true = {f.name: np.zeros((MINUTES // 5, len(f.bins)), dtype=np.int64) for f in FEATURES}
+    for seed, pod in enumerate(fleet):
+        counted = pods.truth(FEATURES, {name: of.tolist() for name, of in shares.items()}, MINUTES, 6, seed + 10)
+        said += pods.written("weeks", FEATURES, SHARES, pod, counted, START, every=60)
+        for name, of in counted.items():
+            of[: pod.first] = 0
+            true[name] += of.reshape(MINUTES // 5, 5, -1).sum(axis=1)
+    there = [(one.times / 1_000 - START < AWAY[0]) | (one.times / 1_000 - START > AWAY[1]) for one in said]
+    return [Written(one.series, one.times[of], one.values[of]) for one, of in zip(said, there, strict=True)], true
+
+
+def test_what_happens_to_pods_and_scrapes_in_the_weeks_of_a_reference_does_not_move_its_limits(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    said, true = troubled()
+    end = START + MINUTES * 60
+    counting = Counting(features=FEATURES, time="time")
+    exact = learned("weeks", counting, Table(first=int(START // STEP), counts=np.hstack(list(true.values()))))
+    with Replay.started(tmp_path) as replay:
+        for body in bodies(said):
+            replay.prometheus.write(body)
+        found = prometheus_fit.fit(replay.prometheus, "weeks", end - 28 * 86_400, end, exact, lambda _windows: None)
+    assert found.calibration is not None
+    assert exact.calibration is not None
+    assert found.calibration.pages
+    assert found.calibration.days == pytest.approx(DAYS, abs=0.01)
+    assert found.calibration.page == pytest.approx(exact.calibration.page, rel=0.2)
+    assert found.calibration.ticket == pytest.approx(exact.calibration.ticket, rel=0.2)
+    for feature in FEATURES:
+        assert found.shares(feature.name) == pytest.approx(exact.shares(feature.name), abs=1e-3)
