@@ -18,7 +18,7 @@ _WINDOW_SECONDS = 300.0
 _EPILOG = """\
 For a drift that is wanted: a new client, a new use, a release. The level of the reference moves to what Prometheus has counted since
 --since; the rhythm of the week, how far the traffic may wander and the limits stay those of the history, so a further change is found
-again. What a short level does not know is added to the spread: the longer the new traffic, the smaller the change that is found. Make a
+again; where the new traffic itself moves more, it is granted that. What a short level does not know is added to the spread: the longer the new traffic, the smaller the change that is found. Make a
 new reference with `drift fit` when there are weeks of it.
 
 The file is rewritten, and what it was before is kept beside it as REFERENCE.bak: to take the acceptance back, put it in its place.

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from atlas_ops.watch.page import Page
     from atlas_ops.watch.watcher import Watcher
 
+_log = logging.getLogger(__name__)
 _STEP = 300.0
 _LEAST_INTERVAL, _MOST_INTERVAL = 10.0, 3600.0
 _LEAST_PAUSE = 1.0
@@ -127,5 +128,8 @@ def _rounds(watcher: Watcher, page: Page, interval: float, stopping: threading.E
     """Go round until asked to stop."""
     while not stopping.is_set():
         began = time.monotonic()
-        page.show(watcher.round(most_seconds=interval))
+        try:
+            page.show(watcher.round(most_seconds=interval))
+        except Exception:  # without a next round nothing would be found any more, and the process would look well
+            _log.exception("the round failed")
         stopping.wait(max(_LEAST_PAUSE, interval - (time.monotonic() - began)))
