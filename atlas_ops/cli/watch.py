@@ -130,6 +130,6 @@ def _rounds(watcher: Watcher, page: Page, interval: float, stopping: threading.E
         began = time.monotonic()
         try:
             page.show(watcher.round(most_seconds=interval))
-        except Exception:  # without a next round nothing would be found any more, and the process would look well
+        except Exception:  # noqa: BLE001 - without a next round nothing would be found any more, and the process would look well
             _log.exception("the round failed")
         stopping.wait(max(_LEAST_PAUSE, interval - (time.monotonic() - began)))

@@ -5,6 +5,7 @@ from __future__ import annotations
 import signal
 import subprocess
 import sys
+import threading
 import time
 import urllib.request
 from collections.abc import Callable
@@ -13,9 +14,11 @@ from pathlib import Path
 
 import pytest
 
-from atlas_ops.cli import main
+from atlas_ops.cli import main, watch
 from atlas_ops.drift import reference as files
 from atlas_ops.prometheus import Prometheus
+from atlas_ops.watch.page import Page
+from atlas_ops.watch.watcher import Round, Watcher
 from tests.watch import traffic
 from tests.watch.conftest import AGAIN_AT, SHIFTED_AT, TWICE_AT
 from tests.watch.traffic import DAY, END, HOUR, MONDAY
@@ -130,6 +133,26 @@ def test_it_serves_its_page_until_it_is_stopped(prometheus: Prometheus, shelf: F
         finally:
             process.send_signal(signal.SIGTERM)
         assert process.wait(timeout=10) == 0
+
+
+def test_a_round_that_fails_by_a_mistake_of_ours_is_not_the_last(
+    shelf: Folder, prometheus: Prometheus, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    stopping, page, watcher = threading.Event(), Page(), Watcher(shelf(), prometheus)
+    called = 0
+
+    def next_round(*, most_seconds: float) -> Round:
+        nonlocal called
+        called += 1
+        if called == 1:
+            raise RuntimeError(f"a mistake, after {most_seconds} s")
+        stopping.set()
+        return Round(outcomes=(), at=7.0, seconds=0.1)
+
+    monkeypatch.setattr(watcher, "round", next_round)
+    monkeypatch.setattr(watch, "_LEAST_PAUSE", 0.0)
+    watch._rounds(watcher, page, 0.0, stopping)
+    assert "atlas_watch_last_success_timestamp_seconds 7.0" in page.text().decode()
 
 
 def _page(url: str) -> str:
