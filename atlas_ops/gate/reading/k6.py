@@ -1,7 +1,7 @@
 """Results of k6: its points (`k6 run --out json=FILE`) and its summary (`--summary-export FILE`, or handleSummary). Called by `reading`.
 
 Times are milliseconds. A request is good when k6 tags its duration `expected_response: true` (a status of 200 to 399, unless the
-script says otherwise); `http_req_failed` is 1 for the others. gRPC has durations alone.
+script says otherwise); `http_req_failed` is 1 for the others. gRPC has durations alone. Read back from files that k6 1.1.0 wrote.
 """
 
 from __future__ import annotations

@@ -1,8 +1,9 @@
 """Results of `vllm bench serve --save-result`: one JSON object for each run, with `--append-result` several in a file. Called by `reading`.
 
 With `--save-detailed` there are the times of every request in seconds (`ttfts`, `itls`, `latencies`, `errors`, `start_times` by the
-load generator's own clock); without it the percentiles that were asked for, in milliseconds: the median and p99 by default, and no
-end-to-end latency. Fields by vllm/benchmarks/serve.py.
+load generator's own clock); without it the percentiles that were asked for, in milliseconds: the median and p99 by default, and, since
+some version before 0.32, the latency of every request (0 where it failed). Fields by vllm/benchmarks/serve.py; read back from files
+that vLLM 0.32.0 wrote.
 """
 
 from __future__ import annotations
@@ -24,6 +25,7 @@ from atlas_ops.gate.runs import (
     Reading,
     Requests,
     Run,
+    timings,
 )
 
 KEYS = {"completed", "duration", "request_throughput"}
@@ -64,6 +66,7 @@ def _run(name: str, result: Record, skip_seconds: float) -> Run:
         for quantile, words in _NAMES.items()
         if not math.isnan(value := _first(result, [f"{word}_{short}_ms" for word in words])) and good
     }
+    readings |= timings(LATENCY, [latency for latency in result.get("latencies", []) if latency > 0])
     if good + failed:
         readings[ERROR_SHARE] = Reading(value=failed / (good + failed), of=good + failed)
     if float(result.get("output_throughput") or 0) > 0:
