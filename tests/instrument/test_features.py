@@ -19,6 +19,7 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from opentelemetry.sdk.metrics import MeterProvider
 from prometheus_client import CollectorRegistry, generate_latest
 
 from atlas_ops.catalog import signals as s
@@ -239,6 +240,15 @@ def test_an_instrument_has_them_on_its_page_and_two_models_stand_beside_each_oth
     features.count_many(amount=[1, 1])
     found = {one.labels["model"]: one.value for one in samples(ops.text(), s.FEATURE_VALUES.name) if one.value}
     assert found == {"m": 2, "n": 1}
+
+
+def test_where_the_metrics_go_elsewhere_features_are_in_the_registry_of_prometheus_client(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    registry = CollectorRegistry()
+    monkeypatch.setattr("atlas_ops.instrument.instrument.REGISTRY", registry)
+    Instrument("m", meter_provider=MeterProvider()).features(written(tmp_path, AMOUNT)).count(amount=1)
+    assert counted(registry, "amount") == {"01": 1}
 
 
 def broken(**changes: object) -> Any:
