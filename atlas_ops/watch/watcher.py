@@ -80,6 +80,8 @@ class Watcher:
                 else:
                     found[kept.path] = self._outcome(kept, (at - LATE_SECONDS) // STEP * STEP)
             self._pasts = {path: past for path, past in self._pasts.items() if path in found}
+        if not found:
+            _log.error("nothing is judged: %s", problem or f"{self._shelf.folder} holds no reference (*.json)")
         _told(self._last, found)
         self._last = found
         outcomes = tuple(found[path] for path in sorted(found))

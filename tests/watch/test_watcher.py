@@ -230,6 +230,15 @@ def test_a_prometheus_that_is_away_from_the_start_is_told_for_every_model(shelf:
     }
 
 
+def test_a_folder_without_a_reference_is_told_in_the_log(
+    prometheus: Prometheus, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    assert Watcher(tmp_path, prometheus).round().outcomes == ()
+    assert "holds no reference" in caplog.text
+    assert Watcher(tmp_path / "none", prometheus).round().problem
+    assert "none cannot be read" in caplog.text
+
+
 def test_models_that_were_not_reached_come_first_in_the_next_round(prometheus: Prometheus, shelf: Folder) -> None:
     watcher = Watcher(shelf("quiet", "shifted"), prometheus, clock=Clock(END))
     first = watcher.round(most_seconds=0.0)
