@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 
 from atlas_ops.drift import words
 from atlas_ops.drift.standing import Standing
-from atlas_ops.watch.judge import Finding, Judgement
+from atlas_ops.watch.finding import Finding, Judgement
 from atlas_ops.watch.watcher import Outcome, Round
 
 _NAME, _SCORES = 28, 25

@@ -17,7 +17,8 @@ from atlas_ops.drift import words
 from atlas_ops.drift.reference import Reference
 from atlas_ops.errors import AtlasError, DataError, EnvironmentProblem
 from atlas_ops.prometheus import Prometheus
-from atlas_ops.watch.judge import Finding, Judgement, judge
+from atlas_ops.watch.finding import Finding, Judgement
+from atlas_ops.watch.judge import judge
 from atlas_ops.watch.past import Past
 from atlas_ops.watch.shelf import Kept, Shelf
 
@@ -74,11 +75,11 @@ class Watcher:
             problem = error.message
             found = {path: replace(before, problem=problem) for path, before in (found or self._last).items()}
         else:
+            end = (at - LATE_SECONDS) // STEP * STEP
             for kept in sorted(shelf, key=lambda one: _waiting(found[one.path])):
-                if time.monotonic() - began > most_seconds:
-                    found[kept.path] = replace(found[kept.path], problem=_UNREACHED)
-                else:
-                    found[kept.path] = self._outcome(kept, (at - LATE_SECONDS) // STEP * STEP)
+                late = time.monotonic() - began > most_seconds
+                before = found[kept.path]
+                found[kept.path] = replace(before, problem=_UNREACHED) if late else self._outcome(kept, end)
             self._pasts = {path: past for path, past in self._pasts.items() if path in found}
         if not found:
             _log.error("nothing is judged: %s", problem or f"{self._shelf.folder} holds no reference (*.json)")

@@ -20,7 +20,7 @@ from atlas_ops.drift.reference import Reference
 from atlas_ops.prometheus import Prometheus
 from atlas_ops.rehearsal.remote_write import bodies
 from atlas_ops.rehearsal.samples import Series, Written
-from atlas_ops.watch.judge import Judgement
+from atlas_ops.watch.finding import Judgement
 from atlas_ops.watch.page import Page
 from atlas_ops.watch.watcher import LATE_SECONDS, Outcome, Round, Watcher
 from tests.watch import traffic
