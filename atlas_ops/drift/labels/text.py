@@ -60,7 +60,7 @@ def _lines(of: Outcome) -> Iterator[str]:
     yield f"\n{'metric':{_NAME}} {'labels':>9}  now, with 95 % interval         baseline"
     yield from _metrics(of)
     if of.windows:
-        yield "\nfrom              labels of predictions  " + of.first.replace("_", " ")
+        yield f"\n{'from':20} {'labels':>10} of {'predictions':<11} {of.first.replace('_', ' ')}"
     hidden = len(of.windows) - _MOST
     if hidden > 0:
         yield f"... {counted(hidden, 'earlier window')}"
@@ -86,7 +86,7 @@ def _metrics(of: Outcome) -> Iterator[str]:
 
 def _window(of: Quality, first: str) -> str:
     value = shown(first, of.metrics[first].estimate) if first in of.metrics else "-"
-    return f"{moment(of.start or 0.0):20} {of.labels:>10,} of {of.predictions:<10,} {value}"
+    return f"{moment(of.start or 0.0):20} {of.labels:>10,} of {of.predictions:<11,} {value}"
 
 
 def _notes(notes: Sequence[str]) -> Iterator[str]:
