@@ -174,6 +174,8 @@ def test_before_two_weeks_of_history_psi_stands_in_and_it_is_said_until_when(
     assert f"until {words.moment(MONDAY + 9 * DAY)}" in note
     (of_length,) = judged(found, "twice").drifted
     assert any("high end" in one for one in words.told(LENGTH, of_length.moves))
+    later = judged(Watcher(tmp_path, prometheus, clock=Clock(MONDAY + 20 * DAY)).round(), "twice")
+    assert "Make the reference again now" in later.notes[0]
     fresh = judged(Watcher(tmp_path, prometheus, clock=Clock(MONDAY + 6 * HOUR)).round(), "quiet")
     assert not fresh.findings
     assert "6.0 hours of the last day" in fresh.untold["length"]
