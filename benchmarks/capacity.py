@@ -39,7 +39,7 @@ def usl(parameters: Floats, concurrency: Floats) -> Floats:
 def corner(parameters: Floats, concurrency: Floats) -> Floats:
     """Return the throughput of two lines that meet."""
     a, most = np.exp(parameters)
-    return np.minimum(a * concurrency, most)
+    return np.asarray(np.minimum(a * concurrency, most))
 
 
 def usl_most(parameters: Floats) -> float:
@@ -144,7 +144,8 @@ def main() -> None:
     print(f"{DRAWS} draws; found by truth: mean and standard deviation over {args.seeds} seeds")
     for name, peak, kind in made(args.seeds):
         started = time.process_time()
-        full, held, least, other = [], 0, [], {}
+        full, held, least = [], 0, []
+        other: dict[str, list[float]] = {}
         for world in kind:
             replica = assess(observed(world), 0.8, None, None).replica
             assert replica is not None
