@@ -19,7 +19,7 @@ INSTALL_MISSING := if [ -n "$$missing" ]; then \
 PARALLEL := --numprocesses=3 --dist=loadfile
 PIP_INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check
 
-.PHONY: help setup setup-dev system system-dev system-preview demo gameday preview test test-wheel test-servers test-browser check build wheel bench bench-translate bench-rules bench-dashboards bench-pager bench-diagnosis bench-drift bench-gate test-chaos mutants fuzz clean
+.PHONY: help setup setup-dev system system-dev system-preview demo gameday preview test test-wheel test-servers test-browser check build wheel bench bench-translate bench-rules bench-dashboards bench-pager bench-diagnosis bench-drift bench-gate bench-capacity test-chaos mutants fuzz clean
 
 help: ## Show this help
 	@echo "usage: make TARGET"; echo
@@ -91,6 +91,9 @@ bench-drift: setup-dev ## Measure how often drift detectors are wrong and how so
 
 bench-gate: setup-dev ## Simulate how often the release gate is wrong (ARGS goes to it)
 	$(BIN)/python -m benchmarks.gate $(ARGS)
+
+bench-capacity: setup-dev ## Measure how near capacity's saturation is to the truth of simulated servers: fifteen minutes (ARGS goes to it)
+	$(BIN)/python -m benchmarks.capacity $(ARGS)
 
 bench-pager: setup-dev ## Measure what the pager takes in, how soon Slack hears of it, and what a storm leaves of it: ten minutes (ARGS goes to it)
 	$(BIN)/python -m benchmarks.pager $(ARGS)

@@ -45,9 +45,10 @@ Start with `atlas-ops demo`. Each command explains itself: atlas-ops COMMAND --h
 exit codes:
   0  done, nothing found
   1  a check found something, a probe was not answered, a dashboard was refused, a demo did not get its page, a
-     rehearsal failed, data drifted, or a gate failed
+     rehearsal failed, data drifted, a gate failed, or replicas are too few
   2  the command line is wrong, or data cannot be read
-  3  a settings, dialect or runbook file is wrong (every mistake is listed); of `drift`, `gate` and `watch`: cannot tell
+  3  a settings, dialect or runbook file is wrong (every mistake is listed); of `drift`, `gate`, `watch`
+     and `capacity`: cannot tell
   4  the machine lacks something: a free port, a program, a permission
   130  stopped by Ctrl-C
 """
