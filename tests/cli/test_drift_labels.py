@@ -104,6 +104,33 @@ def test_labels_that_are_still_on_their_way_are_told_by_age_and_can_be_left_out(
     assert found["now"]["end"] <= made.START + 24.5 * made.DAY
 
 
+def test_a_time_without_any_label_cannot_tell(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    of = made.classes(2000)
+    at = np.asarray(of.predictions["at"].cast("int64")) / 1e6
+    old = np.isin(of.labels["id"], of.predictions["id"][at < made.START + 21 * made.DAY])
+    of = made.Made(predictions=of.predictions, labels={name: column[old] for name, column in of.labels.items()})
+    page = tmp_path / "page.html"
+    code, found = labels(tmp_path, of, *BASELINE, "--html", str(page))
+    assert (code, found["now"]["labels"], found["labels_needed"]) == (3, 0, 30)
+    assert "0 labels of" in capsys.readouterr().out
+
+
+def test_one_time_of_long_ago_does_not_make_a_century_of_hours(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    of = made.numbers(2000)
+    at = np.asarray(of.predictions["at"].cast("int64")) / 1e6
+    at[0] -= 20 * 365 * made.DAY
+    of.predictions["at"] = made.times(at)
+    assert labels(tmp_path, of, "--time", "at")[0] == 2
+    assert "look for odd values in the time column" in capsys.readouterr().err
+
+
+def test_weeks_begin_on_monday(tmp_path: Path) -> None:
+    _, found = labels(tmp_path, made.classes(2000, days=20), *BASELINE[:2], "--per", "week")
+    assert [one["start"] for one in found["windows"]] == [made.START + 7 * week * made.DAY for week in range(3)]
+
+
 def test_the_page_has_a_plot_and_escapes_the_names_of_classes(tmp_path: Path) -> None:
     of = made.classes(3000)
     for column, side in (("said", of.predictions), ("truth", of.labels)):
@@ -144,6 +171,8 @@ def test_labels_of_a_database_give_the_same_as_those_of_a_file(tmp_path: Path) -
         (["--table", "labels"], "--query and --table are for a database"),
         (["--baseline", "90%", "--margin", "6%"], "is not below the loss"),
         (["--kind", "number"], "holds text"),
+        (["--threshold", "0.5"], "holds text, and --threshold is for numbers"),
+        (["--baseline", "97"], "is no accuracy, which is a share"),
     ],
 )
 def test_mistakes_are_told_with_what_to_do(

@@ -56,6 +56,10 @@ class Outcome:
 def outcome(joined: Joined, wish: Wish) -> Outcome:
     """Judge joined predictions; DataError where a time has none."""
     tally = joined.tally
+    if tally.classes and isinstance(wish.baseline, float) and wish.baseline > 1:
+        raise DataError(
+            f"--baseline: {wish.baseline:g} is no accuracy, which is a share", next_step="write it as 0.97 or as 97%"
+        )
     starts = tally.slots.starts
     settled = starts + tally.slots.seconds <= tally.slots.last + 1 - wish.settled if wish.settled else starts > -np.inf
     span = wish.baseline if isinstance(wish.baseline, tuple) else None

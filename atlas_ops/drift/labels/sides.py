@@ -102,6 +102,11 @@ def _rows(side: Side, batch: pa.RecordBatch, columns: Columns, threshold: float 
     keys, keyed = _keys(side, batch.column(columns.key), columns.key)
     found = _values(side, batch.column(columns.value))
     if threshold is not None:
+        if side.words is not None:
+            raise DataError(
+                f"{side.name}: column {side.column} holds text, and --threshold is for numbers",
+                next_step="leave it out",
+            )
         found = np.where(np.isnan(found), found, (found >= threshold).astype(np.float64))
     if side.words is None:
         _remember(side.different, found)

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from atlas_ops.detect.season import DAY, HOUR
 from atlas_ops.detect.statistics import Floats
 from atlas_ops.drift.labels.intervals import Sums
+from atlas_ops.errors import DataError
 
 RUNS = 256
 """Parts that rows without times are cut into, in their order."""
@@ -20,6 +21,8 @@ _RUN_GROUPS = 16
 """Longer runs, which take the place of days."""
 _MOST_CELLS = 4_000_000
 """Slots times bins; beyond, a slot is a day."""
+_MOST_DAYS = 3_660
+"""Ten years: more is an odd value among the times."""
 _STEP = 0.02
 """How much greater each bin of errors is than the one below it: a median is right to 1 %."""
 _FIRST, _LAST = 1e-9, 1e12
@@ -39,10 +42,15 @@ class Slots:
 
     @classmethod
     def of(cls, span: tuple[float, float], *, timed: bool, width: int) -> Slots:
-        """Return the slots of a span of times or of rows, for `width` bins in each."""
+        """Return the slots of a span of times or of rows, for `width` bins in each; DataError when it is too long."""
         if not timed:
             return cls(first=span[0], last=span[1], seconds=0.0)
         hours = (span[1] - span[0]) / HOUR
+        if hours * HOUR > _MOST_DAYS * DAY:
+            raise DataError(
+                f"the times of the predictions span {hours * HOUR / DAY:,.0f} days, more than the {_MOST_DAYS:,} that are looked at",
+                next_step="look for odd values in the time column (0, a wrong unit)",
+            )
         seconds = HOUR if hours * width <= _MOST_CELLS else DAY
         return cls(first=span[0] // seconds * seconds, last=span[1], seconds=seconds)
 
