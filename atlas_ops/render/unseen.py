@@ -16,8 +16,12 @@ _NO_MEASUREMENT = "-1e300"
 
 
 def is_held(rule: Rule) -> bool:
-    """Say whether an alert of the rule is held while its exporter is away: a page about something on a host or a model."""
-    return rule.severity is Severity.PAGE and (c.HOST_NAME in rule.labels or c.MODEL in rule.labels)
+    """Say whether an alert of the rule is held while its exporter is away: a page about something on a host or a model.
+
+    What is found of a feature is told by the watcher of drift, which goes on without exporters.
+    """
+    on = c.HOST_NAME in rule.labels or c.MODEL in rule.labels
+    return rule.severity is Severity.PAGE and on and c.FEATURE not in rule.labels
 
 
 def expression(rule: Rule, fault: Fault) -> str:

@@ -12,6 +12,7 @@ from atlas_ops.catalog import build_catalog, conventions
 from atlas_ops.catalog.model import Fault, Severity
 from atlas_ops.catalog.parameters import Parameters
 from atlas_ops.expressions.judge import judge
+from atlas_ops.render import unseen
 
 MANY_OBJECTIVES = settings.parse("objectives: [{model: 'a*', queue_wait_seconds: 3}, {model: 'b*'}]").parameters
 DRIFT_PAGES = settings.parse("drift: {page: true}").parameters
@@ -70,6 +71,7 @@ def test_drift_is_a_ticket_unless_the_calibrated_detector_is_trusted_with_a_page
         assert (page.severity, ticket.severity) == (Severity.PAGE, Severity.TICKET)
         assert 'detector="seasonal"' in page.expr
         assert 'detector!="seasonal"' in ticket.expr
+        assert not unseen.is_held(page)
         # Whoever was woken by the page is not told of the same feature by a ticket as well.
         (hides,) = fault.inhibits
         assert (hides.source_variant, hides.target_variant) == (page.variant, ticket.variant)
