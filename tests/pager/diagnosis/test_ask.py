@@ -122,17 +122,20 @@ def test_a_diagnosis_survives_its_way_through_the_database() -> None:
 
 
 def test_a_question_that_finds_too_many_open_waits_for_its_turn(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(asking, "_MOST_OPEN", threading.BoundedSemaphore(1))
-    found = diagnose([check(str(number)) for number in range(20)], {}, lambda _: [point(9)])
+    places = threading.BoundedSemaphore(1)
+    monkeypatch.setattr(asking, "_MOST_OPEN", places)
+    found = diagnose([check(str(number)) for number in range(20)], {}, lambda _: [point(9)], seconds=20)
     assert {one.standing for one in found.findings} == {Standing.LIKELY}
+    assert places.acquire(timeout=20), "its place is given back"
 
 
 def test_questions_that_never_end_leave_no_more_threads_than_there_may_be(monkeypatch: pytest.MonkeyPatch) -> None:
-    never = threading.Event()
-    monkeypatch.setattr(asking, "_MOST_OPEN", threading.BoundedSemaphore(2))
+    never, places = threading.Event(), threading.BoundedSemaphore(2)
+    monkeypatch.setattr(asking, "_MOST_OPEN", places)
     given = [check(str(number)) for number in range(5)]
     found = diagnose(given, {}, lambda _: [point(9)] if never.wait(30) else [], seconds=0.2)
     never.set()
+    assert all(places.acquire(timeout=20) for _ in range(2)), "their places are given back"
     told = [one.told for one in found.findings]
     assert told.count("Prometheus did not answer in time") == 2
     assert told.count("Too many questions to Prometheus are still open") == 3
