@@ -66,17 +66,17 @@ def run(args: argparse.Namespace) -> int:
     if args.html:
         machine.need("charts", "matplotlib")
     reference = drift_parts.reference(args.reference, model=args.model)
-    from atlas_ops.drift import alibi, check, live  # noqa: PLC0415 - numpy and pyarrow
+    from atlas_ops.drift import check, detector, live  # noqa: PLC0415 - numpy and pyarrow
     from atlas_ops.drift.report import document, text  # noqa: PLC0415
 
     if reference.detector is not None:
-        alibi.agree(args.accept_alibi_licence)
+        detector.agree(args.accept_alibi_licence)
         machine.need("alibi", "alibi_detect")
     told = drift_parts.progress()
     found = live.read(reference, args.live, time=args.time, told=lambda rows: told("counting", rows))
     verdict = check.check(reference, found)
     if reference.detector is not None:
-        verdict = alibi.judged(verdict, reference, args.reference, _rows(reference, args))
+        verdict = detector.judged(verdict, reference, args.reference, _rows(reference, args))
     print(text.verdict(verdict), end="")
     if args.json:
         machine.write(args.json, json.dumps(document.document(reference, verdict), indent=1, allow_nan=False) + "\n")

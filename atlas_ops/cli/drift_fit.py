@@ -117,16 +117,16 @@ def run(args: argparse.Namespace) -> int:
 
 
 def _of_files(args: argparse.Namespace) -> Reference:
-    from atlas_ops.drift import alibi, fit, live, rows  # noqa: PLC0415 - numpy and pyarrow
+    from atlas_ops.drift import detector, fit, live, rows  # noqa: PLC0415 - numpy and pyarrow
 
     told = drift_parts.progress()
     if not args.detector:
         return fit.fit(args.data, _wish(args), told)
-    chosen = alibi.choice(args.detector, args.p_value, accepted=args.accept_alibi_licence)
+    chosen = detector.choice(args.detector, args.p_value, accepted=args.accept_alibi_licence)
     machine.need("alibi", "alibi_detect")
     made = fit.fit(args.data, _wish(args), told)
     sampled = rows.sample(*live.opened(made, args.data), lambda number: told("sampling", number))
-    return alibi.kept(made, chosen, sampled, args.output)
+    return detector.kept(made, chosen, sampled, args.output)
 
 
 def _wish(args: argparse.Namespace) -> Wish:

@@ -16,7 +16,7 @@ from atlas_ops.errors import EnvironmentProblem, UsageError
 if TYPE_CHECKING:
     from atlas_ops.drift.labels.join import Joined
     from atlas_ops.drift.labels.outcome import Wish
-    from atlas_ops.drift.labels.sides import Columns, Source
+    from atlas_ops.drift.labels.side import Columns, Source
 
 _DAY = 86_400.0
 _EPILOG = """\
@@ -125,9 +125,10 @@ def run(args: argparse.Namespace) -> int:
 def _joined(args: argparse.Namespace) -> Joined:
     from atlas_ops.drift.labels import join, sides  # noqa: PLC0415 - numpy and pyarrow
     from atlas_ops.drift.labels.files import Files  # noqa: PLC0415
+    from atlas_ops.drift.labels.side import Columns  # noqa: PLC0415
 
-    of_predictions = sides.Columns(key=args.key, value=args.prediction, time=args.time)
-    of_labels = sides.Columns(key=args.label_key or args.key, value=args.label)
+    of_predictions = Columns(key=args.key, value=args.prediction, time=args.time)
+    of_labels = Columns(key=args.label_key or args.key, value=args.label)
     predictions, labels = Files(args.predictions, of_predictions), _labels(args, of_labels)
     told = drift_parts.progress()
     try:

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 from atlas_ops.cli import main
-from atlas_ops.drift.labels import sides
+from atlas_ops.drift.labels.side import Rows, Side
 from tests.drift.labels import made
 
 BASELINE = ("--time", "at", "--baseline", "2024-01-01/2024-01-22")
@@ -195,13 +195,13 @@ def test_no_identifier_and_no_label_is_told_on_the_way(tmp_path: Path, capsys: p
 
 def test_one_part_of_sixty_four_is_in_memory_at_a_time(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     sizes: list[int] = []
-    part = sides.Side.part
+    part = Side.part
 
-    def measured(side: sides.Side, number: int) -> sides.Rows:
+    def measured(side: Side, number: int) -> Rows:
         sizes.append(len(part(side, number)))
         return part(side, number)
 
-    monkeypatch.setattr(sides.Side, "part", measured)
+    monkeypatch.setattr(Side, "part", measured)
     labels(tmp_path, made.classes(20_000))
     assert len(sizes) == 128
     assert max(sizes) < 20_000 / 30

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import signal
 import subprocess
@@ -66,23 +67,17 @@ def test_every_request_and_every_token_is_counted(watch: Watch) -> None:
 
 
 def test_its_own_load_generator_writes_what_the_gate_reads(server: ModelServer, tiny: Path, tmp_path: Path) -> None:
-    options = [
-        "--backend",
-        "openai",
-        "--base-url",
-        f"http://{ADDRESS}",
-        "--endpoint",
-        "/v1/completions",
-        "--model",
-        "tiny",
-    ]
+    options = ["--backend", "openai", "--base-url", f"http://{ADDRESS}", "--model", "tiny"]
     options += ["--tokenizer", str(tiny), "--dataset-name", "random", "--random-input-len", "5"]
     options += ["--random-output-len", "11", "--num-prompts", "12", "--ignore-eos", "--save-result", "--save-detailed"]
     command = [str(folder("vllm") / "bin" / "vllm"), "bench", "serve", *options, "--result-dir", str(tmp_path)]
     subprocess.run([*command, "--result-filename", "run.json"], check=True, env={**os.environ, **ENVIRONMENT})
     (run,) = read([tmp_path / "run.json"])
     assert (run.requests, run.readings["error_share"].value) == (12, 0.0)
-    assert run.readings["inter_token_latency_p50"].of == 12 * 10
+    written = json.loads((tmp_path / "run.json").read_text())
+    for metric, short in (("time_to_first_token", "ttft"), ("inter_token_latency", "itl")):
+        assert run.readings[f"{metric}_p99"].value == pytest.approx(written[f"p99_{short}_ms"] / 1e3, rel=1e-6)
+    assert run.readings["tokens_per_second"].value == pytest.approx(written["output_throughput"], rel=1e-6)
 
 
 def test_a_cache_that_is_too_small_pages_and_is_resolved_after_the_load(watch: Watch) -> None:

@@ -20,7 +20,7 @@ from atlas_ops.drift.labels.join import Identifiers
 from atlas_ops.drift.labels.judge import Standing
 from atlas_ops.drift.labels.outcome import Outcome
 from atlas_ops.drift.labels.quality import Quality
-from atlas_ops.drift.labels.sides import Side
+from atlas_ops.drift.labels.side import Side
 
 _VERDICTS = {Standing.WORSE: "worse", Standing.NO_WORSE: "no worse", Standing.CANNOT_TELL: "cannot tell"}
 

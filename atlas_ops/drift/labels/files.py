@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pyarrow as pa
 
-from atlas_ops.drift.labels.sides import Columns
+from atlas_ops.drift.labels.side import Columns
 from atlas_ops.drift.reading.files import find
 from atlas_ops.errors import DataError
 

@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from atlas_ops.detect.features import word_of
-from atlas_ops.drift.labels.sides import MOST_CLASSES, PARTS, Rows, Side
+from atlas_ops.drift.labels.side import MOST_CLASSES, PARTS, Rows, Side
 from atlas_ops.drift.labels.tally import BINS, Slots, Tally
 from atlas_ops.errors import DataError
 

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from atlas_ops.drift.labels import sides
 from atlas_ops.drift.labels.files import Files
 from atlas_ops.drift.labels.join import Joined, join
-from atlas_ops.drift.labels.sides import Columns
+from atlas_ops.drift.labels.side import Columns
 from atlas_ops.errors import DataError
 from tests.drift import data
 

@@ -11,7 +11,8 @@ import pytest
 from sqlalchemy import text
 
 from atlas_ops import postgresql
-from atlas_ops.drift.labels.sides import Columns, read
+from atlas_ops.drift.labels.side import Columns
+from atlas_ops.drift.labels.sides import read
 from atlas_ops.drift.labels.sql import Database
 from atlas_ops.errors import DataError, EnvironmentProblem, UsageError
 from tests.pager import postgres
