@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import subprocess
 from collections.abc import Iterator
+from pathlib import Path
 
 import numpy as np
 import promql_parser
 import pytest
+import yaml
 
 from atlas_ops import settings
 from atlas_ops.catalog import build_catalog
@@ -23,6 +26,8 @@ from atlas_ops.rehearsal.alerting import Firing
 from atlas_ops.rehearsal.remote_write import bodies
 from atlas_ops.rehearsal.replay import Evaluations, Replay
 from atlas_ops.rehearsal.samples import Series, Written
+from atlas_ops.render import rules as rendered
+from atlas_ops.stage.processes import program
 from tests.drift import data, pods
 from tests.drift.pods import Pod, Truth
 
@@ -177,3 +182,49 @@ def test_drift_is_found_at_the_limit_and_lasts_until_it_is_well_below(replay: Re
     (course,) = replay.prometheus.query_range(expr, data.MONDAY, data.MONDAY + STEP * (len(HOVERING) - 1), STEP)
     assert course.labels == {"__name__": "atlas_drift_detected", **dict(HOVERS)}
     assert course.values == (0, 1, 1, 1, 0, 0, 1, 0)
+
+
+def test_the_rule_manager_of_promtool_comes_to_the_same_ticket(tmp_path: Path) -> None:
+    """A category gains 35 points after 30 hours, of 6 minutes each. The printed file is loaded, its groups are evaluated in their order."""
+    quick = settings.parse("{drift: {promql: true}, timing: {scrape_seconds: 60, evaluation_seconds: 60, scale: 0.1}}")
+    calm, moved = (100, 80, 10, 6, 4), (30, 150, 10, 6, 4)
+    labels = 'model="m", feature="prediction", bin="%s"'
+    bins = ("a", "b", "other", "unseen", "missing")
+    series = [
+        entry
+        for name, before, after in zip(bins, calm, moved, strict=True)
+        for entry in (
+            {
+                "series": f"atlas_feature_values_total{{{labels % name}}}",
+                "values": f"0+{before}x180 {180 * before + after}+{after}x120",
+            },
+            {"series": f"atlas_feature_reference_share{{{labels % name}}}", "values": f"{before / 200}+0x300"},
+        )
+    ]
+    firing = 'count by (alertname, model, feature, severity) (ALERTS{alertstate="firing"})'
+    ticket = '{alertname="PredictionDrift", model="m", feature="prediction", severity="ticket"}'
+    expected = [
+        ("count(atlas_drift_score)", "138m", []),
+        ("round(atlas_drift_score, 0.01)", "174m", [('{model="m", feature="prediction", detector="psi"}', 0)]),
+        (firing, "264m", []),
+        (firing, "288m", [(ticket, 1)]),
+    ]
+    case = {
+        "interval": "1m",
+        "input_series": series,
+        "promql_expr_test": [
+            {"expr": expr, "eval_time": when, "exp_samples": [{"labels": of, "value": value} for of, value in samples]}
+            for expr, when, samples in expected
+        ],
+    }
+    document = {
+        "rule_files": ["drift.yaml"],
+        "evaluation_interval": "1m",
+        "group_eval_order": ["atlas-drift", "atlas-drift-unhurried"],
+        "tests": [case],
+    }
+    (tmp_path / "drift.yaml").write_text(rendered.render(build_catalog(quick.parameters), quick)["alerts/drift.yaml"])
+    (tmp_path / "cases.yaml").write_text(yaml.safe_dump(document))
+    command = [program("promtool", "prometheus"), "test", "rules", "cases.yaml"]
+    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stdout + done.stderr
