@@ -14,6 +14,7 @@ from prometheus_client import CollectorRegistry, Counter, Gauge, Metric
 
 from atlas_ops.catalog import signals as s
 from atlas_ops.catalog.model import Signal
+from atlas_ops.errors import UsageError
 from atlas_ops.instrument.reference import Reference
 
 
@@ -24,16 +25,24 @@ class FeatureMetrics:
         self._values = Counter(s.FEATURE_VALUES.name, s.FEATURE_VALUES.help, s.FEATURE_VALUES.labels, registry=None)
         self._shares, self._scores = _gauge(s.FEATURE_REFERENCE_SHARE), _gauge(s.FEATURE_BIN_SCORE)
         self._checksums = _gauge(s.FEATURE_BINS_CHECKSUM)
+        self._bins: dict[tuple[str, str], int] = {}
 
     def counters(self, reference: Reference, feature: str) -> tuple[Counter, ...]:
-        """Publish a feature of a reference, and return the counter of each of its bins."""
+        """Publish a feature of a reference, and return the counter of each of its bins.
+
+        UsageError when it is counted already, by other bins: those would stay on the page, and their counts in the same counters.
+        """
         model, bins = reference.model, reference.bins[feature]
+        if self._bins.setdefault((model, feature), bins.checksum) != bins.checksum:
+            raise UsageError(
+                f"{feature} of {model} is counted in this process already, into other bins",
+                next_step="start the server anew with the new reference",
+            )
         self._checksums.labels(model, feature).set(bins.checksum)
         for label, share in zip(bins.labels, reference.usual[feature], strict=True):
             self._shares.labels(model, feature, label).set(share)
-        for label, score in zip(
-            bins.labels, bins.scores(reference.shares[feature]), strict=False
-        ):  # categories have none
+        scores = bins.scores(reference.shares[feature])
+        for label, score in zip(bins.labels, scores, strict=False):  # categories have none
             self._scores.labels(model, feature, label).set(score)
         return tuple(self._values.labels(model, feature, label) for label in bins.labels)
 

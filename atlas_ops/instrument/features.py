@@ -35,7 +35,7 @@ class FeatureCounter:
 
         `model` is the label of the series, and has to be the one that the reference was made for. `registry` is
         prometheus_client's, from which the server's page is made. EnvironmentProblem or ConfigError when the file cannot be
-        used.
+        used, UsageError when the model is counted there by other bins already.
         """
         read = references.read(Path(reference), model=model)
         self.failures = Failures()

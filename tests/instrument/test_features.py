@@ -251,6 +251,17 @@ def test_where_the_metrics_go_elsewhere_features_are_in_the_registry_of_promethe
     assert counted(registry, "amount") == {"01": 1}
 
 
+def test_a_reference_may_be_loaded_again_but_not_one_with_other_bins(tmp_path: Path) -> None:
+    features, registry = counter(tmp_path)
+    again = FeatureCounter(tmp_path / "m.json", registry=registry)
+    features.count(amount=1)
+    again.count(amount=1)
+    assert counted(registry, "amount") == {"01": 2}
+    other = written(tmp_path, replace(AMOUNT, edges=(0.0, 2.0, 3.0, 10.0)))
+    with pytest.raises(AtlasError, match="amount of m is counted in this process already"):
+        FeatureCounter(other, registry=registry)
+
+
 def broken(**changes: object) -> Any:
     return lambda document: {**document, **changes}
 
