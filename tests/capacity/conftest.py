@@ -28,7 +28,8 @@ def prometheus(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Prometheus]
     """Models: `full` (two replicas that are full twice), `quiet` (never), `wild` (all that goes wrong), `blind`, `short`, `idle`, `once`."""
     with Replay.started(tmp_path_factory.mktemp("prometheus")) as replay:
         scrapes = np.arange(0, HOURS * 3_600, SCRAPE, dtype=np.float64)
-        start = int(time.time()) - HOURS * 3_600
+        # On the windows that are read, so that it does not matter when the tests are run.
+        start = (time.time() - 60) // WINDOW * WINDOW - HOURS * 3_600
         table = Table(((start + scrapes) * 1000).astype(np.int64), _columns(scrapes))
         for body in bodies(table.written()):
             replay.prometheus.write(body)

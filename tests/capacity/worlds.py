@@ -20,6 +20,8 @@ from atlas_ops.simulator.traffic import Lengths, Request
 
 Floats = NDArray[np.float64]
 WINDOW, SCRAPE = 300.0, 15.0
+_QUEUE = 300
+"""More than an engine finishes in a minute."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -148,23 +150,25 @@ def requests(arrivals: Floats, source: random.Random) -> list[Request]:
 
 def engine_most(config: EngineConfig, hours: float = 10.0) -> float:
     """Return the requests per second of an engine in front of which there is always a queue."""
-    engine = _engine(config)
-    engine.submit(requests(np.zeros(round(hours * 20_000)), random.Random(1)))
-    engine.advance(3_600.0)
-    before = engine.counters.succeeded
-    for until in np.arange(3_600.0, hours * 3_600.0, 60.0):
-        engine.advance(float(until) + 60.0)
+    engine, source, before = _engine(config), random.Random(1), 0
+    for minute in range(round(hours * 60)):
+        if minute == 60:
+            before = engine.counters.succeeded
+        missing = max(0, _QUEUE - engine.requests_waiting - engine.requests_arriving)
+        engine.submit(requests(np.full(missing, minute * 60.0), source))
+        engine.advance((minute + 1) * 60.0)
     return (engine.counters.succeeded - before) / (hours - 1) / 3_600.0
 
 
 def batching(seed: int, config: EngineConfig, most: float, load: Floats) -> World:
     """Return a server that batches as vLLM does; `most` is what `engine_most` says."""
     rng, windows = np.random.default_rng(seed), len(load)
-    engine = _engine(config)
-    engine.submit(requests(poisson(rng, load * most), random.Random(seed)))
-    scrapes = int(WINDOW / SCRAPE)
+    engine, source = _engine(config), random.Random(seed)
+    arrivals, scrapes = poisson(rng, load * most), int(WINDOW / SCRAPE)
     gauge, done, spent = np.zeros((windows, scrapes)), [0], [0.0]
     for window in range(windows):
+        first, last = np.searchsorted(arrivals, (window * WINDOW, (window + 1) * WINDOW))
+        engine.submit(requests(arrivals[first:last], source))
         for scrape in range(scrapes):
             engine.advance(window * WINDOW + (scrape + 1) * SCRAPE)
             gauge[window, scrape] = engine.requests_running + engine.requests_waiting

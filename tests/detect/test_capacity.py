@@ -12,7 +12,7 @@ from atlas_ops.detect.capacity import Curve, Floats, Windows
 from tests.capacity import worlds
 from tests.capacity.worlds import World
 
-WINDOWS, DRAWS = 288, 100
+WINDOWS, DRAWS = 288, 60
 
 
 def full(seed: int) -> World:
