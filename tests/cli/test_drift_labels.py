@@ -43,7 +43,8 @@ def test_a_model_that_lost_ten_points_is_worse_and_the_classes_that_suffer_are_n
     worse = {one["metric"] for one in found["changes"] if one["worse"]}
     assert {"accuracy", "recall of yes", "precision of no"} <= worse
     assert value(found["baseline"], "accuracy") == pytest.approx(0.95, abs=0.01)
-    assert "WORSE: accuracy is worse by at least" in capsys.readouterr().out
+    printed = capsys.readouterr().out
+    assert "WORSE: accuracy is worse by at least" in printed
 
 
 def test_numbers_are_judged_by_their_errors(tmp_path: Path) -> None:
@@ -135,12 +136,14 @@ def test_the_page_has_a_plot_and_escapes_the_names_of_classes(tmp_path: Path) ->
     of = made.classes(3000)
     for column, side in (("said", of.predictions), ("truth", of.labels)):
         side[column] = np.where(side[column] == "odd", "<script>alert(1)</script>", side[column])
+        side[column] = np.where(side[column] == "yes", "so_it_is", side[column])
     page = tmp_path / "page.html"
     labels(tmp_path, of, *BASELINE, "--html", str(page))
     written = page.read_text()
     assert "<svg" in written
     assert "<script" not in written
     assert "&lt;script&gt;" in written
+    assert "recall of so_it_is" in written
 
 
 def test_labels_of_a_database_give_the_same_as_those_of_a_file(tmp_path: Path) -> None:

@@ -7,18 +7,21 @@ precision or recall of a class. No worse: accuracy (or the mean error) is not wo
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from enum import Enum
 
 from atlas_ops.detect.student import t_quantile
 from atlas_ops.drift.labels.intervals import Estimate, difference, stated
-from atlas_ops.drift.labels.quality import ACCURACY, BIAS, Measured, Quality, is_share, logarithm
+from atlas_ops.drift.labels.quality import ACCURACY, BIAS, Measured, Quality, is_share, logarithm, words
 
 WORSE, NO_WORSE = 0.01, 0.05
 """Errors of the two verdicts, for all metrics together and for the first of them."""
 FEWEST_LABELS = 30
 """Labels of a metric without which it is not judged."""
+
+_TOLD = 4
+"""Metrics that the verdict names."""
 
 
 class Standing(Enum):
@@ -84,18 +87,13 @@ def judge(baseline: Quality | float, live: Quality, tolerances: Tolerances) -> V
     excluded = first in judged and _worse_by(first, *judged[first], 1 - NO_WORSE)[1] < tolerances.detect
     ordered = (*changes[:1], *sorted(changes[1:], key=lambda one: -one.least))
     if worse:
-        standing, why = Standing.WORSE, "; ".join(_said(change) for change in ordered if change.worse)
+        standing, why = Standing.WORSE, _said([change for change in ordered if change.worse])
     elif excluded:
         standing, why = Standing.NO_WORSE, f"{words(first)} is not worse by {_amount(first, tolerances.detect)}"
     else:
         standing, why = Standing.CANNOT_TELL, f"a loss of {_amount(first, tolerances.detect)} cannot be excluded"
     needed = Needed() if worse or excluded else _needed(baseline, live, first, tolerances)
     return Verdict(standing=standing, why=why, needed=needed, changes=ordered, tolerances=tolerances)
-
-
-def words(metric: str) -> str:
-    """Return what a metric is called for people."""
-    return metric.replace("_", " ")
 
 
 def _estimates(quality: Quality) -> Mapping[str, Estimate]:
@@ -123,8 +121,9 @@ def _change(key: str, baseline: Estimate, live: Estimate, tolerances: Tolerances
     return Change(metric=key, baseline=baseline, live=live, least=least, most=most, worse=least > tolerances.margin)
 
 
-def _said(change: Change) -> str:
-    return f"{words(change.metric)} is worse by at least {_amount(change.metric, change.least)}"
+def _said(worse: Sequence[Change]) -> str:
+    told = [f"{words(one.metric)} is worse by at least {_amount(one.metric, one.least)}" for one in worse[:_TOLD]]
+    return "; ".join([*told, *([f"and {len(worse) - _TOLD} more"] if len(worse) > _TOLD else [])])
 
 
 def _amount(metric: str, size: float) -> str:

@@ -10,7 +10,7 @@ from markupsafe import Markup
 from atlas_ops.drift.labels import plot, text
 from atlas_ops.drift.labels.judge import Standing
 from atlas_ops.drift.labels.outcome import Outcome
-from atlas_ops.drift.labels.quality import Quality
+from atlas_ops.drift.labels.quality import Quality, words
 
 _TONES = {Standing.WORSE: "drift", Standing.NO_WORSE: "quiet", Standing.CANNOT_TELL: "unknown"}
 
@@ -34,7 +34,7 @@ def page(of: Outcome) -> str:
         facts=" ".join(facts),
         rows=_rows(of),
         ages=of.ages,
-        first=of.first.replace("_", " "),
+        first=words(of.first),
         plot=drawn,
         notes=of.notes,
     )
@@ -55,7 +55,7 @@ def _rows(of: Outcome) -> list[dict[str, Any]]:
         then = of.baseline.metrics.get(name) if isinstance(of.baseline, Quality) else None
         rows.append(
             {
-                "name": name.replace("_", " "),
+                "name": words(name),
                 "labels": f"{one.estimate.of:,}",
                 "now": text.shown(name, one.estimate).strip(),
                 "baseline": text.shown(name, then.estimate).strip() if then else "",

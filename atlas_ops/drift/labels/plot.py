@@ -9,7 +9,7 @@ import matplotlib
 from matplotlib.figure import Figure
 
 from atlas_ops.detect.season import DAY
-from atlas_ops.drift.labels.quality import Quality, is_share
+from atlas_ops.drift.labels.quality import Quality, is_share, words
 
 _INK, _NOW, _BASELINE = "#57606A", "#0072B2", "#E69F00"
 
@@ -34,7 +34,7 @@ def course(metric: str, windows: Sequence[Quality], usual: tuple[float, float] |
         if usual is not None:
             axes.axhspan(usual[0] * scale, usual[1] * scale, color=_BASELINE, alpha=0.3, linewidth=0)
         unit = " %" if is_share(metric) else ""
-        axes.set_ylabel(f"{metric.replace('_', ' ')}{unit}", color=_INK, fontsize=8)
+        axes.set_ylabel(f"{words(metric)}{unit}", color=_INK, fontsize=8)
         axes.tick_params(colors=_INK, labelsize=7)
         for side in axes.spines.values():
             side.set_visible(False)

@@ -123,6 +123,11 @@ def _median(counts: Floats, below: Sums, found: Spread) -> Estimate:
     return Estimate(value=quantile(counts, 0.5), of=round(float(below.of.sum())), bounds=bounds)
 
 
+def words(key: str) -> str:
+    """Return what a metric is called for people; names of classes stay as they are."""
+    return key.replace("_", " ") if key in (MEAN_ERROR, MEDIAN_ERROR, BIAS) else key
+
+
 def is_share(key: str) -> bool:
     """Say whether a metric is a share, of which more is better; else it is an error."""
     return key not in (MEAN_ERROR, MEDIAN_ERROR, BIAS)

@@ -1,4 +1,4 @@
-"""Reads predictions, or labels, once, and lays them down on disk in parts by their identifier. Called by `labels.join`.
+"""Reads predictions, or labels, once, and lays them down on disk in parts by their identifier. Called by `cli.drift_labels`.
 
 What lies there is the identifier's hash (by Python's, whose key is another one in each process), a number, and a time: no identifier
 and no text. A part of one side has all its partners in the same part of the other, so memory need hold one part at a time.

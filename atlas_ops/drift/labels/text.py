@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 from atlas_ops.drift.labels.intervals import Estimate
 from atlas_ops.drift.labels.judge import Needed, Standing
 from atlas_ops.drift.labels.outcome import Outcome
-from atlas_ops.drift.labels.quality import Quality, is_share
+from atlas_ops.drift.labels.quality import Quality, is_share, words
 from atlas_ops.drift.words import counted, moment, short
 
 _NAME, _MOST = 34, 31
@@ -56,11 +56,11 @@ def _lines(of: Outcome) -> Iterator[str]:
     if isinstance(of.baseline, Quality):
         yield f"baseline  {span(of.baseline)}"
     elif of.baseline is not None:
-        yield f"baseline  {of.first.replace('_', ' ')} of {of.baseline:g}"
+        yield f"baseline  {words(of.first)} of {of.baseline:g}"
     yield f"\n{'metric':{_NAME}} {'labels':>9}  now, with 95 % interval         baseline"
     yield from _metrics(of)
     if of.windows:
-        yield f"\n{'from':20} {'labels':>10} of {'predictions':<11} {of.first.replace('_', ' ')}"
+        yield f"\n{'from':20} {'labels':>10} of {'predictions':<11} {words(of.first)}"
     hidden = len(of.windows) - _MOST
     if hidden > 0:
         yield f"... {counted(hidden, 'earlier window')}"
@@ -77,7 +77,7 @@ def _metrics(of: Outcome) -> Iterator[str]:
     for name, one in [*metrics[:_MOST], *(pair for pair in metrics[_MOST:] if pair[0] in worse)]:
         then = of.baseline.metrics.get(name) if isinstance(of.baseline, Quality) else None
         before = shown(name, then.estimate) if then else ""
-        line = f"{short(name.replace('_', ' '), _NAME):{_NAME}} {one.estimate.of:9,}  {shown(name, one.estimate):32}{before}"
+        line = f"{short(words(name), _NAME):{_NAME}} {one.estimate.of:9,}  {shown(name, one.estimate):32}{before}"
         yield f"{line.rstrip()}{'  worse' if name in worse else ''}"
     hidden = sum(1 for name, _ in metrics[_MOST:] if name not in worse)
     if hidden:
