@@ -23,7 +23,8 @@ _EPILOG = """\
 PREDICTIONS is a file or folder of Parquet, CSV or JSON lines; LABELS as well, or a database: sqlite:////folder/file.db or
 postgresql://user@host/database (password in PGPASSWORD), with --query or --table; it is read in a read-only transaction. Both are
 streamed, and joined in parts that lie in $TMPDIR meanwhile: 24 bytes for each row, hashes of identifiers and no text. Identifiers
-that stand twice with one value count once; with different values they are left out; what has no partner is counted.
+that stand twice with one value count once; with different values they are left out; what has no partner is counted, and not judged:
+where only what went wrong gets a label, let --query give the others theirs (the third example).
 
 Text, yes-or-no, and whole numbers with at most 20 different values are classes: accuracy, and precision and recall of each class, with
 Wilson's intervals. Other numbers: mean and median absolute error, and mean error. Labels of one hour and of one day share its weather:
@@ -37,12 +38,16 @@ The model is WORSE where accuracy, or precision or recall of a class, is lower b
 examples:
   atlas-ops drift labels predictions/ labels.csv --key request_id --prediction class --label truth --time at \\
                          --baseline 2026-09-01/2026-10-01
-  atlas-ops drift labels predictions.parquet postgresql://reader@db/fraud --table chargebacks --key request_id \\
+  atlas-ops drift labels predictions.parquet postgresql://reader@db/fraud --table reviews --key request_id \\
                          --prediction score --threshold 0.5 --label is_fraud --time at --settled 30 --baseline 97%
+  atlas-ops drift labels predictions.parquet postgresql://reader@db/fraud --key request_id --prediction score --threshold 0.5 \\
+                         --label is_fraud --time at --settled 60 --baseline 97% --query 'SELECT request_id, c.id IS NOT NULL
+                         AS is_fraud FROM requests LEFT JOIN chargebacks AS c USING (request_id)'
   atlas-ops drift labels p.jsonl l.jsonl --key id --prediction minutes --label minutes --baseline 12.5
 
 The JSON has `verdict` ("worse", "no worse", "cannot tell", "not compared"), `why`, `labels_needed`, `days_needed`,
-`baseline_labels_needed`, `now`, `baseline`, `windows` (each `start`, `end`, `predictions`, `labels`, `metrics`), `changes`, `ages`, what became of the rows, and `notes`.
+`baseline_labels_needed`, `now`, `baseline`, `windows` (each `start`, `end`, `predictions`, `labels`, `metrics`), `changes`, `ages`, what
+became of the rows, and `notes`.
 
 exit codes:
   0  no worse; or there was no --baseline to compare with
