@@ -31,6 +31,8 @@ BLOCKS = 256
 """Parts that a reference without times is cut into."""
 _LEVELS = (1, 2, 4, 8, 16)
 """Blocks that make a longer part: the longest are sixteen in a reference."""
+_FOLDS = 8
+"""Parts of a reference without times that are judged by the spread of the others."""
 _SLACK = 0.1
 """Share of a part that may be lacking at the end of the live rows."""
 _EULER = 0.5772156649
@@ -90,12 +92,34 @@ def by_blocks(windows: Windows, watched: Sequence[Statistic]) -> Limits:
     cut = {name: _added(place, counts) for name, counts in windows.counts.items()}
     differences, sizes = zip(*(_against_rest(cut, watched, level) for level in _LEVELS), strict=True)
     whole = observe(_windows({name: counts.sum(axis=0, keepdims=True) for name, counts in cut.items()}), watched)
-    pooled, size = np.concatenate(differences), np.concatenate(sizes)
-    wander, per_row = fitted(pooled, size, size >= LEAST_ROWS, sampling_variance(whole, watched))
-    spread = Spread(np.tile(wander, (len(_LEVELS), 1)), np.tile(per_row, (len(_LEVELS), 1)))
+    sampling = sampling_variance(whole, watched)
     lengths = tuple(float(np.median(one.max(axis=1, initial=0.0))) for one in sizes)
-    found = [_greatest(m / spread.deviation(0, n), n) for m, n in zip(differences, sizes, strict=True)]
-    return _limits(lengths, spread, found, timed=False)
+    found = _by_the_others(differences, sizes, sampling)
+    return _limits(lengths, _pooled(differences, sizes, sampling), found, timed=False)
+
+
+def _by_the_others(differences: Sequence[Floats], sizes: Sequence[Floats], sampling: Floats) -> list[Floats]:
+    """Return the greatest score of each part, of each length: each eighth of the reference is judged by the spread of the others."""
+    eighths = [np.arange(len(one)) * _FOLDS // len(one) for one in sizes]
+    found: list[list[Floats]] = [[] for _ in sizes]
+    for eighth in range(_FOLDS):
+        others = [place != eighth for place in eighths]
+        spread = _pooled(_of(differences, others), _of(sizes, others), sampling)
+        for length, (mean, rows) in enumerate(zip(differences, sizes, strict=True)):
+            inside = ~others[length]
+            found[length].append(_greatest(mean[inside] / spread.deviation(length, rows[inside]), rows[inside]))
+    return [np.concatenate(one) for one in found]
+
+
+def _of(values: Sequence[Floats], chosen: Sequence[NDArray[np.bool_]]) -> list[Floats]:
+    return [value[of] for value, of in zip(values, chosen, strict=True)]
+
+
+def _pooled(differences: Sequence[Floats], sizes: Sequence[Floats], sampling: Floats) -> Spread:
+    """Fit one spread to the parts of all lengths."""
+    size = np.concatenate(sizes)
+    wander, per_row = fitted(np.concatenate(differences), size, size >= LEAST_ROWS, sampling)
+    return Spread(np.tile(wander, (len(_LEVELS), 1)), np.tile(per_row, (len(_LEVELS), 1)))
 
 
 def _limits(lengths: tuple[float, ...], spread: Spread, greatest: Sequence[Floats], *, timed: bool) -> Limits:
