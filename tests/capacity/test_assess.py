@@ -145,7 +145,13 @@ def test_nobody_can_tell_what_lies_beyond_what_was_carried() -> None:
 def test_a_model_of_which_nothing_is_known_is_no_crash(spoil: str) -> None:
     seen = observed()
     nothing = np.full_like(seen.finished, np.nan)
-    of = judged(dataclasses.replace(seen, busy=nothing, waiting=nothing, **{spoil: nothing}))
+    seen = dataclasses.replace(seen, busy=nothing, waiting=nothing)
+    blank = (
+        dataclasses.replace(seen, finished=nothing)
+        if spoil == "finished"
+        else dataclasses.replace(seen, running=nothing)
+    )
+    of = judged(blank)
     assert of.replica is None
     assert of.why_not
     assert judge(of).standing is Standing.CANNOT_TELL

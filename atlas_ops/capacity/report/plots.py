@@ -11,6 +11,7 @@ from collections.abc import Callable
 import matplotlib
 import numpy as np
 from matplotlib.axes import Axes
+from matplotlib.dates import ConciseDateFormatter
 from matplotlib.figure import Figure
 
 from atlas_ops.capacity.assess import Assessment, Replica
@@ -29,10 +30,12 @@ def saturation(replica: Replica) -> str:
         curves = np.stack([replica.curve.throughput(np.array(one)) for one in at], axis=1)
         low, high = np.quantile(curves[1:], (0.05, 0.95), axis=0)
         axes.fill_between(at, low, high, color=_CURVE, alpha=0.25, linewidth=0)
-        axes.plot(at, curves[0], color=_CURVE, label="fit, 90 % interval")
+        axes.plot(at, curves[0], color=_CURVE, label="fit, and 90 % of its draws")
         axes.scatter(concurrency[known], throughput[known], s=10, color=_DOTS, label="levels of load", zorder=3)
         axes.axhline(replica.usable.value, color=_LIMIT, linestyle="--", linewidth=1, label="usable")
         axes.set_xscale("log")
+        axes.xaxis.set_major_formatter("{x:g}")  # powers of ten would need its mathematics, which are no text
+        axes.xaxis.set_minor_formatter("")
         axes.set_xlabel("requests in a replica at the same time", color=_INK, fontsize=8)
         axes.set_ylabel("requests/s finished", color=_INK, fontsize=8)
 
@@ -45,6 +48,7 @@ def demand(of: Assessment) -> str:
     def draw(axes: Axes) -> None:
         days = of.seen.times / 86_400.0  # what matplotlib counts dates in
         axes.xaxis_date()
+        axes.xaxis.set_major_formatter(ConciseDateFormatter(axes.xaxis.get_major_locator()))
         axes.plot(days, of.demand.course, color=_DOTS, linewidth=0.8, label="demand")
         if of.replica:
             usable = of.demand.replica_course * of.replica.usable.value
@@ -65,7 +69,15 @@ def _drawn(draw: Callable[[Axes], None]) -> str:
         axes = figure.add_subplot()
         axes.patch.set_alpha(0)
         draw(axes)
-        axes.legend(frameon=False, fontsize=7, labelcolor=_INK)
+        axes.legend(
+            frameon=False,
+            fontsize=7,
+            labelcolor=_INK,
+            ncols=3,
+            loc="lower right",
+            bbox_to_anchor=(1, 1),
+            borderaxespad=0,
+        )
         axes.tick_params(colors=_INK, labelsize=7)
         axes.grid(color=_INK, alpha=0.15, linewidth=0.6)
         for side in axes.spines.values():
