@@ -16,11 +16,12 @@ from atlas_ops.render.dashboards.boards import drift
 from atlas_ops.render.dashboards.panels import Chart, Limit, Number, States, Table
 from atlas_ops.settings import Settings
 from tests.render.dashboards import five_servers
-from tests.render.dashboards.five_servers import NOW, asked, constant, panel, series, then
+from tests.render.dashboards.five_servers import NOW, asked, constant, growing, panel, series, then
 
 SETTINGS = Settings()
 BOARD = drift.board(build_catalog(SETTINGS.parameters), SETTINGS)
 JOB = {"job": "atlas-watch", "instance": "w:1"}
+SIZE = {c.FEATURE: "size"}
 CHAT, SMALL = {c.MODEL: "chat"}, {c.MODEL: "small"}
 FOUND = {
     **{
@@ -32,6 +33,16 @@ FOUND = {
             (SMALL, "prediction", "cold", constant(0), constant(0.2)),
         )
         for signal, values in ((s.DRIFT_DETECTED, verdict), (s.DRIFT_SCORE, score))
+    },
+    **{
+        series(s.FEATURE_VALUES, **CHAT, **SIZE, bin=name, instance=pod): growing(each)
+        for pod in ("p:1", "p:2")
+        for name, each in (("00", 1), ("01", 3), ("missing", 0))
+    },
+    **{
+        series(s.FEATURE_REFERENCE_SHARE, **CHAT, **SIZE, bin=name, instance=pod): constant(share)
+        for pod in ("p:1", "p:2")
+        for name, share in (("00", 0.7), ("01", 0.2), ("missing", 0.1))
     },
     series(s.DRIFT_REFERENCE_INFO, **JOB, **CHAT, reference="2025-12-01"): constant(1),
     series(s.WATCH_LAST_SUCCESS, **JOB): constant(NOW - 30),
@@ -82,6 +93,21 @@ def test_the_verdict_on_each_feature_is_told_and_the_scores_behind_it(replay: Re
     )
     assert verdict.keys() == score.keys()
     assert [row for row, found in verdict.items() if found] == [("chat", "prompt_tokens", "seasonal")]
+
+
+def test_each_bin_that_servers_count_stands_beside_the_reference(replay: Replay) -> None:
+    now, reference = panel(BOARD, "drift-bins", Table).queries
+    shares = asked(replay, now, "model", "feature", "bin", model="chat")
+    assert shares == {("chat", "size", "00"): 0.25, ("chat", "size", "01"): 0.75, ("chat", "size", "missing"): 0}
+    usual = asked(replay, reference, "model", "feature", "bin", model="chat")
+    assert usual == {("chat", "size", "00"): 0.7, ("chat", "size", "01"): 0.2, ("chat", "size", "missing"): 0.1}
+
+
+def test_where_rules_record_the_shares_of_an_hour_these_are_shown() -> None:
+    recorded = settings.parse("drift: {promql: true}")
+    shown = panel(drift.board(build_catalog(recorded.parameters), recorded), "drift-bins", Table)
+    assert shown.queries[0].expr.startswith("model_feature_bin:atlas_feature_values:share1h{")
+    assert "the last hour" in shown.shows
 
 
 def test_the_reference_and_the_last_round_are_told(replay: Replay) -> None:

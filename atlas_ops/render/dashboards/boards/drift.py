@@ -30,6 +30,7 @@ def board(catalog: Catalog, settings: Settings) -> Board:
                     drift.verdicts(*of_features),
                     drift.scores(*of_features),
                     drift.features(*of_features),
+                    drift.bins(parameters, *of_features),
                     drift.models(*of_models),
                     drift.references(*of_models),
                 ),

@@ -8,7 +8,7 @@ from __future__ import annotations
 from atlas_ops import promql
 from atlas_ops.catalog import conventions as c
 from atlas_ops.catalog import signals as s
-from atlas_ops.catalog.faults.drift import workload
+from atlas_ops.catalog.faults.drift import in_promql, workload
 from atlas_ops.catalog.parameters import Parameters
 from atlas_ops.render.dashboards.panels import Chart, Column, Limit, Number, Palette, Query, States, Table
 
@@ -112,6 +112,39 @@ def features(*matchers: str) -> Table:
             Column(source=c.DETECTOR, title="Detector"),
             Column(source="Value #A", title="Drifted", unit="bool_yes_no", limit=Limit(value=1)),
             Column(source="Value #B", title="Share of the limit", unit="percentunit", limit=Limit(value=1)),
+        ),
+        width=24,
+    )
+
+
+def bins(parameters: Parameters, *matchers: str) -> Table:
+    """Return one row for each bin of the features that servers count: its share now, and in the reference."""
+    by_bin, by_feature = (c.MODEL, c.FEATURE, c.BIN), (c.MODEL, c.FEATURE)
+    grown = promql.increase(s.FEATURE_VALUES, "$__rate_interval", *matchers)
+    share, window = (
+        (
+            f"{promql.sum_by(by_bin, grown)} / on ({', '.join(by_feature)}) group_left () "
+            f"({promql.sum_by(by_feature, grown)} > 0)"
+        ),
+        "minutes",
+    )
+    if parameters.drift.promql:
+        share, window = promql.select(in_promql.HOUR.shares, *matchers), "hour"
+    reference = f"max by ({', '.join(by_bin)}) ({promql.select(s.FEATURE_REFERENCE_SHARE, *matchers)})"
+    return Table(
+        key="drift-bins",
+        title="Bins now and in the reference",
+        shows=f"Share of each bin in the last {window}, and in the reference. Bins of numbers go by rank, `00` is the lowest.",
+        worry="a feature has drifted: the bins that differ say how.",
+        faults=_FAULTS,
+        empty="where no server counts its features",
+        queries=(Query(expr=share, legend=""), Query(expr=reference, legend="")),
+        columns=(
+            Column(source=c.MODEL, title="Model"),
+            Column(source=c.FEATURE, title="Feature"),
+            Column(source=c.BIN, title="Bin"),
+            Column(source="Value #A", title="Now", unit="percentunit"),
+            Column(source="Value #B", title="Reference", unit="percentunit"),
         ),
         width=24,
     )
