@@ -18,7 +18,7 @@ from atlas_ops.catalog import conventions as c
 from atlas_ops.catalog import signals as s
 from atlas_ops.catalog.checksum import bins_checksum
 from atlas_ops.detect.features import Feature, Numeric
-from atlas_ops.detect.season import DAY, HOUR
+from atlas_ops.detect.season import DAY
 from atlas_ops.detect.windows import STEP, Windows
 from atlas_ops.errors import DataError
 from atlas_ops.prometheus import Prometheus
@@ -74,8 +74,8 @@ def lengths(client: Prometheus, model: str, start: float, end: float) -> tuple[N
     """Return those of the lengths that the servers of a model tell, with the buckets of their histograms as bins."""
     found = []
     for name, histogram in LENGTHS.items():
-        courses = client.query_range(f"count by (le) ({_select(histogram.series[0], model)})", start, end, HOUR)
-        bounds = sorted(float(course.labels["le"]) for course in courses if course.labels["le"] != "+Inf")
+        told = _told(client, histogram.series[0], model, "le", start, end)
+        bounds = sorted(bound for bound in map(float, told) if math.isfinite(bound))
         if bounds:
             found.append(Numeric(name=name, edges=(*([0.0] if bounds[0] > 0 else [bounds[0] - 1.0]), *bounds)))
     return tuple(found)
@@ -83,8 +83,17 @@ def lengths(client: Prometheus, model: str, start: float, end: float) -> tuple[N
 
 def counted(client: Prometheus, model: str, start: float, end: float) -> frozenset[str]:
     """Return the names of the features that the servers of a model count."""
-    courses = client.query_range(f"count by ({c.FEATURE}) ({_select(s.FEATURE_VALUES, model)})", start, end, HOUR)
-    return frozenset(course.labels.get(c.FEATURE, "") for course in courses)
+    return _told(client, s.FEATURE_VALUES.name, model, c.FEATURE, start, end)
+
+
+def _told(client: Prometheus, metric: str, model: str, label: str, start: float, end: float) -> frozenset[str]:
+    """Return the values of a label that a metric of a model had at any time."""
+    expr, found = f"count by ({label}) ({_select(metric, model)})", set()
+    while start <= end:
+        courses = client.query_range(expr, start, min(start + DAY, end), STEP)
+        found |= {course.labels.get(label, "") for course in courses}
+        start += DAY
+    return frozenset(found)
 
 
 class _Reader:

@@ -170,6 +170,11 @@ def test_a_reference_is_learned_from_the_counters_with_the_bins_of_an_earlier_on
     assert "no server counts silent: not watched" in told
 
 
+def test_a_model_that_runs_for_some_minutes_now_and_then_is_found(prometheus: Prometheus) -> None:
+    assert prometheus_counts.counted(prometheus, "fraud", START - 86_400, START + 5 * 60) == {"amount", "tenant"}
+    assert prometheus_counts.counted(prometheus, "nobody", START - 86_400, END) == set()
+
+
 def test_without_the_bins_of_an_earlier_reference_counters_are_not_understood(
     prometheus: Prometheus, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
