@@ -8,7 +8,7 @@ import numpy as np
 
 from atlas_ops.capacity.littles_law import Law
 from atlas_ops.capacity.observed import WINDOW, Floats, Observed
-from atlas_ops.detect.capacity import Curve, Levels, Windows
+from atlas_ops.capacity.replica import Fitted
 
 _UNLIKE, _MOVED = 0.15, 0.1
 _ENOUGH = 12
@@ -17,9 +17,17 @@ _RECENT = 0.25
 MOST_NAMED = 3
 
 
-def of(seen: Observed, law: Law | None, windows: Windows, levels: Levels, curve: Curve) -> list[str]:
+def of(seen: Observed, law: Law | None, fitted: Fitted) -> list[str]:
     """Return the remarks."""
-    return [*_signals(seen, law), *_alike(seen, windows, levels, curve), *_steady(windows, levels, curve)]
+    halted = [_halted(fitted.halted)] if fitted.halted else []
+    return [*halted, *_signals(seen, law), *_alike(seen, fitted), *_steady(fitted)]
+
+
+def _halted(windows: int) -> str:
+    return (
+        f"{windows} windows of a server are left out in which it finished less than half of what is usual with as many requests: it "
+        "hung, started, or was held up"
+    )
 
 
 def _signals(seen: Observed, law: Law | None) -> Iterator[str]:
@@ -32,9 +40,9 @@ def _signals(seen: Observed, law: Law | None) -> Iterator[str]:
         yield "no histogram tells how long requests take (atlas_request_duration_seconds): Little's law cannot be checked"
 
 
-def _alike(seen: Observed, windows: Windows, levels: Levels, curve: Curve) -> Iterator[str]:
-    done, usual = _done_and_usual(windows, levels, curve)
-    counts = (levels.where >= 0).sum(axis=1)
+def _alike(seen: Observed, fitted: Fitted) -> Iterator[str]:
+    done, usual = _done_and_usual(fitted)
+    counts = (fitted.levels.where >= 0).sum(axis=1)
     with np.errstate(divide="ignore", invalid="ignore"):
         ratios = done.sum(axis=1) / usual.sum(axis=1)
     unlike = sorted(
@@ -48,11 +56,14 @@ def _alike(seen: Observed, windows: Windows, levels: Levels, curve: Curve) -> It
         yield f"replicas are not alike, against the curve of all at the same concurrency: {named}{more}"
 
 
-def _steady(windows: Windows, levels: Levels, curve: Curve) -> Iterator[str]:
-    done, usual = _done_and_usual(windows, levels, curve)
+def _steady(fitted: Fitted) -> Iterator[str]:
+    done, usual = _done_and_usual(fitted)
     cut = round(done.shape[1] * (1 - _RECENT))
     early, late = usual[:, :cut].sum(), usual[:, cut:].sum()
-    if min((levels.where[:, :cut] >= 0).sum(), (levels.where[:, cut:] >= 0).sum()) < _ENOUGH or min(early, late) <= 0:
+    if (
+        min((fitted.levels.where[:, :cut] >= 0).sum(), (fitted.levels.where[:, cut:] >= 0).sum()) < _ENOUGH
+        or min(early, late) <= 0
+    ):
         return
     change = float(done[:, cut:].sum() / late / (done[:, :cut].sum() / early)) - 1
     if abs(change) > _MOVED:
@@ -63,8 +74,8 @@ def _steady(windows: Windows, levels: Levels, curve: Curve) -> Iterator[str]:
         )
 
 
-def _done_and_usual(windows: Windows, levels: Levels, curve: Curve) -> tuple[Floats, Floats]:
+def _done_and_usual(fitted: Fitted) -> tuple[Floats, Floats]:
     """Return the throughput of the windows that count, and what the curve says of their concurrency; 0 elsewhere."""
-    inside = levels.where >= 0
-    usual = curve.of(slice(1)).throughput(np.where(inside, windows.concurrency, 1.0))
-    return np.where(inside, windows.throughput, 0.0), np.where(inside, usual, 0.0)
+    inside = fitted.levels.where >= 0
+    usual = fitted.curve.of(slice(1)).throughput(np.where(inside, fitted.windows.concurrency, 1.0))
+    return np.where(inside, fitted.windows.throughput, 0.0), np.where(inside, usual, 0.0)

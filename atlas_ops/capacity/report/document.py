@@ -7,9 +7,9 @@ import math
 from collections.abc import Sequence
 from typing import Any
 
-from atlas_ops.capacity.assess import Kept, Replica
 from atlas_ops.capacity.cost import Cost
 from atlas_ops.capacity.estimate import Estimate
+from atlas_ops.capacity.replica import Kept, Replica
 from atlas_ops.capacity.report import words
 from atlas_ops.capacity.report.told import Told
 

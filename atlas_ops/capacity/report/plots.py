@@ -14,7 +14,8 @@ from matplotlib.axes import Axes
 from matplotlib.dates import ConciseDateFormatter
 from matplotlib.figure import Figure
 
-from atlas_ops.capacity.assess import Assessment, Replica
+from atlas_ops.capacity.assess import Assessment
+from atlas_ops.capacity.replica import Replica
 
 _INK = "#57606A"
 _DOTS, _CURVE, _LIMIT = "#0072B2", "#E69F00", "#D55E00"
@@ -48,7 +49,7 @@ def demand(of: Assessment) -> str:
     def draw(axes: Axes) -> None:
         days = of.seen.times / 86_400.0  # what matplotlib counts dates in
         axes.xaxis_date()
-        axes.xaxis.set_major_formatter(ConciseDateFormatter(axes.xaxis.get_major_locator()))
+        axes.xaxis.set_major_formatter(ConciseDateFormatter(axes.xaxis.get_major_locator()))  # type: ignore[no-untyped-call]
         axes.plot(days, of.demand.course, color=_DOTS, linewidth=0.8, label="demand")
         if of.replica:
             usable = of.demand.replica_course * of.replica.usable.value

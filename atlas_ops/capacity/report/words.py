@@ -6,11 +6,12 @@ from collections.abc import Iterator
 
 import numpy as np
 
-from atlas_ops.capacity.assess import Assessment, Kept, Replica
+from atlas_ops.capacity.assess import Assessment
 from atlas_ops.capacity.cost import Cost
 from atlas_ops.capacity.demand import Forecast
 from atlas_ops.capacity.estimate import Estimate
 from atlas_ops.capacity.observed import WINDOW
+from atlas_ops.capacity.replica import Kept, Replica
 from atlas_ops.capacity.verdict import Standing, Verdict
 
 Line = tuple[str, str]
