@@ -49,6 +49,7 @@ PLAYED = {
     "LoraThrashing": "The balancer spreads every adapter over every server",
     "EngineStalled": "The engine is stuck in its own process: the GPU has nothing to do",
     "ModelServerDown": "The process is gone, or fails each request",
+    "CrashLooping": "The process ends by itself: a flag, a bug or a request that kills it",
     "ProbeFailing": "The server answers with errors, or breaks off",
     "AvailabilitySloBurn": "The servers themselves fail: a shared part, a client or a bug",
     "GpuThermalThrottling": "Heat sink, fan or place of this GPU alone",
