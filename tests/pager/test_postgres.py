@@ -86,7 +86,7 @@ def test_the_database_of_another_program_is_left_alone(server: postgres.Postgres
     with store._database.writing() as connection:
         connection.exec_driver_sql("DROP TABLE atlas_pager")
     store.close()
-    with pytest.raises(EnvironmentProblem, match="of another program: it has a table alerts"):
+    with pytest.raises(EnvironmentProblem, match="of another program: it has a table absences"):
         Store(there)
 
 
