@@ -60,6 +60,8 @@ def prometheus(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Prometheus]
             "renewed", (OTHER,), SHARES, Pod(name="old"), {"amount": COUNTED[0]["amount"][: SCRAPES // 2]}, START
         ),
         *pods.written("renewed", (AMOUNT,), SHARES, Pod(name="new", first=SCRAPES // 2 + 20), COUNTED[1], START),
+        *pods.written("worsened", (AMOUNT,), SHARES, Pod(name="good"), COUNTED[0], START),
+        *pods.written("worsened", (OTHER,), SHARES, Pod(name="bad", first=370), COUNTED[1], START),
         *pods.written("other", (OTHER,), SHARES, Pod(name="a"), COUNTED[0], START),
     ]
     with Replay.started(tmp_path_factory.mktemp("prometheus")) as replay:
@@ -114,6 +116,11 @@ def test_what_two_prometheis_scraped_counts_once(prometheus: Prometheus) -> None
     true = COUNTED[0]["amount"].sum(axis=0)
     assert found.sum() == pytest.approx(true.sum(), rel=0.02)
     assert psi("amount", found) == pytest.approx(psi("amount", true), abs=2e-3)
+
+
+def test_a_server_that_joins_with_other_bins_costs_the_window_in_which_it_does(prometheus: Prometheus) -> None:
+    rows = counts(prometheus, "worsened")["amount"].sum(axis=1)
+    assert (rows > 0).tolist() == [True] * 18 + [False] * 18
 
 
 def test_what_was_counted_in_other_bins_is_left_out(prometheus: Prometheus) -> None:

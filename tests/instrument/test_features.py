@@ -143,7 +143,8 @@ def test_requests_are_counted_one_by_one_and_many_at_a_time(tmp_path: Path) -> N
     features.count(amount=None)
     features.count_many(amount=np.array([0.5, 1.5, np.nan, 99]), tenant=["acme", "new", "bolt", None, 3.0])
     features.count_many(tenant=(word for word in ["acme"]))
-    assert counted(registry, "amount") == {"00": 1, "01": 2, "above": 1, "missing": 2}
+    features.count_many(amount=[10**400, -(10**400)])
+    assert counted(registry, "amount") == {"00": 1, "01": 2, "below": 1, "above": 2, "missing": 2}
     assert counted(registry, "tenant") == {"acme": 3, "unseen": 1, "other": 1, "missing": 1, "3": 1}
 
 
