@@ -92,7 +92,7 @@ bench-drift: setup-dev ## Measure how often drift detectors are wrong and how so
 bench-gate: setup-dev ## Simulate how often the release gate is wrong (ARGS goes to it)
 	$(BIN)/python -m benchmarks.gate $(ARGS)
 
-bench-capacity: setup-dev ## Measure how near capacity's saturation is to the truth of simulated servers: fifteen minutes (ARGS goes to it)
+bench-capacity: setup-dev ## Measure how near capacity's saturation is to the truth of simulated servers: five minutes (ARGS goes to it)
 	$(BIN)/python -m benchmarks.capacity $(ARGS)
 
 bench-pager: setup-dev ## Measure what the pager takes in, how soon Slack hears of it, and what a storm leaves of it: ten minutes (ARGS goes to it)

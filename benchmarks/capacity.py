@@ -1,6 +1,6 @@
 """How near the saturation that `atlas_ops.detect.capacity` finds is to the truth, and how often its interval holds it.
 
-Run by hand (`python -m benchmarks.capacity`; about ten minutes of one core), never by the test command. Queues with a known number of
+Run by hand (`python -m benchmarks.capacity`; about five minutes of one core), never by the test command. Queues with a known number of
 workers and the simulator's batching engine, each under a day's curve of load whose peak is above, near or below what they carry, two
 days long (of the engines a quarter of the seeds, with days of twelve hours), gauges scraped every 15 s. Beside the curve of the package stand others that people fit, through single windows as is usual
 and through the package's levels of load:

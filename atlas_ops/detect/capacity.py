@@ -5,7 +5,12 @@ The curve is that of a queue with c = most / slope places, in the approximation 
     N = c u + variability u^sqrt(2 (c + 1)) / (1 - u),    u = X / most
 
 N requests are in the server while it finishes X a second; `slope` is X / N while there is room, `most` is X when there is none, and
-`variability` is 1 where arrivals and work are as random as in an M/M/c queue. MEASURED
+`variability` is 1 where arrivals and work are as random as in an M/M/c queue.
+
+Measured (`python -m benchmarks.capacity`: queues with 1, 4, 16 and 64 workers, two days, 20 seeds each): where a peak is 15 % above what
+the server carries, `most` is off by 0.5 % on average, and by 1.5 % where work wanders by 5 %; a peak at 95 % of it leaves 2 %. Of the
+simulator's batching engine it is 1 to 2 % too high. Gunther's Universal Scalability Law is up to 11 % too high there (it has no corner, and
+slots have), and two lines that meet are up to 6 % too low (they have no bend), 19 % at the peak of 95 %.
 
 At one and the same load, requests pile up by chance: among such windows more concurrency is not more throughput, and a curve through
 them seems to be full where it is not. So windows are taken together by the concurrency of their neighbours (an instrument in the sense
