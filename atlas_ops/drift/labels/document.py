@@ -9,7 +9,7 @@
                            "without_value", "without_time": int},
  "notes": [str]}
 TIME is {"start", "end": Unix seconds | null, "predictions": int, "labels": int,
-         "metrics": [{"metric": str, "value": float, "low": float, "high": float (95 %), "labels": int}]}
+         "metrics" (in windows without those of classes): [{"metric": str, "value": float, "low": float, "high": float (95 %), "labels": int}]}
 """
 
 from __future__ import annotations

@@ -82,7 +82,11 @@ def judge(baseline: Quality | float, live: Quality, tolerances: Tolerances) -> V
         fewest = f"{'the live time' if few else 'the baseline'} has less than {FEWEST_LABELS} labels"
         needed = Needed(labels=FEWEST_LABELS) if few else Needed(baseline=FEWEST_LABELS)
         return Verdict(standing=Standing.CANNOT_TELL, why=fewest, needed=needed, changes=(), tolerances=tolerances)
-    changes = [_change(key, *pair, tolerances, 1 - WORSE / len(judged)) for key, pair in judged.items()]
+    # Half of the error is the first metric's, so that many classes do not hide it.
+    others = 2 * max(len(judged) - 1, 1)
+    changes = [
+        _change(key, *pair, tolerances, 1 - WORSE / (2 if key == first else others)) for key, pair in judged.items()
+    ]
     worse = [change for change in changes if change.worse]
     excluded = first in judged and _worse_by(first, *judged[first], 1 - NO_WORSE)[1] < tolerances.detect
     ordered = (*changes[:1], *sorted(changes[1:], key=lambda one: -one.least))

@@ -59,10 +59,10 @@ class Quality:
         return self.labels / self.predictions if self.predictions else 0.0
 
 
-def measure(tally: Tally, within: Mask, usual: Quality | None = None) -> Quality:
+def measure(tally: Tally, within: Mask, usual: Quality | None = None, *, by_class: bool = True) -> Quality:
     """Return the quality of some slots. `usual`: that of a longer time, which knows how much days differ."""
     spreads = {} if usual is None else {key: one.spread for key, one in usual.metrics.items()}
-    found = {key: _measured(key, sums, tally, within, spreads) for key, sums in _sums(tally, within)}
+    found = {key: _measured(key, sums, tally, within, spreads) for key, sums in _sums(tally, within, by_class)}
     starts = tally.slots.starts[within]
     timed = bool(tally.slots.seconds) and bool(len(starts))
     return Quality(
@@ -75,17 +75,19 @@ def measure(tally: Tally, within: Mask, usual: Quality | None = None) -> Quality
 
 
 def windows(tally: Tally, per: Per, usual: Quality) -> tuple[Quality, ...]:
-    """Return the quality of each day, or week from Monday on (UTC), that has predictions."""
+    """Return the quality of each day, or week from Monday on (UTC), that has predictions; without single classes, which may be many."""
     if not tally.slots.seconds:
         return ()
     length = DAY if per is Per.DAY else 7 * DAY
     number = (tally.slots.starts - (0 if per is Per.DAY else _MONDAY)) // length
     return tuple(
-        measure(tally, number == one, usual) for one in np.unique(number) if tally.predicted[number == one].any()
+        measure(tally, number == one, usual, by_class=False)
+        for one in np.unique(number)
+        if tally.predicted[number == one].any()
     )
 
 
-def _sums(tally: Tally, within: Mask) -> Iterator[tuple[str, Sums]]:
+def _sums(tally: Tally, within: Mask, by_class: bool) -> Iterator[tuple[str, Sums]]:
     if not tally.classes:
         yield MEAN_ERROR, tally.absolute
         counts = tally.sizes[within].sum(axis=0)
@@ -93,7 +95,7 @@ def _sums(tally: Tally, within: Mask) -> Iterator[tuple[str, Sums]]:
         yield BIAS, tally.signed
         return
     yield ACCURACY, tally.accuracy
-    for place, name in enumerate(tally.classes):
+    for place, name in enumerate(tally.classes if by_class else ()):
         yield f"precision of {name}", tally.shares(BOTH, PREDICTED, place)
         yield f"recall of {name}", tally.shares(BOTH, ACTUAL, place)
 
