@@ -97,6 +97,8 @@ def _uneven(arrived: Floats, total: Floats) -> float:
     if not several.any():
         return 1.0
     busy = several & (total >= np.quantile(total[several], 0.9))
-    # Sums over these windows, not each by itself: chance alone makes one replica the busiest of a window.
-    shares = np.nanmean(arrived[:, busy], axis=1)
-    return float(np.nanmax(shares) / np.nanmean(shares))
+    # Means over these windows, not each by itself: chance alone makes one replica the busiest of a window.
+    told = arrived[:, busy]
+    counts = np.isfinite(told).sum(axis=1)
+    shares = np.nansum(told, axis=1)[counts > 0] / counts[counts > 0]
+    return float(shares.max() / shares.mean())

@@ -3,15 +3,22 @@
 from __future__ import annotations
 
 import dataclasses
+import json
+import math
 
 import numpy as np
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
+from atlas_ops.capacity import cost
 from atlas_ops.capacity.assess import Assessment, assess
 from atlas_ops.capacity.demand import Demand, Forecast
 from atlas_ops.capacity.estimate import Estimate
-from atlas_ops.capacity.observed import Floats, Key, Observed
-from atlas_ops.capacity.report import words
+from atlas_ops.capacity.gpus import Held
+from atlas_ops.capacity.observed import Floats, Key, Observed, Promise
+from atlas_ops.capacity.report import document, text, words
+from atlas_ops.capacity.report.told import Told
 from atlas_ops.capacity.verdict import Standing, judge
 from tests.capacity import worlds
 
@@ -155,3 +162,25 @@ def test_a_model_of_which_nothing_is_known_is_no_crash(spoil: str) -> None:
     assert of.replica is None
     assert of.why_not
     assert judge(of).standing is Standing.CANNOT_TELL
+
+
+WILD = st.one_of(st.just(math.nan), st.just(0.0), st.just(1e9), st.floats(1e-9, 1e3))
+
+
+@settings(max_examples=20)
+@given(data=st.data())
+def test_whatever_prometheus_says_there_is_a_text_and_a_document_without_nan(data: st.DataObject) -> None:
+    rows = data.draw(st.lists(st.lists(WILD, min_size=9, max_size=9), min_size=1, max_size=12))
+    wild = np.resize(np.array(rows).ravel(), (7, 2, 110))
+    seen = dataclasses.replace(
+        observed(),
+        times=worlds.WINDOW * np.arange(110),
+        promises=(Promise(name="first tokens", seconds=1, target=0.99, slow=wild[5], all=wild[6]),),
+        **dict(zip(("finished", "arrived", "busy", "running", "waiting"), wild, strict=False)),
+    )
+    told = [
+        Told(verdict=judge(judged(seen, growth=0.3)), cost=cost.of(seen, Held(hours={"GPU": 1.0}, joules=1.0), None))
+    ]
+    assert json.loads(document.text(told))["models"][0]["verdict"] in list(Standing)
+    assert "chat" in text.text(told)
+    assert "nan" not in text.text(told)
