@@ -47,6 +47,10 @@ class Joined:
 def join(predictions: Side, labels: Side, *, timed: bool, kind: str | None = None) -> Joined:
     """Join; DataError when nothing of one side is on the other. `kind` is `class` or `number`; None: by the values."""
     for side in (predictions, labels):
+        if not side.rows:
+            raise DataError(
+                f"{side.name}: it has no rows", next_step="wait for the first, or check the path or the query"
+            )
         if side.span[0] > side.span[1]:
             raise DataError(
                 f"{side.name}: none of its {side.rows:,} rows has an identifier, a value and a time",

@@ -177,7 +177,7 @@ def _unreadable(path: Path, form: str, error: Exception, *, secret: bool) -> Dat
     if form == "json":
         words = re.sub(r" in row \d+", "", words)  # counted from the beginning of a block, not of the file
     if secret:
-        words = re.sub(r"'.*'|(?<=, got) (\d+): .*", r" \1 ...", words, flags=re.DOTALL)
+        words = re.sub(r"(, got \d+): .*", r"\1", re.sub("'.*'", "'...'", words, flags=re.DOTALL), flags=re.DOTALL)
     return DataError(f"{path}: it cannot be read as {form}: {words.strip()}", next_step=_ADVICE[form])
 
 

@@ -112,6 +112,7 @@ def test_identifiers_that_became_floats_and_lost_digits_are_refused(tmp_path: Pa
         ({"value": [0.3, 0.7]}, {"value": [0, 1]}, "--threshold|holds 0 and 1"),
         ({"value": [[1.0], [2.0]]}, {"value": [0, 1]}, "holds lists of numbers"),
         ({"id": [None, None], "value": [1, 2]}, {"value": [0, 1]}, "none of its 2 rows has an identifier"),
+        ({}, {"value": []}, "it has no rows"),
         ({"id": ["x", "y"], "value": [1, 0]}, {"value": [0, 1]}, "no identifier is on both sides"),
         ({"value": [str(place) for place in range(1002)]}, {"value": [0] * 1002}, "more than 1,000 different texts"),
     ],
@@ -121,7 +122,7 @@ def test_what_cannot_be_compared_is_said_without_any_value(
 ) -> None:
     ids = [f"key-{place}" for place in range(len(labels["value"]))]
     with pytest.raises(DataError, match=said):
-        joined(tmp_path, Rows(**{"id": ids, **predictions}), Rows(**{"id": ids, **labels}))
+        joined(tmp_path, Rows(**{"id": ids, "value": ids, **predictions}), Rows(**{"id": ids, **labels}))
 
 
 def test_scores_become_classes_at_a_threshold_and_yes_is_one(tmp_path: Path) -> None:
