@@ -8,10 +8,11 @@ from collections.abc import Iterator
 import numpy as np
 import pytest
 
+from atlas_ops.catalog import signals as s
 from atlas_ops.prometheus import Prometheus
 from atlas_ops.rehearsal.remote_write import bodies
 from atlas_ops.rehearsal.replay import Replay
-from atlas_ops.rehearsal.samples import Table
+from atlas_ops.rehearsal.samples import Series, Table
 from tests.capacity import series, worlds
 from tests.capacity.worlds import WINDOW
 
@@ -43,6 +44,7 @@ def _columns(scrapes: worlds.Floats) -> series.Columns:
     columns |= _served("quiet", "quiet-0", scrapes, 0.5, 2) | series.gpu(
         "quiet-0", "GPU-2", scrapes, watts=100, name="NVIDIA L4"
     )
+    columns |= series.gpu("full-0", "GPU-9", scrapes, watts=WATTS, sharing="shared")  # which counts for nobody
     columns |= _wild(_served("wild", "wild-0", scrapes, 1.15, 3))
     columns |= _only(
         _served("blind", "blind-0", scrapes, 1.0, 4), "atlas_requests_total", "atlas_generation_tokens_total"
@@ -50,6 +52,7 @@ def _columns(scrapes: worlds.Floats) -> series.Columns:
     columns |= _only(
         _served("ungauged", "ungauged-0", scrapes, 1.15, 6), "atlas_requests_total", "atlas_request_duration_seconds"
     )
+    columns[Series(s.REPLICAS_MAXIMUM.name, (("model", "ungauged"),))] = np.full(len(scrapes), 4.0)
     columns |= _from(_served("short", "short-0", scrapes, 1.0, 5), -3 * 3_600 // SCRAPE)
     idle = {one: np.zeros(len(scrapes)) for one in _served("idle", "idle-0", scrapes, 0.01, 0)}
     once = _from(_served("once", "once-0", scrapes, 0.3, 0), 1_000, 1_001)

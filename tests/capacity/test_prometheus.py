@@ -92,7 +92,8 @@ def test_restarts_lost_scrapes_and_values_below_0_do_not_move_it(prometheus: Pro
 def test_without_gauges_littles_law_alone_tells_and_says_so(
     prometheus: Prometheus, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    _, model = told(prometheus, tmp_path, "ungauged")
+    code, model = told(prometheus, tmp_path, "ungauged")
+    assert (code, model["traffic"]["replicas"], model["forecast"]["there"]) == (0, 1, 4)  # an autoscaler may add three
     assert model["replica"]["most"]["value"] == pytest.approx(MOST, rel=0.05)
     assert model["littles_law"] is None
     assert "no gauge tells what is in the servers" in capsys.readouterr().out

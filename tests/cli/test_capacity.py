@@ -48,6 +48,15 @@ def test_a_prometheus_that_does_not_answer_is_a_problem_of_the_environment(capsy
     assert NOWHERE in capsys.readouterr().err
 
 
+@pytest.mark.parametrize(("missing", "extra"), [("numpy", "drift"), ("matplotlib", "charts")])
+def test_an_extra_that_is_missing_is_named(
+    missing: str, extra: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr("atlas_ops.cli.machine.find_spec", lambda name: None if name == missing else object())
+    assert capacity("--html", "capacity.html") == 4
+    assert f"pip install 'atlas-ops[{extra}]'" in capsys.readouterr().err
+
+
 def test_all_mistakes_of_a_price_table_are_told_at_once(tmp_path: Path) -> None:
     file = tmp_path / "prices.yaml"
     file.write_text(
