@@ -19,7 +19,7 @@ from atlas_ops.detect.capacity import Windows
 
 DRAWS = 200
 _HOUR, _LONG_BLOCK = 12, 72
-"""Windows of a block of time, below and from three days on."""
+"""Windows of a block of time, below and from three days of data on."""
 _THREE_DAYS = 864
 LEAST_BLOCKS = 8
 """Of time with traffic; fewer say nothing of how sure a curve is."""
@@ -40,14 +40,15 @@ class Assessment:
 
 def assess(seen: Observed, used_ratio: float, forecast: float | None, growth: float | None) -> Assessment:
     """Judge one model. `used_ratio`: how full a replica may be; `forecast`: requests per second at the peak, or `growth` of today's."""
-    length = len(seen.times)
-    blocks = np.arange(length) // (_LONG_BLOCK if length >= _THREE_DAYS else _HOUR)
+    length = _LONG_BLOCK if np.isfinite(seen.finished).any(axis=0).sum() >= _THREE_DAYS else _HOUR
+    blocks = np.arange(len(seen.times)) // length
     weights = capacity.resampled(int(blocks.max()) + 1, DRAWS)
     law = littles_law.compare(seen, blocks, weights)
     asked = demand(seen)
     windows = _windows(seen)
     levels = capacity.levels(windows)
-    why_not = _why_not(seen, windows, len(np.unique(blocks[(levels.where >= 0).any(axis=0)])))
+    busy = len(np.unique(blocks[(levels.where >= 0).any(axis=0)]))
+    why_not = _why_not(seen, windows) or (_too_short(busy, length) if busy < LEAST_BLOCKS else "")
     fitted = None if why_not else Fitted.to(windows, levels, blocks, weights)
     carried = replica.carried(fitted, seen.promises, used_ratio) if fitted else None
     wanted = forecast if forecast is not None else asked.peak * (1 + (growth or 0.0))
@@ -68,7 +69,7 @@ def _windows(seen: Observed) -> Windows:
     return Windows(concurrency=gauge if np.isfinite(gauge).any() else seen.busy, throughput=seen.finished)
 
 
-def _why_not(seen: Observed, windows: Windows, blocks: int) -> str:
+def _why_not(seen: Observed, windows: Windows) -> str:
     if not np.isfinite(seen.finished).any():
         return "no requests are counted (atlas_requests_total, atlas_request_duration_seconds): the throughput is not known"
     if not np.isfinite(windows.concurrency).any():
@@ -76,9 +77,9 @@ def _why_not(seen: Observed, windows: Windows, blocks: int) -> str:
             "neither a gauge of concurrency (atlas_requests_running) nor a histogram of durations (atlas_request_duration_seconds) "
             "is told: how full the servers are is not known"
         )
-    if not np.nansum(seen.finished) > 0:
-        return "no request finished in this time"
-    if blocks < LEAST_BLOCKS:
-        each = (_LONG_BLOCK if len(seen.times) >= _THREE_DAYS else _HOUR) * WINDOW / 3600
-        return f"there is traffic in {blocks * each:.0f} hours only; it takes {LEAST_BLOCKS * each:.0f} at the least"
-    return ""
+    return "" if np.nansum(seen.finished) > 0 else "no request finished in this time"
+
+
+def _too_short(blocks: int, length: int) -> str:
+    hours = length * WINDOW / 3600
+    return f"there are {blocks * hours:.0f} h with traffic only; it takes {LEAST_BLOCKS * hours:.0f} h at the least"

@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import json
 import math
+from typing import Any
 
 import numpy as np
 import pytest
@@ -146,6 +147,20 @@ def test_nobody_can_tell_what_lies_beyond_what_was_carried() -> None:
     assert verdict.standing is Standing.CANNOT_TELL
     assert "never full" in verdict.why
     assert judge(judged(observed(peak=0.5), forecast=0.3)).standing is Standing.ENOUGH
+
+
+def test_a_week_that_is_asked_of_a_model_of_today_is_no_hindrance() -> None:
+    """Blocks are as long as there is data for, not as the time that was asked for."""
+    seen = observed()
+    older = 7 * 288 - WINDOWS
+    padded: dict[str, Any] = {
+        field.name: np.pad(value, ((0, 0), (older, 0)), constant_values=np.nan)
+        for field in dataclasses.fields(seen)
+        if isinstance(value := getattr(seen, field.name), np.ndarray) and value.ndim == 2
+    }
+    of = judged(dataclasses.replace(seen, times=worlds.WINDOW * np.arange(7 * 288), **padded))
+    assert of.replica is not None
+    assert of.replica.most.value == pytest.approx(0.8, rel=0.03)
 
 
 @pytest.mark.parametrize("spoil", ["finished", "running"])

@@ -103,7 +103,7 @@ def test_without_gauges_littles_law_alone_tells_and_says_so(
     ("model", "why"),
     [
         ("blind", "neither a gauge of concurrency"),
-        ("short", "there is traffic in 3 hours only; it takes 8"),
+        ("short", "there are 3 h with traffic only; it takes 8 h"),
         ("idle", "no request finished in this time"),
         ("once", "no requests are counted"),
     ],
