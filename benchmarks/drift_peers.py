@@ -13,6 +13,7 @@ import tempfile
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import IO
 
 import numpy as np
 from numpy.typing import NDArray
@@ -72,17 +73,18 @@ class Peer:
 
     name: str
     process: subprocess.Popen[str]
+    errors: IO[str]
+    """What it says besides: a file, for a pipe that nobody reads fills up."""
 
     @classmethod
     def start(cls, name: str, python: str) -> Peer:
         """Start it; RuntimeError with its last words when it does not get ready."""
-        process = subprocess.Popen(
-            [python, "-c", PROGRAMS[name]], stdin=-1, stdout=-1, stderr=subprocess.PIPE, text=True
-        )
+        errors = tempfile.TemporaryFile("w+", encoding="utf-8")  # noqa: SIM115 - it lives as long as the peer
+        process = subprocess.Popen([python, "-c", PROGRAMS[name]], stdin=-1, stdout=-1, stderr=errors, text=True)
+        peer = cls(name, process, errors)
         if process.stdout is None or process.stdout.readline().strip() != "ready":
-            _, said = process.communicate()
-            raise RuntimeError((said.strip().splitlines() or [f"{python} ended"])[-1])
-        return cls(name, process)
+            raise RuntimeError(peer.last_words())
+        return peer
 
     def alarms(self, path: Path, size: int) -> dict[str, Floats]:
         """Return 1 in each window in which a method of the peer is in alarm."""
@@ -92,7 +94,7 @@ class Peer:
         self.process.stdin.flush()
         answer = self.process.stdout.readline()
         if not answer:
-            raise RuntimeError(f"{self.name} ended: {self.process.communicate()[1].strip().splitlines()[-1:]}")
+            raise RuntimeError(self.last_words())
         found = {}
         for method, places in json.loads(answer).items():
             found[f"{self.name}: {method}"] = np.zeros(size)
@@ -103,6 +105,14 @@ class Peer:
         """End it."""
         self.process.kill()
         self.process.communicate()
+        self.errors.close()
+
+    def last_words(self) -> str:
+        """Return the last line that it said, of a peer that ended."""
+        self.process.kill()
+        self.process.communicate()
+        self.errors.seek(0)
+        return (self.errors.read().strip().splitlines() or [f"{self.name} ended without a word"])[-1]
 
 
 def asked(
