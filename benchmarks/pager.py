@@ -30,7 +30,7 @@ from pathlib import Path
 
 import httpx
 
-from atlas_ops.pager.store.address import Server
+from atlas_ops.postgresql import Server
 from atlas_ops.stage import slack_webhook
 from atlas_ops.stage.processes import Process, free_port, program
 from atlas_ops.stage.slack_http import Answer
