@@ -151,7 +151,7 @@ def _column(
     drawn = [chance.permutation(np.repeat(bins, row))[:many] for row, many in zip(counts, kept, strict=True)]
     places = np.concatenate(drawn)
     if not isinstance(feature, Numeric):
-        return places.astype(np.float64)
+        return np.asarray(places.astype(np.float64))
     edges = np.array(feature.edges)
     width = (edges[-1] - edges[0]) / len(edges)
     low = np.array([*edges[:-1], edges[0] - width, edges[-1], 0.0])
