@@ -4,7 +4,7 @@
 
 Each world is learned and then watched for `--days` without any change: every alarm is a false one. Then each change begins at noon of the
 third day after the history, and the time until the alarm is told. An alarm that lasts over windows in a row is one; a change is seen when an
-alarm that was not there before it comes within two days. The worlds are simulated (`drift_worlds`), and made of an hour of real traffic
+alarm comes within two days after a day without any: one alarm among many tells nobody anything. The worlds are simulated (`drift_worlds`), and made of an hour of real traffic
 (`drift_traces`). Other projects' detectors run in environments of their own (`drift_peers`), on fewer days, and see at most 60 rows of
 each five minutes; what is not given or does not run is left out and named. `--quick` takes two minutes and proves nothing.
 """
@@ -109,9 +109,9 @@ def episodes(alarm: Floats) -> int:
 
 
 def delay(alarm: Floats, begins: int) -> float:
-    """Return the hours from a change to the alarm; infinite when none came within two days, or it was there before."""
+    """Return the hours from a change to the alarm; infinite when none came within two days, or there was one in the day before."""
     after = np.flatnonzero(alarm[begins : begins + _HOURS_SEEN * 12])
-    return float(after[0] + 1) / 12 if after.size and not alarm[begins - 1] else np.inf
+    return float(after[0] + 1) / 12 if after.size and not alarm[begins - A_DAY : begins].any() else np.inf
 
 
 def main(argv: Sequence[str] | None = None) -> int:
