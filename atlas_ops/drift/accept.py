@@ -11,6 +11,7 @@ from dataclasses import replace
 
 import numpy as np
 
+from atlas_ops.detect.batch import Limits
 from atlas_ops.detect.calibration import Calibration
 from atlas_ops.detect.cold import LEAST_ROWS_EACH
 from atlas_ops.detect.distances import smoothed
@@ -51,6 +52,7 @@ def accept(reference: Reference, windows: Windows) -> Reference:
     return replace(
         reference,
         calibration=calibration,
+        limits=_limits(reference, calibration),
         accepted_since=since,
         accepted={name: np.where(of.sum() > 0, of, reference.counts[name]) for name, of in counts.items()},
         notes=(*(one for one in reference.notes if not one.startswith(NOTE)), note),
@@ -78,6 +80,14 @@ def _rebased(reference: Reference, calibration: Calibration, windows: Windows) -
         ) from error
 
 
+def _limits(reference: Reference, calibration: Calibration | None) -> Limits | None:
+    """Return by what files are judged: those that know the hour of the week by the new level's spread, which knows how short it is."""
+    limits = reference.limits
+    if limits is None or calibration is None or not limits.timed:
+        return limits
+    return replace(limits, spread=calibration.spread)
+
+
 def _check_rows(reference: Reference, counts: dict[str, Counts]) -> None:
     """Raise DataError when no feature has the rows that PSI needs, which is all there is before two weeks of history."""
     needed = {feature.name: LEAST_ROWS_EACH * len(feature.bins) for feature in reference.features}
@@ -99,8 +109,7 @@ def _level(reference: Reference) -> Floats:
     """Return the usual value of each statistic, over all hours."""
     if reference.calibration is not None:
         return np.asarray(reference.calibration.season.table.mean(axis=(0, 1)))
-    counts = reference.accepted or reference.counts
-    return np.array([np.asarray(one.weights) @ smoothed(counts[one.feature]) for one in reference.watched])
+    return np.array([np.asarray(one.weights) @ smoothed(reference.usual[one.feature]) for one in reference.watched])
 
 
 def _size(move: Move) -> float:

@@ -10,7 +10,7 @@ import numpy as np
 
 from atlas_ops.detect.calibration import LEAST_DAYS
 from atlas_ops.detect.cold import COLD_PSI
-from atlas_ops.detect.distances import Distances, distances
+from atlas_ops.detect.distances import Distances, distances, smoothed
 from atlas_ops.detect.features import Counts, Feature
 from atlas_ops.detect.move import Move
 from atlas_ops.detect.season import DAY, HOUR
@@ -144,9 +144,9 @@ def _compared(
         found.append(
             Compared(
                 feature=feature,
-                reference=reference.counts[feature.name],
+                reference=reference.usual[feature.name],
                 live=totals[feature.name],
-                distances=distances(totals[feature.name], reference.shares(feature.name)),
+                distances=distances(totals[feature.name], smoothed(reference.usual[feature.name])),
                 nearness=float(best[places].max(initial=0.0)),
                 moves=tuple(sorted(moves, key=lambda move: -move.score / move.limit)),
             )

@@ -64,7 +64,7 @@ def timed(reference: Reference, live: Live) -> list[Look]:
 def whole(reference: Reference, limits: Limits, totals: Mapping[str, Counts]) -> list[Look]:
     """Compare all live rows with all rows of the reference."""
     one = observe(Windows(np.array([STEP]), {name: counts[None] for name, counts in totals.items()}), reference.watched)
-    all_ = {name: counts[None] for name, counts in reference.counts.items()}
+    all_ = {name: counts[None] for name, counts in reference.usual.items()}
     usual = observe(Windows(np.array([STEP]), all_), reference.watched)
     rows = effective(one.rows, usual.rows)
     place = limits.nearest(float(rows.max(initial=0.0)))

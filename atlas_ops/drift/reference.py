@@ -66,7 +66,12 @@ class Reference:
     accepted_since: float | None = None
     """Since when the traffic is what somebody has accepted as usual (`drift accept`, Unix seconds); None: nobody has."""
     accepted: Mapping[str, Counts] | None = None
-    """{feature: rows of that traffic in each bin}: what PSI compares with, where there is no calibration."""
+    """{feature: rows of that traffic in each bin}."""
+
+    @property
+    def usual(self) -> Mapping[str, Counts]:
+        """Rows in each bin that live rows are compared with: those accepted last, else those that the reference was made of."""
+        return self.counts if self.accepted is None else self.accepted
 
     def shares(self, feature: str) -> Floats:
         """Return the share of each bin, half a row added to each."""

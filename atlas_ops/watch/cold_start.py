@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
 
 import numpy as np
 
@@ -29,17 +28,13 @@ _LEAST_VARIANCE = 1e-3
 
 def findings(reference: Reference, windows: Windows, observed: Observed) -> tuple[Finding, ...]:
     """Return what PSI says of each feature of which a whole day was seen, with rows enough."""
-    courses, covers = cold(windows, _usual(reference)), observed.covers(DAY)
+    courses, covers = cold(windows, reference.usual), observed.covers(DAY)
     found = []
     for feature in reference.features:
         if covers[-1] and not lacking_rows(reference, windows, feature):
             of = course(windows.times, np.where(covers, courses[feature.name].share, 0.0))
             found.append(at_the_end(feature, c.COLD, of, _explained(reference, windows, of, feature)))
     return tuple(found)
-
-
-def _usual(reference: Reference) -> Mapping[str, Counts]:
-    return reference.counts if reference.accepted is None else reference.accepted
 
 
 def last_day(windows: Windows, feature: Feature) -> Counts:
@@ -52,7 +47,7 @@ def lacking_rows(reference: Reference, windows: Windows, feature: Feature) -> st
     least = LEAST_ROWS_EACH * len(feature.bins)
     if (rows := int(last_day(windows, feature).sum())) < least:
         return f"{counted(rows, 'value')} in the last day, {least:,} are needed"
-    if (rows := int(_usual(reference)[feature.name].sum())) < least:
+    if (rows := int(reference.usual[feature.name].sum())) < least:
         return f"{counted(rows, 'value')} in the reference, {least:,} are needed: make it of more"
     return ""
 
@@ -62,7 +57,7 @@ def _explained(reference: Reference, windows: Windows, of: Course, feature: Feat
     watched = [statistic for statistic in reference.watched if statistic.feature == feature.name]
     now, before = (
         observe(Windows(np.array([STEP]), {feature.name: counts[None]}), watched).values[0]
-        for counts in (last_day(windows, feature), _usual(reference)[feature.name])
+        for counts in (last_day(windows, feature), reference.usual[feature.name])
     )
     moves = [_move(*one, of.rising_since) for one in zip(watched, now.tolist(), before.tolist(), strict=True)]
     return tuple(sorted(moves, key=lambda one: -one.score)[:_MOST_MOVES])

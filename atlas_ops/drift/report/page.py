@@ -23,7 +23,7 @@ _TONES = {Standing.DRIFT: "drift", Standing.NO_DRIFT: "quiet", Standing.CANNOT_T
 
 def reference(of: Reference) -> str:
     """Return the page of a reference: the shares of each feature's bins."""
-    drawn = [(feature, of.counts[feature.name], None) for feature in of.features]
+    drawn = [(feature, of.usual[feature.name], None) for feature in of.features]
     return _page(
         title=f"Drift reference of {of.model}",
         tone="",

@@ -35,7 +35,7 @@ def _reference(of: Reference) -> Iterator[str]:
     for feature in of.features:
         kind = "category" if isinstance(feature, Category) else "number"
         yield f"\n{feature.name} ({kind})"
-        counts = of.counts[feature.name]
+        counts = of.usual[feature.name]
         shares = (counts / max(int(counts.sum()), 1)).tolist()
         for name, share, bar in zip(words.bin_names(feature), shares, words.bars(shares, _BAR), strict=True):
             yield f"  {words.short(name, _NAME):{_NAME}} {words.percent(share):>8}  {bar}".rstrip()
