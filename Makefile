@@ -16,7 +16,7 @@ INSTALL_MISSING := if [ -n "$$missing" ]; then \
 	  apt-get update -qq && $(APT_INSTALL) $$missing >/dev/null; \
 	fi
 # Three files of tests at a time: most of the time they wait for clocks and processes.
-PARALLEL := --numprocesses=3 --dist=loadfile
+PARALLEL := --numprocesses=3 --dist=loadfile --no-loadscope-reorder
 PIP_INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check
 
 .PHONY: help setup setup-dev system system-dev system-preview demo gameday preview test test-wheel test-servers test-browser check build wheel bench bench-translate bench-rules bench-dashboards bench-pager bench-diagnosis bench-drift bench-gate bench-capacity test-chaos mutants fuzz clean

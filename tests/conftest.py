@@ -9,6 +9,9 @@ from hypothesis import settings
 settings.register_profile("untimed", deadline=None)
 settings.load_profile("untimed")
 
+LONG = ("tests/stage/", "tests/test_whole.py", "tests/pager/test_chaos.py", "tests/pager/test_outage.py", "tests/servers/")
+"""What takes a minute and more."""
+
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     """Let a person ask for more of what the suite has only a little of."""
@@ -17,5 +20,5 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Begin with what takes minutes of waiting, so that nobody waits for it alone at the end."""
-    items.sort(key=lambda item: "tests/stage/" not in item.nodeid)
+    """Begin with what takes minutes of waiting, so that nobody waits for it alone at the end (with --no-loadscope-reorder)."""
+    items.sort(key=lambda item: not item.nodeid.startswith(LONG))
