@@ -9,7 +9,13 @@ from hypothesis import settings
 settings.register_profile("untimed", deadline=None)
 settings.load_profile("untimed")
 
-LONG = ("tests/stage/", "tests/test_whole.py", "tests/pager/test_chaos.py", "tests/pager/test_outage.py", "tests/servers/")
+LONG = (
+    "tests/stage/",
+    "tests/test_whole.py",
+    "tests/pager/test_chaos.py",
+    "tests/pager/test_outage.py",
+    "tests/servers/",
+)
 """What takes a minute and more."""
 
 
