@@ -24,7 +24,7 @@ from atlas_ops.settings import Native, Settings
 from atlas_ops.stage.processes import Process, free_port, get, program
 
 _OPENMETRICS = "application/openmetrics-text; version=1.0.0"
-BEAT_SECONDS = 2
+BEAT_SECONDS = 5
 """Between two scrapes, and between two evaluations."""
 PATIENCE_SECONDS = 120.0
 
