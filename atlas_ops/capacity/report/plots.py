@@ -1,24 +1,21 @@
 """Draws throughput against concurrency, and demand against what is usable, as SVG. Needs matplotlib: `atlas-ops[charts]`.
 
-Called by `report.page`. Colours are Okabe and Ito's, told apart by colour-blind people too.
+Called by `report.page`.
 """
 
 from __future__ import annotations
 
-import io
 from collections.abc import Callable
 
-import matplotlib
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.dates import ConciseDateFormatter
-from matplotlib.figure import Figure
 
+from atlas_ops import drawing
 from atlas_ops.capacity.assess import Assessment
 from atlas_ops.capacity.replica import Replica
 
-_INK = "#57606A"
-_DOTS, _CURVE, _LIMIT = "#0072B2", "#E69F00", "#D55E00"
+_DOTS, _CURVE, _LIMIT = drawing.BLUE, drawing.ORANGE, drawing.VERMILION
 
 
 def saturation(replica: Replica) -> str:
@@ -37,8 +34,8 @@ def saturation(replica: Replica) -> str:
         axes.set_xscale("log")
         axes.xaxis.set_major_formatter("{x:g}")  # powers of ten would need its mathematics, which are no text
         axes.xaxis.set_minor_formatter("")
-        axes.set_xlabel("requests in a replica at the same time", color=_INK, fontsize=8)
-        axes.set_ylabel("requests/s finished", color=_INK, fontsize=8)
+        axes.set_xlabel("requests in a replica at the same time", color=drawing.INK, fontsize=8)
+        axes.set_ylabel("requests/s finished", color=drawing.INK, fontsize=8)
 
     return _drawn(draw)
 
@@ -47,7 +44,7 @@ def demand(of: Assessment) -> str:
     """Return the course of demand, and what the replicas of each window can be used for: an SVG element."""
 
     def draw(axes: Axes) -> None:
-        days = of.seen.times / 86_400.0  # what matplotlib counts dates in
+        days = of.seen.times / drawing.DAY
         axes.xaxis_date()
         axes.xaxis.set_major_formatter(ConciseDateFormatter(axes.xaxis.get_major_locator()))  # type: ignore[no-untyped-call]
         axes.plot(days, of.demand.course, color=_DOTS, linewidth=0.8, label="demand")
@@ -58,32 +55,22 @@ def demand(of: Assessment) -> str:
         if of.forecast:
             axes.axhline(of.forecast.rate, color=_CURVE, linewidth=1, label="peak that was asked about")
         axes.set_ylim(bottom=0)
-        axes.set_ylabel("requests/s, all replicas", color=_INK, fontsize=8)
+        axes.set_ylabel("requests/s, all replicas", color=drawing.INK, fontsize=8)
 
     return _drawn(draw)
 
 
 def _drawn(draw: Callable[[Axes], None]) -> str:
-    with matplotlib.rc_context({"svg.hashsalt": "atlas-ops", "svg.fonttype": "none", "text.parse_math": False}):
-        figure = Figure(figsize=(7.0, 2.8), layout="constrained")
-        figure.patch.set_alpha(0)
-        axes = figure.add_subplot()
-        axes.patch.set_alpha(0)
+    with drawing.figure(7.0, 2.8, text=True) as figure:
+        axes = drawing.axes(figure)
         draw(axes)
         axes.legend(
             frameon=False,
             fontsize=7,
-            labelcolor=_INK,
+            labelcolor=drawing.INK,
             ncols=3,
             loc="lower right",
             bbox_to_anchor=(1, 1),
             borderaxespad=0,
         )
-        axes.tick_params(colors=_INK, labelsize=7)
-        axes.grid(color=_INK, alpha=0.15, linewidth=0.6)
-        for side in axes.spines.values():
-            side.set_visible(False)
-        file = io.StringIO()
-        figure.savefig(file, format="svg", metadata={"Date": None})
-    drawn = file.getvalue()
-    return drawn[drawn.index("<svg") :]  # inside of a page there is no place for an XML head
+        return drawing.element(figure)
