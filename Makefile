@@ -86,7 +86,7 @@ bench-rules: setup-dev ## Measure what the rules cost a real Prometheus at 10, 1
 bench-dashboards: setup-dev ## Measure what opening each dashboard costs a real Prometheus at 1,000 GPUs: ten minutes (ARGS="--gpus 100" for fewer)
 	$(BIN)/python -m benchmarks.dashboards $(ARGS)
 
-bench-drift: setup-dev ## Measure how often drift detectors are wrong and how soon they see a change: a quarter of an hour (ARGS goes to it)
+bench-drift: setup-dev ## Measure how often drift detectors are wrong and how soon they see a change: twenty minutes (ARGS goes to it)
 	$(BIN)/python -m benchmarks.drift_quality $(ARGS)
 
 bench-gate: setup-dev ## Simulate how often the release gate is wrong (ARGS goes to it)
