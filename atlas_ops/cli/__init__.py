@@ -10,6 +10,7 @@ import argparse
 import importlib
 import os
 import sys
+import traceback
 from collections.abc import Sequence
 
 from atlas_ops import __version__
@@ -39,6 +40,8 @@ COMMANDS = (
     ("unpack", "copy the shipped rules, dashboards, runbooks and dialects into a folder"),
 )
 
+BUG = 70
+"""EX_SOFTWARE of sysexits.h. Python's own 1 would tell a pipeline that data drifted, or that a gate failed."""
 _EPILOG = """\
 Start with `atlas-ops demo`. Each command explains itself: atlas-ops COMMAND --help
 
@@ -50,6 +53,7 @@ exit codes:
   3  a settings, dialect or runbook file is wrong (every mistake is listed); of `drift`, `gate`, `watch`
      and `capacity`: cannot tell
   4  the machine lacks something: a free port, a program, a permission
+  70  a bug of atlas-ops itself: the traceback is printed; it is no verdict
   130  stopped by Ctrl-C
 """
 
@@ -58,13 +62,11 @@ def main(argv: Sequence[str] | None = None) -> int:
     """Run one command and return its exit code."""
     words = list(sys.argv[1:] if argv is None else argv)
     wanted = next((word for word in words if not word.startswith("-")), None)
-    parser = _parser(wanted)
-    args = parser.parse_args(words)
-    command = importlib.import_module(f"atlas_ops.cli.{args.command}")
     try:
-        return int(command.run(args))
+        args = _parser(wanted).parse_args(words)
+        return int(importlib.import_module(f"atlas_ops.cli.{args.command}").run(args))
     except AtlasError as error:
-        print(f"atlas-ops {args.command}: {error}", file=sys.stderr)
+        print(f"atlas-ops {wanted}: {error}", file=sys.stderr)
         return error.exit_code
     except KeyboardInterrupt:
         return 130
@@ -72,6 +74,13 @@ def main(argv: Sequence[str] | None = None) -> int:
         # The reader of our output has gone; point stdout elsewhere, or Python complains when it flushes at exit.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 1
+    except Exception as error:  # noqa: BLE001 - whatever it is, it must not look like a verdict
+        traceback.print_exc()
+        print(
+            f"atlas-ops {wanted}: {type(error).__name__} is a bug of atlas-ops {__version__}: please report it with the lines above",
+            file=sys.stderr,
+        )
+        return BUG
 
 
 def _parser(wanted: str | None) -> argparse.ArgumentParser:
