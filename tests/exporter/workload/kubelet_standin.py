@@ -16,6 +16,7 @@ import grpc
 from h2.config import H2Configuration
 from h2.connection import H2Connection
 from h2.events import StreamEnded
+from h2.exceptions import ProtocolError
 
 from atlas_ops.exporter.workload.podresources import ALLOCATABLE, LIST
 
@@ -109,10 +110,11 @@ def http2(respond: Respond) -> Script:
         http = H2Connection(H2Configuration(client_side=False, header_encoding="utf-8"))
         http.initiate_connection()
         connection.sendall(http.data_to_send())
-        while data := connection.recv(65536):
-            for event in http.receive_data(data):
-                if isinstance(event, StreamEnded):
-                    respond(http, event.stream_id or 0)
-            connection.sendall(http.data_to_send())
+        with contextlib.suppress(ProtocolError):  # what a client still sends after it has said that it goes
+            while data := connection.recv(65536):
+                for event in http.receive_data(data):
+                    if isinstance(event, StreamEnded):
+                        respond(http, event.stream_id or 0)
+                connection.sendall(http.data_to_send())
 
     return script
