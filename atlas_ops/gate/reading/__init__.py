@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import csv
 import json
+import zlib
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
@@ -41,7 +42,7 @@ def _read(path: Path, skip_seconds: float) -> tuple[Run, ...]:
         if first.lstrip().startswith("{"):
             return _json(path, first, skip_seconds)
         return _csv(path, first, skip_seconds)
-    except (UnicodeDecodeError, EOFError, OSError) as error:
+    except (UnicodeDecodeError, EOFError, OSError, csv.Error, zlib.error, RecursionError) as error:
         raise DataError(f"{path}: is cut off, or no text: {error}", next_step=_KNOWN) from error
 
 

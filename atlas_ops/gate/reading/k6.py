@@ -8,12 +8,13 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
+from contextlib import suppress
 from datetime import datetime
 from pathlib import Path
 from typing import Any
 
 from atlas_ops.errors import DataError
-from atlas_ops.gate.reading.source import Record, records, seconds, wrong
+from atlas_ops.gate.reading.source import MOST, Record, records, seconds, short, wrong
 from atlas_ops.gate.runs import ERROR_SHARE, LATENCY, Reading, Requests, Run
 
 _TOOL = "k6"
@@ -38,7 +39,14 @@ def _add(requests: Requests, path: Path, number: int, record: Record) -> None:
         raise wrong(path, number, "a point without data")
     took = seconds(path, number, data, "value", _MILLISECOND)
     # A point is written when the request is over.
-    requests.add(latency=took, start=_moment(path, number, data) - took, failed=_failed(data.get("tags") or {}))
+    requests.add(latency=took, start=_moment(path, number, data) - took, failed=_failed(_tags(path, number, data)))
+
+
+def _tags(path: Path, number: int, data: Mapping[str, Any]) -> Mapping[str, Any]:
+    tags = data.get("tags") or {}
+    if not isinstance(tags, Mapping):
+        raise wrong(path, number, f"tags: found {short(tags)}, expected an object")
+    return tags
 
 
 def _failed(tags: Mapping[str, Any]) -> bool:
@@ -48,21 +56,21 @@ def _failed(tags: Mapping[str, Any]) -> bool:
     status = str(tags.get("status", ""))
     if "service" in tags:  # gRPC, whose status is 0 when all is well
         return status != "0"
-    return status.isdigit() and not 200 <= int(status) < 400  # 0 without an answer
+    return status.isdecimal() and not 200 <= int(status) < 400  # 0 without an answer
 
 
 def _moment(path: Path, number: int, data: Mapping[str, Any]) -> float:
     try:
         return datetime.fromisoformat(str(data["time"])).timestamp()
-    except (KeyError, ValueError) as error:
+    except (KeyError, ValueError, OverflowError) as error:
         raise wrong(
-            path, number, f"time: found {data.get('time')!r}, expected one such as 2026-01-31T12:00:00Z"
+            path, number, f"time: found {short(data.get('time'))}, expected one such as 2026-01-31T12:00:00Z"
         ) from error
 
 
 def summary(path: Path, document: Record) -> tuple[Run, ...]:
     """Return the run of a summary, whose numbers lie flat in each metric or under `values`, by the way it was written."""
-    metrics = {name: metric.get("values", metric) for name, metric in document["metrics"].items()}
+    metrics = {str(name): _values(path, name, metric) for name, metric in document["metrics"].items()}
     durations = metrics.get(_GOOD) or next((metrics[name] for name in _DURATIONS if name in metrics), None)
     if durations is None:
         raise DataError(
@@ -70,12 +78,14 @@ def summary(path: Path, document: Record) -> tuple[Run, ...]:
             next_step="did the script send requests?",
         )
     failed = metrics.get("http_req_failed", {})
-    count = int(metrics.get("http_reqs", metrics.get("iterations", {})).get("count", 0))
-    share = float(failed.get("rate", failed.get("value", 0.0)))
+    count = int(_number(path, metrics.get("http_reqs", metrics.get("iterations", {})), ("count",), 0.0))
+    share = _number(path, failed, ("rate", "value"), 0.0)
+    if share > 1:
+        raise _no_summary(path, f"http_req_failed: found {share:g}, expected a share of 1 or less")
     readings = {
         f"{LATENCY}_{name}": Reading(value=value * _MILLISECOND, of=round(count * (1 - share)))
         for name, keys in _PERCENTILES.items()
-        if not math.isnan(value := _first(durations, keys)) and share < 1
+        if not math.isnan(value := _number(path, durations, keys, math.nan)) and share < 1
     }
     readings[ERROR_SHARE] = Reading(value=share, of=count)
     missing = [name for name in _PERCENTILES if f"{LATENCY}_{name}" not in readings]
@@ -85,5 +95,23 @@ def summary(path: Path, document: Record) -> tuple[Run, ...]:
     return (Run(name=path.name, tool=_TOOL, requests=count, readings=readings, notes=notes if missing else ()),)
 
 
-def _first(values: Mapping[str, Any], keys: tuple[str, ...]) -> float:
-    return next((float(values[key]) for key in keys if key in values), math.nan)
+def _values(path: Path, name: str, metric: object) -> Mapping[str, Any]:
+    values = metric.get("values", metric) if isinstance(metric, Mapping) else metric
+    if not isinstance(values, Mapping):
+        raise _no_summary(path, f"{name}: found {short(metric)}, expected an object of numbers")
+    return values
+
+
+def _number(path: Path, values: Mapping[str, Any], keys: tuple[str, ...], otherwise: float) -> float:
+    """Return the first of some numbers that is there; DataError when it is none of 0 or more."""
+    key = next((key for key in keys if key in values), None)
+    if key is None:
+        return otherwise
+    with suppress(TypeError, ValueError, OverflowError):
+        if 0 <= (found := float(values[key])) < MOST:
+            return found
+    raise _no_summary(path, f"{key}: found {short(values[key])}, expected a number of 0 or more")
+
+
+def _no_summary(path: Path, text: str) -> DataError:
+    return DataError(f"{path}: summary of k6: {text}", next_step="repeat that run, or mend the file")

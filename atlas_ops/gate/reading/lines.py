@@ -6,6 +6,7 @@ list of the times between tokens), `generation_tokens`, `error` (anything but fa
 
 from __future__ import annotations
 
+import math
 from pathlib import Path
 
 from atlas_ops.gate.reading.source import Record, records, seconds, wrong
@@ -44,4 +45,5 @@ def _between(path: Path, number: int, record: Record) -> list[float]:
     key = "inter_token_latency_seconds"
     value = record.get(key)
     values = value if isinstance(value, list) else [] if value is None else [value]
-    return [seconds(path, number, {key: one}, key) for one in values]
+    told = [seconds(path, number, {key: one}, key) for one in values]
+    return [one for one in told if not math.isnan(one)]

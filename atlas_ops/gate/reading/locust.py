@@ -11,6 +11,7 @@ Single requests are no file of Locust's own: a listener of its `request` event w
 from __future__ import annotations
 
 import csv
+import math
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
@@ -29,7 +30,7 @@ _NOTE = "Locust's percentiles are rounded to two digits and count failed request
 
 def stats(path: Path) -> tuple[Run, ...]:
     """Return the run of a `_stats.csv`."""
-    rows = [row for row in _rows(path) if row[1]["Name"] == _ALL]
+    rows = [row for row in _rows(path) if row[1].get("Name") == _ALL]
     if len(rows) != 1:
         raise DataError(
             f"{path}: found {len(rows)} rows {_ALL}, expected one", next_step="let Locust end by itself (--run-time)"
@@ -40,10 +41,10 @@ def stats(path: Path) -> tuple[Run, ...]:
 def history(path: Path) -> tuple[Run, ...]:
     """Return the run of a `_stats_history.csv`: its last row."""
     rows = list(_rows(path))
-    last = next((row for row in reversed(rows) if row[1]["Name"] == _ALL), None)
+    last = next((row for row in reversed(rows) if row[1].get("Name") == _ALL), None)
     if last is None:
         raise DataError(f"{path}: found no row {_ALL}", next_step="let Locust end by itself (--run-time)")
-    full = any(row["Name"] != _ALL for _, row in rows)
+    full = any(row.get("Name") != _ALL for _, row in rows)
     columns = {"p50": "Total Median Response Time"} if full else dict(_PERCENTILES)
     return (_run(path, *last, ("Total Request Count", "Total Failure Count"), columns),)
 
@@ -69,14 +70,23 @@ def _rows(path: Path) -> Iterator[tuple[int, Mapping[str, str]]]:
 
 
 def _run(path: Path, number: int, row: Mapping[str, str], counted: tuple[str, str], columns: Mapping[str, str]) -> Run:
-    count, failed = (int(seconds(path, number, row, column)) for column in counted)
+    count, failed = (int(_told(path, number, row, column)) for column in counted)
+    if failed > count:
+        raise wrong(path, number, f"found {failed} failures of {count} requests")
     readings: dict[str, Reading] = {}
     if count:
         readings[ERROR_SHARE] = Reading(value=failed / count, of=count)
         for name, column in columns.items():
-            value = seconds(path, number, row, column, _MILLISECOND)
+            value = _told(path, number, row, column, _MILLISECOND)
             readings[f"{LATENCY}_{name}"] = Reading(value=value, of=count, step=_step(value))
     return Run(name=path.name, tool=_TOOL, requests=count, readings=readings, notes=(_NOTE,))
+
+
+def _told(path: Path, number: int, row: Mapping[str, str], column: str, unit: float = 1.0) -> float:
+    found = seconds(path, number, row, column, unit)
+    if math.isnan(found):
+        raise wrong(path, number, f"{column}: found {row.get(column)!r}, expected a number")
+    return found
 
 
 def _step(value: float) -> float:

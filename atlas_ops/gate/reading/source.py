@@ -13,6 +13,8 @@ from atlas_ops.errors import DataError
 
 _GZIP = b"\x1f\x8b"
 Record = Mapping[str, Any]
+MOST = 1e15
+"""No time, no moment and no count is larger, in whatever unit: sums of numbers below it stay finite."""
 
 
 def opened(path: Path) -> IO[str]:
@@ -51,6 +53,12 @@ def wrong(path: Path, number: int, text: str) -> DataError:
     return DataError(f"{path}: line {number}: {text}", next_step="repeat that run, or mend the file")
 
 
+def short(value: object) -> str:
+    """Return what was found as an error says it: a megabyte of it helps nobody."""
+    found = repr(value)
+    return found if len(found) <= 80 else f"{found[:80]}..."
+
+
 def seconds(path: Path, number: int, record: Record, key: str, unit: float = 1.0) -> float:
     """Return a time in seconds, NaN where there is none; DataError when it is negative or no number. `unit` is the file's, in seconds."""
     value = record.get(key)
@@ -58,8 +66,10 @@ def seconds(path: Path, number: int, record: Record, key: str, unit: float = 1.0
         return math.nan
     try:
         found = float(value) * unit
-    except (TypeError, ValueError) as error:
-        raise wrong(path, number, f"{key}: found {value!r}, expected a number") from error
-    if not (math.isfinite(found) and found >= 0):
-        raise wrong(path, number, f"{key}: found {value!r}, expected a time of 0 or more (a clock that was set back?)")
+    except (TypeError, ValueError, OverflowError) as error:
+        raise wrong(path, number, f"{key}: found {short(value)}, expected a number") from error
+    if not 0 <= found < MOST:
+        raise wrong(
+            path, number, f"{key}: found {short(value)}, expected a time of 0 or more (a clock that was set back?)"
+        )
     return found

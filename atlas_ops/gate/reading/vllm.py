@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from atlas_ops.errors import DataError
-from atlas_ops.gate.reading.source import Record
+from atlas_ops.gate.reading.source import MOST, Record, short
 from atlas_ops.gate.runs import (
     ERROR_SHARE,
     FIRST_TOKEN,
@@ -47,7 +47,7 @@ def read(path: Path, documents: tuple[Record, ...], skip_seconds: float) -> tupl
     )
     try:
         return tuple(_run(name, one, skip_seconds) for name, one in zip(names, documents, strict=True))
-    except (KeyError, TypeError, ValueError) as error:
+    except (KeyError, TypeError, ValueError, OverflowError) as error:
         raise DataError(
             f"{path}: a field of vllm bench serve is missing or not what it should be: {error!r}",
             next_step="write the file anew; the fields of vLLM 0.6 and later are known",
@@ -55,54 +55,68 @@ def read(path: Path, documents: tuple[Record, ...], skip_seconds: float) -> tupl
 
 
 def _run(name: str, result: Record, skip_seconds: float) -> Run:
-    began = _date(result)
+    lasted = _amount(result["duration"])
+    began = _date(result, lasted)
     if "ttfts" in result and "itls" in result:
-        return _detailed(name, result, skip_seconds, began)
-    good = int(result["completed"])
-    failed = int(result.get("failed", int(result.get("num_prompts", good)) - good))
+        return _detailed(name, result, skip_seconds, began, lasted)
+    good = int(_amount(result["completed"]))
+    failed = int(_amount(result["failed"] if "failed" in result else _amount(result.get("num_prompts", good)) - good))
     readings = {
         f"{metric}_{quantile}": Reading(value=value * _MILLISECOND, of=good)
         for metric, short in _METRICS.items()
         for quantile, words in _NAMES.items()
         if not math.isnan(value := _first(result, [f"{word}_{short}_ms" for word in words])) and good
     }
-    readings |= timings(LATENCY, [latency for latency in result.get("latencies", []) if latency > 0])
+    readings |= timings(LATENCY, [latency for latency in map(_amount, result.get("latencies", [])) if latency > 0])
     if good + failed:
         readings[ERROR_SHARE] = Reading(value=failed / (good + failed), of=good + failed)
-    if float(result.get("output_throughput") or 0) > 0:
-        readings[TOKENS_PER_SECOND] = Reading(value=float(result["output_throughput"]), of=good)
+    if rate := _amount(result.get("output_throughput") or 0):
+        readings[TOKENS_PER_SECOND] = Reading(value=rate, of=good)
     return Run(name=name, tool=_TOOL, requests=good + failed, readings=readings, began=began, notes=(_NOTE,))
 
 
-def _detailed(name: str, result: Record, skip_seconds: float, began: float | None) -> Run:
+def _detailed(name: str, result: Record, skip_seconds: float, began: float | None, lasted: float) -> Run:
     requests = Requests()
     count = len(result["ttfts"])
     columns = zip(
         result["ttfts"], result["itls"], result.get("errors", [""] * count), result.get("output_lens", [math.nan] * count),
         result.get("latencies", [math.nan] * count), result.get("start_times", [math.nan] * count), strict=True,
     )  # fmt: skip
-    for first, between, error, tokens, latency, start in columns:
+    for wait, gaps, error, tokens, latency, start in columns:
+        first, between = _amount(wait), [_amount(gap) for gap in gaps]
         # Older versions do not write the latency, which is the sum of its parts.
-        took = latency if not math.isnan(latency) else first + sum(between)
+        took = first + sum(between) if math.isnan(latency) else _amount(latency)
         requests.add(
-            latency=took, start=start, first_token=first if first > 0 else math.nan, between=between,
-            tokens=tokens, failed=bool(error) or took <= 0,
+            latency=took, start=_or_unknown(start), first_token=first if first > 0 else math.nan, between=between,
+            tokens=_or_unknown(tokens), failed=bool(error) or took <= 0,
         )  # fmt: skip
-    run = requests.run(name=name, tool=_TOOL, skip_seconds=skip_seconds, seconds=float(result["duration"]))
+    run = requests.run(name=name, tool=_TOOL, skip_seconds=skip_seconds, seconds=lasted)
     # The starts count from when the machine was switched on; the date is that of the end.
     return Run(name=name, tool=_TOOL, requests=run.requests, readings=run.readings, began=began)
 
 
 def _first(result: Record, keys: list[str]) -> float:
-    return next((float(result[key]) for key in keys if result.get(key) is not None), math.nan)
+    return next((_or_unknown(result[key]) for key in keys if result.get(key) is not None), math.nan)
 
 
-def _date(result: Record) -> float | None:
+def _or_unknown(value: Any) -> float:
+    """Return an amount, or NaN where the file says so itself."""
+    return math.nan if isinstance(value, float) and math.isnan(value) else _amount(value)
+
+
+def _amount(value: Any) -> float:
+    """Return a number of 0 or more; ValueError, TypeError or OverflowError for anything else."""
+    if not 0 <= (found := float(value)) < MOST:
+        raise ValueError(f"found {short(value)}, expected a number of 0 or more")
+    return found
+
+
+def _date(result: Record, lasted: float) -> float | None:
     """Return when the run began (Unix time, by the local clock that wrote `date` at its end), None when it does not say."""
     date: Any = result.get("date")
     try:
-        return datetime.strptime(date, "%Y%m%d-%H%M%S").astimezone().timestamp() - float(result["duration"])
-    except (TypeError, ValueError):
+        return datetime.strptime(date, "%Y%m%d-%H%M%S").astimezone().timestamp() - lasted
+    except (TypeError, ValueError, OverflowError):
         return None
 
 
