@@ -132,4 +132,5 @@ def _rounds(watcher: Watcher, page: Page, interval: float, stopping: threading.E
             page.show(watcher.round(most_seconds=interval))
         except Exception:  # noqa: BLE001 - without a next round nothing would be found any more, and the process would look well
             _log.exception("the round failed")
+            page.failed()
         stopping.wait(max(_LEAST_PAUSE, interval - (time.monotonic() - began)))

@@ -100,7 +100,7 @@ def read(path: Path, *, model: str = "") -> Reference:
     try:
         reference = _reference(document)
         _whole(reference)
-    except (KeyError, TypeError, ValueError, AttributeError) as error:
+    except (KeyError, TypeError, ValueError, AttributeError, ArithmeticError) as error:
         raise reference_file.damaged(path, error) from error
     return reference
 

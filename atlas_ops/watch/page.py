@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+from dataclasses import replace
 
 from prometheus_client import CollectorRegistry, Gauge, generate_latest
 from prometheus_client.exposition import CONTENT_TYPE_LATEST
@@ -16,6 +17,8 @@ from atlas_ops.catalog import signals as s
 from atlas_ops.catalog.model import Signal
 from atlas_ops.watch.watcher import Outcome, Round
 
+_FAILED = "the round failed; the log has it"
+
 
 class Page:
     """The page; what stands on it is of one round as a whole."""
@@ -24,12 +27,22 @@ class Page:
         self._lock = threading.Lock()
         self._text, self._rounds = _text(None, None), 0
         self._success: float | None = None
+        self._round: Round | None = None
 
     def show(self, round_: Round) -> None:
         """Put a round on the page. One in which Prometheus did not answer leaves the time of the last success as it was."""
         with self._lock:
-            self._success = round_.at if round_.at is not None else self._success
-            self._text, self._rounds = _text(round_, self._success), self._rounds + 1
+            success = round_.at if round_.at is not None else self._success
+            self._text = _text(round_, success)
+            self._round, self._success, self._rounds = round_, success, self._rounds + 1
+
+    def failed(self) -> None:
+        """Say that the last round came to nothing: no model was asked about, and what was found before stands."""
+        with self._lock:
+            if self._round is not None:
+                outcomes = tuple(replace(one, problem=one.problem or _FAILED) for one in self._round.outcomes)
+                self._round = replace(self._round, outcomes=outcomes)
+            self._text = _text(self._round, self._success)
 
     def text(self) -> bytes:
         """Return what stands on the page."""

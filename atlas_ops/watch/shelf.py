@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -10,6 +11,7 @@ from atlas_ops.drift.reference import Reference
 from atlas_ops.errors import ConfigError, EnvironmentProblem
 
 _Stamp = tuple[int, int, int]
+_log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -56,6 +58,9 @@ class Shelf:
             return Kept(path=path, model=model, stamp=None, problem=f"{path.name} cannot be read: {error.strerror}")
         except ConfigError as error:
             return Kept(path=path, model=model, stamp=None, problem=str(error))
+        except Exception:  # noqa: BLE001 - a mistake of ours in reading one file must not stop the others
+            _log.exception("%s cannot be read", path.name)
+            return Kept(path=path, model=model, stamp=None, problem="an error of atlas-ops itself; the log has it")
         return Kept(path=path, model=read.model, stamp=stamp, reference=read)
 
     def _once(self, kept: list[Kept]) -> list[Kept]:

@@ -98,12 +98,10 @@ class Watcher:
         file, model = kept.path.name, kept.model
         if kept.reference is None:
             return Outcome(file=file, model=model, problem=kept.problem)
-        past = self._pasts.get(kept.path)
-        if past is None or (past.model, past.features) != (model, kept.reference.features):
-            past = self._pasts[kept.path] = Past(self._client, model, kept.reference.features)
-        outcome = Outcome(file=file, model=model, reference=_called(kept.reference, kept.path))
+        outcome = Outcome(file=file, model=model)
         try:
-            return replace(outcome, judgement=judge(kept.reference, past.until(end)))
+            outcome = replace(outcome, reference=_called(kept.reference, kept.path))
+            return replace(outcome, judgement=judge(kept.reference, self._past(kept.path, kept.reference).until(end)))
         except DataError as error:
             return replace(outcome, problem=str(error))
         except AtlasError as error:
@@ -111,6 +109,12 @@ class Watcher:
         except Exception:  # noqa: BLE001 - a mistake of ours in one model must not stop the others
             _log.exception("%s: the round of %s failed", file, model)
             return replace(outcome, problem="an error of atlas-ops itself; the log has it")
+
+    def _past(self, path: Path, reference: Reference) -> Past:
+        past = self._pasts.get(path)
+        if past is None or (past.model, past.features) != (reference.model, reference.features):
+            past = self._pasts[path] = Past(self._client, reference.model, reference.features)
+        return past
 
     def _time_of_prometheus(self) -> float:
         points = self._client.query("vector(time())")
