@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from atlas_ops.cli import drift_parts, machine
+from atlas_ops.cli.numbers import finite
 from atlas_ops.errors import EnvironmentProblem, UsageError
 
 if TYPE_CHECKING:
@@ -91,14 +92,14 @@ def _add_judgement(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--since", metavar="TIME", help="judge predictions from then on (default: after the baseline)")
     parser.add_argument(
         "--settled",
-        type=float,
+        type=finite,
         default=0.0,
         metavar="DAYS",
         help="leave out predictions younger than this, by the latest",
     )
     parser.add_argument("--per", choices=("day", "week"), default="day", help="length of a window (%(default)s)")
     parser.add_argument("--kind", choices=("class", "number"), help="what labels are (default: by their values)")
-    parser.add_argument("--threshold", type=float, metavar="N", help="predictions from N on are class 1, others 0")
+    parser.add_argument("--threshold", type=finite, metavar="N", help="predictions from N on are class 1, others 0")
     parser.add_argument(
         "--margin", type=_percent, metavar="P%", help="a loss that is allowed (1 point of accuracy; 5 %% of an error)"
     )

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 from atlas_ops import settings
 from atlas_ops.cli import machine
+from atlas_ops.cli.numbers import finite
 from atlas_ops.errors import EnvironmentProblem, UsageError
 
 if TYPE_CHECKING:
@@ -28,7 +29,8 @@ more runs it takes. It wants 5 runs on each side, and 5 requests beyond a quanti
 
 files      one run each, of k6 (--out json=FILE, --summary-export FILE), Locust (--csv: NAME_stats.csv, NAME_stats_history.csv),
            vllm bench serve (--save-result, better with --save-detailed), or JSON lines, one request a line: latency_seconds, and
-           optional start_seconds, time_to_first_token_seconds, inter_token_latency_seconds, generation_tokens, error, run
+           optional start_seconds, time_to_first_token_seconds, inter_token_latency_seconds, generation_tokens, error, run;
+           the same file twice, or a copy, is refused
 --run      runs load in turns (A B B A ...) and stops early, no shell: {url} and {output} are filled in
 Prometheus every window is a run, at the same time on both sides. Histograms know no quantiles, so what is compared is the share
            of requests slower than a bucket bound, one near the baseline's median, p90 and p99; --margin becomes the rise of that
@@ -86,7 +88,7 @@ def _add_load(parser: argparse.ArgumentParser) -> None:
         "--warm-up", type=int, default=1, metavar="N", help="runs on each side that do not count (%(default)s)"
     )
     group.add_argument(
-        "--timeout", type=float, default=3600.0, metavar="S", help="seconds that one run may take (%(default)g)"
+        "--timeout", type=finite, default=3600.0, metavar="S", help="seconds that one run may take (%(default)g)"
     )
     group.add_argument("--keep", type=Path, metavar="DIR", help="keep the results in this folder")
 
@@ -99,7 +101,7 @@ def _add_prometheus(parser: argparse.ArgumentParser) -> None:
         group.add_argument(
             f"--{side}-selector", metavar="MATCHERS", help=f"which series are the {side}'s, as in PromQL"
         )
-    group.add_argument("--run-minutes", type=float, default=10.0, metavar="M", help="length of a window (%(default)g)")
+    group.add_argument("--run-minutes", type=finite, default=10.0, metavar="M", help="length of a window (%(default)g)")
 
 
 def _add_limits(parser: argparse.ArgumentParser) -> None:
@@ -117,12 +119,12 @@ def _add_limits(parser: argparse.ArgumentParser) -> None:
         )
     parser.add_argument("--skip-runs", type=int, default=0, metavar="N", help="leave out the first runs of each side")
     parser.add_argument(
-        "--skip-seconds", type=float, default=0.0, metavar="S", help="leave out what began in a run's first seconds"
+        "--skip-seconds", type=finite, default=0.0, metavar="S", help="leave out what began in a run's first seconds"
     )
     parser.add_argument(
-        "--gpu-cost", type=float, metavar="C", help="cost of an hour of all the GPUs that the baseline runs on"
+        "--gpu-cost", type=finite, metavar="C", help="cost of an hour of all the GPUs that the baseline runs on"
     )
-    parser.add_argument("--canary-gpu-cost", type=float, metavar="C", help="the canary's, where it differs")
+    parser.add_argument("--canary-gpu-cost", type=finite, metavar="C", help="the canary's, where it differs")
 
 
 def run(args: argparse.Namespace) -> int:
@@ -172,6 +174,7 @@ def _check(args: argparse.Namespace) -> None:
 def _judgement(args: argparse.Namespace) -> Judgement:
     from atlas_ops.gate import reading  # noqa: PLC0415 - numpy
     from atlas_ops.gate.metrics import Tolerances  # noqa: PLC0415
+    from atlas_ops.gate.reading import twice  # noqa: PLC0415
 
     tolerances = Tolerances(
         margin=args.margin, detect=args.detect, error_margin=args.error_margin, error_detect=args.error_detect
@@ -180,6 +183,7 @@ def _judgement(args: argparse.Namespace) -> Judgement:
         return _run_load(args, tolerances)
     if args.prometheus:
         return _from_prometheus(args, tolerances)
+    twice.check([*args.baseline, *args.canary])
     sides = [reading.read(files, args.skip_seconds)[args.skip_runs :] for files in (args.baseline, args.canary)]
     return _judged(args, tolerances, sides[0], sides[1])
 

@@ -208,3 +208,13 @@ def test_one_part_of_sixty_four_is_in_memory_at_a_time(tmp_path: Path, monkeypat
     labels(tmp_path, made.classes(20_000))
     assert len(sizes) == 128
     assert max(sizes) < 20_000 / 30
+
+
+@pytest.mark.parametrize("option", ["--threshold", "--settled"])
+@pytest.mark.parametrize("value", ["nan", "inf"])
+def test_what_is_no_number_is_refused(option: str, value: str, capsys: pytest.CaptureFixture[str]) -> None:
+    words = ["p", "l", "--key", "k", "--prediction", "p", "--label", "l", "--time", "at", f"{option}={value}"]
+    with pytest.raises(SystemExit) as caught:
+        main(["drift", "labels", *words])
+    assert caught.value.code == 2
+    assert f"argument {option}: found '{value}', expected a number" in capsys.readouterr().err

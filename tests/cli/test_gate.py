@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from pathlib import Path
 from xml.etree import ElementTree
 
@@ -80,6 +81,31 @@ def test_a_tolerance_is_written_in_per_cent(value: str, capsys: pytest.CaptureFi
         gate("--baseline", "a", "--canary", "b", f"--detect={value}")
     assert caught.value.code == 2
     assert "expected" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("option", ["--skip-seconds", "--gpu-cost", "--canary-gpu-cost", "--timeout", "--run-minutes"])
+@pytest.mark.parametrize("value", ["nan", "inf", "-inf", "x"])
+def test_what_is_no_number_is_refused(option: str, value: str, capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as caught:
+        gate("--baseline", "a", "--canary", "b", f"{option}={value}")
+    assert caught.value.code == 2
+    assert f"argument {option}: found '{value}', expected a number" in capsys.readouterr().err
+
+
+def test_a_run_that_is_given_twice_is_refused(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    old, new = runs.side(tmp_path, "old"), runs.side(tmp_path, "new", first=1)
+    (tmp_path / "link").symlink_to(old[0])
+    shutil.copy(old[0], tmp_path / "copy")
+    (other := tmp_path / "folder").mkdir()
+    for baseline, canary, said in (
+        ([old[0]] * 5, new, f"{old[0]} is given twice"),
+        ([*old, tmp_path / "link"], new, f"{old[0]} and {tmp_path / 'link'} are the same file"),
+        ([*old, tmp_path / "copy"], new, f"{old[0]} and {tmp_path / 'copy'} hold the same bytes"),
+        (old, old, f"{old[0]} is given twice"),
+        (old, [shutil.copy(one, other) for one in old], "hold the same bytes"),
+    ):
+        assert gate("--baseline", *baseline, "--canary", *canary) == 2
+        assert said in capsys.readouterr().err
 
 
 def test_a_prometheus_that_is_not_there_is_exit_code_4(capsys: pytest.CaptureFixture[str]) -> None:
