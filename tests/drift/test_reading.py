@@ -121,3 +121,10 @@ def test_vectors_of_another_length_count_as_missing() -> None:
 def test_a_column_of_nulls_is_empty_and_not_text(tmp_path: Path) -> None:
     path = data.parquet(tmp_path / "a.parquet", {"a": pa.nulls(3), "b": [1, 2, 3]})
     assert open_file(path).kinds == {"a": Kind.EMPTY, "b": Kind.NUMBER}
+
+
+def test_text_that_is_no_time_costs_its_own_row_alone_and_zones_may_be_mixed() -> None:
+    texts = ["2024-01-01T00:00:00", "n/a", None, "2024-01-01T00:00:00Z", "2024-01-01T01:00:00+01:00", "", "2024-01-01"]
+    found = values.seconds(pa.array(texts * 20_000))
+    assert np.flatnonzero(np.isnan(found[:7])).tolist() == [1, 2, 5]
+    assert int((found == data.MONDAY).sum()) == 4 * 20_000
