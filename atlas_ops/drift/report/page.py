@@ -70,6 +70,7 @@ def _row(one: Compared) -> dict[str, Any]:
         "psi": f"{one.distances.psi:.3f}",
         "ks": "" if isinstance(one.feature, Category) else f"{one.distances.ks:.3f}",
         "js": f"{one.distances.js:.3f}",
+        "chi2": f"{one.distances.chi2:,.1f}",
         "moved": words.told(one.feature, one.moves),
     }
 
