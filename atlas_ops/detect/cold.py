@@ -1,7 +1,8 @@
 """The detector of the first two weeks, when nobody knows yet how a model's traffic wanders. Called by `atlas-ops watch`.
 
 The shares of the last day are compared with the reference's by PSI, less what chance alone gives. It sees great shifts only, and
-is for tickets: after a week as reference, measured as 0 to 0.4 false ones a month in simulated worlds, and 0.6 where days differ much.
+is for tickets: after a week as reference, measured as 0 to 0.3 false ones a month in five simulated worlds and three traces, 1.0 where
+days differ much, and 1.25 where ten requests a second leave little to chance (`benchmarks.drift_quality`).
 """
 
 from __future__ import annotations
