@@ -97,7 +97,9 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser.add_argument("--values", type=int, default=10**9, help="how many are counted in the end (%(default)s)")
     args = parser.parse_args(argv)
     pythons = dict(one.split("=", 1) for one in args.peer)
-    print(f"| {ROWS:,} rows of {FEATURES} numbers against {ROWS:,} | processor time | live values a second | peak memory |")
+    print(
+        f"| {ROWS:,} rows of {FEATURES} numbers against {ROWS:,} | processor time | live values a second | peak memory |"
+    )
     print("|---|---|---|---|")
     for title, program in _SUBJECTS.items():
         name = title.split(":")[0]
