@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time as clock
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -18,16 +18,18 @@ from atlas_ops.detect.statistics import statistics
 from atlas_ops.detect.windows import STEP, observe
 from atlas_ops.drift import columns as choosing
 from atlas_ops.drift.counting import Counting, Table, merge
-from atlas_ops.drift.reading.files import File, find
+from atlas_ops.drift.reading.files import File, find, kinds_of
 from atlas_ops.drift.reading.kinds import Kind
 from atlas_ops.drift.reference import Reference
 from atlas_ops.drift.survey import Survey, survey
 from atlas_ops.drift.survey import merge as merged
-from atlas_ops.drift.words import moment
+from atlas_ops.drift.words import moment, percent
 from atlas_ops.errors import DataError
 
 LEAST_ROWS = 500
 """Rows without which there is no reference: sixteen parts of thirty rows, the least by which a batch can be judged."""
+MOST_UNTIMED = 0.1
+"""Share of the rows that may lack a time; they are left out."""
 Progress = Callable[[str, int], None]
 """Is called with what is being done and the number of rows it was just done to."""
 
@@ -45,14 +47,15 @@ class Wish:
 def fit(paths: Sequence[Path], wish: Wish, told: Progress) -> Reference:
     """Return the reference of files and folders; DataError says what they lack."""
     files = find(paths)
-    time = wish.time or _only_time(files[0])
-    wanted = _wanted(files[0], wish, time)
+    kinds = kinds_of(files)
+    time = wish.time or _only_time(kinds)
+    wanted = _wanted(files[0].path, kinds, wish, time)
     parts = [survey(file, place, wanted, time, lambda rows: told("looking", rows)) for place, file in enumerate(files)]
     found = parts[0]
     for part in parts[1:]:
         found = merged(found, part)
     _check(found, time)
-    chosen = choosing.choose(files[0].kinds, found, wanted)
+    chosen = choosing.choose(kinds, found, wanted)
     if not chosen.features:
         raise DataError(
             f"no column can be watched: {'; '.join(chosen.notes)}", next_step="give data with features in it"
@@ -113,25 +116,23 @@ def learned(
     )
 
 
-def _only_time(file: File) -> str | None:
+def _only_time(kinds: Mapping[str, Kind]) -> str | None:
     """Return the column of times if there is just one."""
-    times = [name for name, kind in file.kinds.items() if kind is Kind.TIME]
+    times = [name for name, kind in kinds.items() if kind is Kind.TIME]
     return times[0] if len(times) == 1 else None
 
 
-def _wanted(file: File, wish: Wish, time: str | None) -> tuple[str, ...]:
+def _wanted(path: Path, kinds: Mapping[str, Kind], wish: Wish, time: str | None) -> tuple[str, ...]:
     asked = [*wish.columns, *filter(None, (wish.time, wish.embedding))]
-    unknown = [name for name in asked if name not in file.kinds]
+    unknown = [name for name in asked if name not in kinds]
     if unknown:
+        raise DataError(f"{path}: no column is called {', '.join(unknown)}", next_step=f"it has {', '.join(kinds)}")
+    if wish.embedding and kinds[wish.embedding] is not Kind.VECTOR:
         raise DataError(
-            f"{file.path}: no column is called {', '.join(unknown)}", next_step=f"it has {', '.join(file.kinds)}"
-        )
-    if wish.embedding and file.kinds[wish.embedding] is not Kind.VECTOR:
-        raise DataError(
-            f"{file.path}: the column {wish.embedding} holds {file.kinds[wish.embedding].value}, not lists of numbers",
+            f"{path}: the column {wish.embedding} holds {kinds[wish.embedding].value}, not lists of numbers",
             next_step="an embedding is a list of numbers of one length",
         )
-    chosen = wish.columns or tuple(file.kinds)
+    chosen = wish.columns or tuple(kinds)
     return tuple(dict.fromkeys(name for name in (*chosen, *filter(None, [wish.embedding])) if name != time))
 
 
@@ -142,12 +143,18 @@ def _check(found: Survey, time: str | None) -> None:
         )
     if time is None:
         return
-    if found.times is None or found.untimed > found.rows / 2:
+    check_untimed(found.untimed, found.rows, time)
+    if found.times is not None:
+        check_times(*found.times, time)
+
+
+def check_untimed(untimed: int, rows: int, column: str) -> None:
+    """Raise DataError when too many rows have no time: what is left is no fair sample of all."""
+    if untimed > rows * MOST_UNTIMED:
         raise DataError(
-            f"column {time}: {found.untimed:,} of {found.rows:,} rows have no time in it",
+            f"column {column}: {untimed:,} of {rows:,} rows have no time in it, more than {percent(MOST_UNTIMED)}",
             next_step="name another column with --time, or write times as ISO 8601 or Unix seconds",
         )
-    check_times(*found.times, time)
 
 
 def check_times(first: float, last: float, column: str) -> None:
@@ -173,7 +180,7 @@ def _time_notes(found: Survey, asked: str | None, time: str | None) -> Iterator[
     elif not asked:
         yield f"rows are told by the column {time}, the only one that holds times"
     if found.untimed:
-        yield f"{found.untimed:,} of {found.rows:,} rows have no time and are left out"
+        yield f"rows without a time are left out: {found.untimed:,} of {found.rows:,}"
 
 
 def _history_notes(calibration: Calibration | None, start: float | None) -> Iterator[str]:

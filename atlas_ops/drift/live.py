@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time as clock
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,8 +12,8 @@ from atlas_ops.detect.features import Category, Feature
 from atlas_ops.detect.season import HOUR
 from atlas_ops.detect.windows import STEP
 from atlas_ops.drift.counting import Counting, Table, merge
-from atlas_ops.drift.fit import check_times, counted
-from atlas_ops.drift.reading.files import File, find
+from atlas_ops.drift.fit import check_times, check_untimed, counted
+from atlas_ops.drift.reading.files import File, find, kinds_of
 from atlas_ops.drift.reading.kinds import Kind
 from atlas_ops.drift.reference import Reference
 from atlas_ops.errors import DataError
@@ -42,18 +42,21 @@ def read(reference: Reference, paths: Sequence[Path], *, time: str | None, told:
         check_times(table.first * STEP, table.first * STEP, by)
         _check_future(table, by)
     untimed = tables[0].untimed if tables else 0
-    notes = [*_new_columns(files[0], counting, reference), *(watch.notes if by else [])]
+    if untimed and by:
+        check_untimed(untimed, untimed + _rows(counting, tables[0]), by)
+    notes = [*_new_columns(kinds_of(files), counting, reference), *(watch.notes if by else [])]
     if untimed:
-        notes.append(f"{untimed:,} rows have no time and are left out")
+        notes.append(f"rows without a time are left out: {untimed:,}")
     return Live(counting=counting, table=table, notes=tuple(notes))
 
 
 def opened(reference: Reference, paths: Sequence[Path], time: str | None = None) -> tuple[tuple[File, ...], Counting]:
     """Return the files, and how their rows are counted; DataError where they are not of the reference's columns."""
     files = find(paths)
-    by = _time_column(reference, files[0], time)
+    by = _time_column(reference, files[0].path, kinds_of(files), time)
     counting = Counting(features=reference.features, embeddings=reference.embeddings, time=by)
-    _check(files[0], counting)
+    for file in files:
+        _check(file, counting)
     return files, counting
 
 
@@ -75,17 +78,21 @@ class _Order:
             yield table
 
 
+def _rows(counting: Counting, table: Table) -> int:
+    return int(counting.totals(table)[counting.features[0].name].sum())
+
+
 def _has_rows(files: Sequence[File], counting: Counting) -> bool:
     return any(batch.num_rows for file in files for batch in file.batches(counting.columns[:1]))
 
 
-def _time_column(reference: Reference, file: File, asked: str | None) -> str | None:
-    if asked and asked not in file.kinds:
-        raise DataError(f"{file.path}: no column is called {asked}", next_step=f"it has {', '.join(file.kinds)}")
-    name = asked or (reference.time if reference.time in file.kinds else None)
+def _time_column(reference: Reference, path: Path, kinds: Mapping[str, Kind], asked: str | None) -> str | None:
+    if asked and asked not in kinds:
+        raise DataError(f"{path}: no column is called {asked}", next_step=f"it has {', '.join(kinds)}")
+    name = asked or (reference.time if reference.time in kinds else None)
     if name is None and reference.limits is not None and reference.limits.timed:
         raise DataError(
-            f"{file.path}: it has no column {reference.time or 'of times'}, and the reference knows what is usual by the hour of the week",
+            f"{path}: it has no column {reference.time or 'of times'}, and the reference knows what is usual by the hour of the week",
             next_step="name the column of times with --time COLUMN",
         )
     return name
@@ -131,9 +138,9 @@ def _kinds_of(feature: Category) -> tuple[Kind, ...]:
     return tuple(kinds)
 
 
-def _new_columns(file: File, counting: Counting, reference: Reference) -> Iterator[str]:
-    told = {name for note in reference.notes for name in file.kinds if note.startswith(f"column {name} is not watched")}
-    new = [name for name in file.kinds if name not in counting.columns and name not in told]
+def _new_columns(kinds: Mapping[str, Kind], counting: Counting, reference: Reference) -> Iterator[str]:
+    told = {name for note in reference.notes for name in kinds if note.startswith(f"column {name} is not watched")}
+    new = [name for name in kinds if name not in counting.columns and name not in told]
     if new:
         yield f"not in the reference, and not looked at: {', '.join(new)}"
 

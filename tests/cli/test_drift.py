@@ -231,3 +231,33 @@ def test_a_missing_file_or_column_is_said_before_anything_is_written(
     assert main(["drift", "fit", str(source), "--time", "when", "--output", str(output)]) == 2
     assert "no column is called when" in capsys.readouterr().err
     assert not output.exists()
+
+
+def test_a_column_empty_in_one_file_and_wrong_in_another_is_a_data_error(
+    plain: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    live = tmp_path / "live"
+    live.mkdir()
+    for name, column in (("a", pa.nulls(1_000)), ("b", ["long"] * 1_000)):
+        data.parquet(live / f"{name}.parquet", {**data.rows(1_000, seed=2), "length": column})
+    assert main(["drift", "check", str(plain), str(live)]) == 2
+    assert "b.parquet: it does not fit the reference:\n  column length: expected numbers" in capsys.readouterr().err
+
+
+def test_an_empty_column_of_csv_is_drift_as_one_of_parquet_is(
+    plain: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    columns = {**data.rows(2_000, seed=2), "length": pa.nulls(2_000), "tenant": pa.nulls(2_000)}
+    assert main(["drift", "check", str(plain), str(data.csv(tmp_path / "live.csv", columns))]) == 1
+    assert capsys.readouterr().out.count("100 % are missing") == 2
+
+
+def test_one_text_that_is_no_time_hides_no_drift_and_many_are_refused(
+    weekly: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    columns = data.timed(2_000, 1, seed=5, start=data.MONDAY + 35 * data.DAY, shift=1.0)
+    texts = [str(moment) for moment in columns["at"].to_pylist()]
+    assert _checked(weekly, tmp_path, {**columns, "at": ["n/a", *texts[1:]]}) == 1
+    assert "note: rows without a time are left out: 1" in capsys.readouterr().out
+    assert _checked(weekly, tmp_path, {**columns, "at": ["n/a"] * 300 + texts[300:]}) == 2
+    assert "column at: 300 of 2,000 rows have no time in it, more than 10 %" in capsys.readouterr().err

@@ -128,3 +128,44 @@ def test_text_that_is_no_time_costs_its_own_row_alone_and_zones_may_be_mixed() -
     found = values.seconds(pa.array(texts * 20_000))
     assert np.flatnonzero(np.isnan(found[:7])).tolist() == [1, 2, 5]
     assert int((found == data.MONDAY).sum()) == 4 * 20_000
+
+
+@pytest.mark.parametrize(
+    ("name", "content"),
+    [("a.csv", "x,n\n,1\n,2\n"), ("a.jsonl", '{"x": null, "n": 1}\n{"x": null, "n": 2}\n')],
+)
+def test_a_column_without_values_is_empty_in_csv_and_json_too(tmp_path: Path, name: str, content: str) -> None:
+    (tmp_path / name).write_text(content)
+    file = open_file(tmp_path / name)
+    assert file.kinds == {"x": Kind.EMPTY, "n": Kind.NUMBER}
+    batch = next(file.batches(["x"]))
+    assert np.isnan(values.numbers(batch.column(0))).all()
+    assert values.words(batch.column(0))[1].tolist() == [0, 0]
+    assert np.isnan(values.vectors(batch.column(0), 3)).all()
+
+
+@pytest.mark.parametrize(("value", "kind"), [("0.5", Kind.NUMBER), ("x", Kind.TEXT)])
+def test_a_column_whose_first_value_comes_late_is_of_the_kind_of_that_value(
+    tmp_path: Path, value: str, kind: Kind
+) -> None:
+    path = tmp_path / "late.csv"
+    path.write_text("length,b\n" + ",xxxxxxxxxxxxxxxxxx\n" * 500_000 + f"{value},y\n")
+    assert open_file(path).kinds["length"] is kind
+
+
+def test_files_agree_with_every_other_and_not_with_the_first_alone(tmp_path: Path) -> None:
+    for name, column in (("a", pa.nulls(1)), ("b", ["x"]), ("c", [1.0])):
+        data.parquet(tmp_path / f"{name}.parquet", {"x": column})
+    with pytest.raises(DataError, match="x: text there, numbers here"):
+        find([tmp_path])
+
+
+@pytest.mark.parametrize(
+    ("name", "content"),
+    [("a.csv", "name\ncafé\n"), ("a.csv", "café\n1\n"), ("a.csv", "n,name\n" + "1,abcdefghijk\n" * 700_000 + "1,é\n")],
+)
+def test_text_in_another_encoding_than_utf8_is_called_so(tmp_path: Path, name: str, content: str) -> None:
+    (tmp_path / name).write_bytes(content.encode("latin-1"))
+    with pytest.raises(DataError, match=r"a\.csv: it is not written in UTF-8"):
+        for _ in open_file(tmp_path / name).batches(["name"]):
+            pass

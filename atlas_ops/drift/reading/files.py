@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -48,7 +49,7 @@ class File:
         """Yield the rows in their order; DataError, with file and row, where they cannot be read."""
         try:
             yield from self._batches(list(columns))
-        except (pa.ArrowException, OSError) as error:
+        except (pa.ArrowException, OSError, UnicodeDecodeError) as error:
             raise _unreadable(self.path, self.form, error, secret=self.secret) from (None if self.secret else error)
 
     def _batches(self, columns: list[str]) -> Iterator[pa.RecordBatch]:
@@ -67,9 +68,17 @@ def find(paths: Sequence[Path], *, exact: Sequence[str] = (), secret: bool = Fal
     """Return the data files that paths name, those of a folder by name, all with the same columns; DataError otherwise."""
     found = [file for path in paths for file in _inside(path)]
     files = tuple(open_file(path, exact=exact, secret=secret) for path in found)
-    for file in files[1:]:
-        _same(files[0], file)
+    for place, file in enumerate(files[1:], start=1):
+        _same(files[0].path, kinds_of(files[:place]), file)
     return files
+
+
+def kinds_of(files: Sequence[File]) -> Mapping[str, Kind]:
+    """Return the kind of each column; one that is empty in a file is of the kind that it has in others."""
+    found: dict[str, Kind] = {}
+    for file in files:
+        found |= {name: of for name, of in file.kinds.items() if found.get(name, Kind.EMPTY) is Kind.EMPTY}
+    return found
 
 
 def open_file(path: Path, *, exact: Sequence[str] = (), secret: bool = False) -> File:
@@ -81,7 +90,7 @@ def open_file(path: Path, *, exact: Sequence[str] = (), secret: bool = False) ->
         )
     try:
         schema = _dataset(path, form, exact).schema
-    except (pa.ArrowException, OSError) as error:
+    except (pa.ArrowException, OSError, UnicodeDecodeError) as error:
         raise _unreadable(path, form, error, secret=secret) from (None if secret else error)
     twice = {name for name in schema.names if schema.names.count(name) > 1}
     if twice:
@@ -113,19 +122,17 @@ def _hidden(path: Path, folder: Path) -> bool:
     return any(part.startswith((".", "_")) for part in path.relative_to(folder).parts)
 
 
-def _same(first: File, other: File) -> None:
+def _same(first: Path, kinds: Mapping[str, Kind], other: File) -> None:
     mistakes = [
-        f"{name}: {first.kinds[name].value} there, {other.kinds[name].value if name in other.kinds else 'missing'} here"
-        for name in first.kinds
-        if other.kinds.get(name) is not first.kinds[name]
-        and Kind.EMPTY not in (first.kinds[name], other.kinds.get(name))
+        f"{name}: {kind.value} there, {other.kinds[name].value if name in other.kinds else 'missing'} here"
+        for name, kind in kinds.items()
+        if other.kinds.get(name) is not kind
+        and (name not in other.kinds or Kind.EMPTY not in (kind, other.kinds[name]))
     ]
-    mistakes += [
-        f"{name}: not there, {other.kinds[name].value} here" for name in other.kinds if name not in first.kinds
-    ]
+    mistakes += [f"{name}: not there, {kind.value} here" for name, kind in other.kinds.items() if name not in kinds]
     if mistakes:
         raise DataError(
-            f"{other.path}: its columns are not those of {first.path}: {'; '.join(mistakes)}",
+            f"{other.path}: its columns are not those of {first}: {'; '.join(mistakes)}",
             next_step="give files of one kind, or make a reference for each",
         )
 
@@ -137,6 +144,11 @@ def _dataset(path: Path, form: str, exact: Sequence[str] = ()) -> Any:
         raise pa.ArrowInvalid("the file is empty")
     schema = pyarrow.dataset.dataset(str(path), format=_text_format(form)).schema
     wide = pa.schema([pa.field(field.name, _read_as(field, form, exact)) for field in schema])
+    if form == "csv" and any(pa.types.is_binary(field.type) for field in wide):
+        raise pa.ArrowInvalid("invalid UTF8 data")
+    for place, field in enumerate(wide):
+        if pa.types.is_null(field.type):
+            wide = wide.set(place, field.with_type(_later(path, form, wide, place)))
     return pyarrow.dataset.dataset(str(path), format=_text_format(form, wide), schema=wide)
 
 
@@ -157,9 +169,22 @@ def _text_format(form: str, schema: pa.Schema | None = None) -> Any:
 
 
 def _read_as(field: pa.Field, form: str, exact: Sequence[str]) -> pa.DataType:
-    if field.name in exact and not pa.types.is_null(field.type):
-        return pa.string() if form == "csv" else field.type
+    if field.name in exact:
+        return pa.string() if form == "csv" or pa.types.is_null(field.type) else field.type
     return _wide(field.type)
+
+
+def _later(path: Path, form: str, schema: pa.Schema, place: int) -> pa.DataType:
+    """Return the type of a column without values in the first block: what all of it can be read as."""
+    field = schema.field(place)
+    for of in (pa.null(), pa.float64()):
+        tried = schema.set(place, field.with_type(of))
+        dataset = pyarrow.dataset.dataset(str(path), format=_text_format(form, tried), schema=tried)
+        with suppress(pa.ArrowInvalid):
+            for _ in dataset.scanner(columns=[field.name], batch_readahead=2, fragment_readahead=1).to_batches():
+                pass
+            return of
+    return pa.string()
 
 
 def _wide(of: pa.DataType) -> pa.DataType:
@@ -167,10 +192,12 @@ def _wide(of: pa.DataType) -> pa.DataType:
         return pa.float64()
     if pa.types.is_list(of) and pa.types.is_integer(of.value_type):
         return pa.list_(pa.float64())
-    return pa.string() if pa.types.is_null(of) else of
+    return of
 
 
 def _unreadable(path: Path, form: str, error: Exception, *, secret: bool) -> DataError:
+    if isinstance(error, UnicodeDecodeError) or "invalid UTF8" in str(error):
+        return DataError(f"{path}: it is not written in UTF-8", next_step="convert it: iconv -f LATIN1 -t UTF-8")
     words = (
         str(error).rsplit("Invalid: ", 1)[-1].rsplit("?: ", 1)[-1]
     )  # without Arrow's preface, which names the file twice
