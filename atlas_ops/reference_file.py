@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
-from typing import Any
+from typing import Any, NoReturn
 
 from atlas_ops.errors import ConfigError
 
@@ -22,7 +22,7 @@ def load(path: Path, *, model: str = "") -> dict[str, Any]:
     if size > MOST_BYTES:
         raise wrong(path, f"it has {size} bytes, more than any reference")
     try:
-        document = json.loads(path.read_text(encoding="utf-8"))
+        document = json.loads(path.read_text(encoding="utf-8"), parse_constant=_refused)
     except (ValueError, RecursionError) as error:
         raise wrong(path, f"it is not JSON: {error}") from error
     found = document.get("format") if isinstance(document, dict) else None
@@ -35,6 +35,10 @@ def load(path: Path, *, model: str = "") -> dict[str, Any]:
     return dict(document)
 
 
+def _refused(constant: str) -> NoReturn:
+    raise ValueError(f"{constant} is no number")
+
+
 def wrong(path: Path, mistake: str) -> ConfigError:
     """Return the error for a file that cannot be used."""
     return ConfigError(str(path), [mistake], next_step="make the reference again with `atlas-ops drift fit`")
@@ -42,4 +46,5 @@ def wrong(path: Path, mistake: str) -> ConfigError:
 
 def damaged(path: Path, error: Exception) -> ConfigError:
     """Return the error for a file of ours that does not hold what it should."""
-    return wrong(path, f"it is damaged: {type(error).__name__}: {error}")
+    what = f"{error.args[0]!r} is missing" if isinstance(error, KeyError) and error.args else str(error)
+    return wrong(path, f"it is damaged: {what}")

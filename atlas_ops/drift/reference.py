@@ -25,6 +25,7 @@ from atlas_ops.detect.features import Category, Counts, Feature, Numeric
 from atlas_ops.detect.season import Season
 from atlas_ops.detect.spread import Spread
 from atlas_ops.detect.statistics import Floats, Statistic, statistics
+from atlas_ops.drift import reference_checks as checks
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -99,37 +100,10 @@ def read(path: Path, *, model: str = "") -> Reference:
     document = reference_file.load(path, model=model)
     try:
         reference = _reference(document)
-        _whole(reference)
+        checks.check(reference)
     except (KeyError, TypeError, ValueError, AttributeError, ArithmeticError) as error:
         raise reference_file.damaged(path, error) from error
     return reference
-
-
-def _whole(reference: Reference) -> None:
-    for feature in reference.features:
-        counts = reference.counts[feature.name]
-        if counts.shape != (len(feature.bins),) or (counts < 0).any():
-            raise ValueError(f"the counts of {feature.name} do not fit its bins")
-        if reference.accepted is not None and reference.accepted[feature.name].shape != counts.shape:
-            raise ValueError(f"the accepted counts of {feature.name} do not fit its bins")
-    calibration = reference.calibration
-    if calibration is not None:
-        watched = len(reference.watched)
-        table, spread = calibration.season.table, calibration.spread
-        level = watched if spread.level is None else len(spread.level)
-        if table.shape != (2, 24, watched) or spread.wander.shape[1] != watched or level != watched:
-            raise ValueError("the calibration does not fit the features")
-    if reference.detector is not None and not {f.name for f in reference.features} >= set(reference.detector.features):
-        raise ValueError("the detector tests features that the reference does not have")
-    limits = reference.limits
-    if limits is not None:
-        shape = (len(limits.lengths), len(reference.watched))
-        if (
-            limits.spread.wander.shape != shape
-            or limits.spread.per_row.shape != shape
-            or len(limits.centre) != shape[0]
-        ):
-            raise ValueError("the limits do not fit the features")
 
 
 def _document(reference: Reference) -> dict[str, Any]:
@@ -211,89 +185,114 @@ def _short(values: Floats) -> Any:
 
 
 def _reference(document: dict[str, Any]) -> Reference:
-    features = tuple(map(_read_feature, document["features"]))
+    features = tuple(_read_feature(entry, f"features[{place}]") for place, entry in enumerate(document["features"]))
     by_name = {feature.name: feature for feature in features}
-    calibration, limits = document["calibration"], document.get("limits")
+    calibration, limits, time = document["calibration"], document.get("limits"), document.get("time")
     return Reference(
-        model=str(document["model"]),
-        made_at=float(document["made_at"]),
-        start=document["start"],
-        end=document["end"],
-        rows=int(document["rows"]),
-        time=document.get("time"),
+        model=checks.text(document["model"], "model"),
+        made_at=checks.moment(document["made_at"], "made_at"),
+        start=_read_moment(document["start"], "start"),
+        end=_read_moment(document["end"], "end"),
+        rows=checks.whole(document["rows"], "rows"),
+        time=None if time is None else checks.text(time, "time"),
         features=features,
-        counts={entry["name"]: np.array(entry["counts"], dtype=np.int64) for entry in document["features"]},
-        embeddings=tuple(
-            Embedding(
-                name=str(entry["name"]),
-                seed=int(entry["seed"]),
-                centroids=np.array(entry["centroids"], dtype=np.float64),
-                features=tuple(by_name[name] for name in entry["features"]),
-            )
-            for entry in document["embeddings"]
-        ),
+        counts={
+            entry["name"]: checks.counts(entry["counts"], f"the counts of feature {entry['name']}")
+            for entry in document["features"]
+        },
+        embeddings=tuple(_read_embedding(entry, by_name) for entry in document["embeddings"]),
         detector=_read_detector(document.get("detector")),
         calibration=None if calibration is None else _read_calibration(calibration),
         limits=None if limits is None else _read_limits(limits),
-        notes=tuple(map(str, document["notes"])),
-        accepted_since=document.get("accepted_since"),
+        notes=_read_texts(document["notes"], "notes"),
+        accepted_since=_read_moment(document.get("accepted_since"), "accepted_since"),
         accepted=_read_accepted(document.get("accepted")),
     )
 
 
+def _read_moment(value: Any, where: str) -> float | None:
+    return None if value is None else checks.moment(value, where)
+
+
+def _read_texts(values: Any, where: str) -> tuple[str, ...]:
+    if not isinstance(values, list):
+        raise TypeError(f"{where}: expected a list of texts")
+    return tuple(checks.text(value, f"{where}[{place}]") for place, value in enumerate(values))
+
+
 def _read_accepted(entry: dict[str, Any] | None) -> dict[str, Counts] | None:
-    return None if entry is None else {name: np.array(counts, dtype=np.int64) for name, counts in entry.items()}
+    if entry is None:
+        return None
+    return {name: checks.counts(counts, f"the accepted counts of feature {name}") for name, counts in entry.items()}
 
 
-def _read_feature(entry: dict[str, Any]) -> Feature:
+def _read_feature(entry: dict[str, Any], where: str) -> Feature:
+    name = checks.text(entry["name"], f"{where}.name")
     if entry["kind"] == "number":
-        return Numeric(name=str(entry["name"]), edges=tuple(float(edge) for edge in entry["edges"]))
+        edges = checks.floats(entry["edges"], f"{where}.edges", -math.inf, math.inf)
+        return Numeric(name=name, edges=tuple(edges.tolist()))
+    if entry["kind"] != "category":
+        raise ValueError(f"{where}.kind: expected number or category, found {entry['kind']!r}")
     known = entry["known"]
     hashes = (
         None
         if known is None
         else frozenset(np.frombuffer(base64.b64decode(known, validate=True), dtype="<u4").tolist())
     )
-    return Category(name=str(entry["name"]), names=tuple(map(str, entry["names"])), known=hashes)
+    return Category(name=name, names=_read_texts(entry["names"], f"{where}.names"), known=hashes)
 
 
-def _read_spread(entry: dict[str, Any]) -> Spread:
-    read = {name: np.array(entry[name], dtype=np.float64) for name in ("wander", "per_row", "level") if name in entry}
-    return Spread(**read)
+def _read_embedding(entry: dict[str, Any], features: Mapping[str, Feature]) -> Embedding:
+    name = checks.text(entry["name"], "embeddings: name")
+    return Embedding(
+        name=name,
+        seed=checks.whole(entry["seed"], f"the seed of embedding {name}", most=2**32 - 1),
+        centroids=checks.floats(entry["centroids"], f"the centroids of embedding {name}", -math.inf, math.inf),
+        features=tuple(features[one] for one in entry["features"]),
+    )
+
+
+def _read_spread(entry: dict[str, Any], where: str) -> Spread:
+    read = {name: checks.floats(entry[name], f"{where}.{name}") for name in ("wander", "per_row")}
+    level = checks.floats(entry["level"], f"{where}.level") if "level" in entry else None
+    return Spread(**read, level=level)
 
 
 def _read_detector(entry: dict[str, Any] | None) -> Detector | None:
     if entry is None:
         return None
-    name = str(entry["rows_file"])
+    name = checks.text(entry["rows_file"], "detector.rows_file")
     if Path(name).name != name:
-        raise ValueError("the rows lie in another folder than the reference")
+        raise ValueError("detector.rows_file: the rows lie in another folder than the reference")
     return Detector(
-        name=str(entry["name"]),
-        p_value=float(entry["p_value"]),
-        features=tuple(map(str, entry["features"])),
+        name=checks.text(entry["name"], "detector.name"),
+        p_value=checks.number(entry["p_value"], "detector.p_value", 0.0, 1.0),
+        features=_read_texts(entry["features"], "detector.features"),
         rows_file=name,
-        sha256=str(entry["sha256"]),
+        sha256=checks.text(entry["sha256"], "detector.sha256"),
     )
 
 
 def _read_calibration(entry: dict[str, Any]) -> Calibration:
     return Calibration(
-        season=Season(np.array(entry["season"], dtype=np.float64)),
-        spread=_read_spread(entry),
-        page=math.inf if entry["page"] is None else float(entry["page"]),
-        ticket=math.inf if entry["ticket"] is None else float(entry["ticket"]),
-        days=float(entry["days"]),
+        season=Season(checks.floats(entry["season"], "calibration.season")),
+        spread=_read_spread(entry, "calibration"),
+        page=checks.threshold(entry["page"], "calibration.page"),
+        ticket=checks.threshold(entry["ticket"], "calibration.ticket"),
+        days=checks.number(entry["days"], "calibration.days", 0.0),
     )
 
 
 def _read_limits(entry: dict[str, Any]) -> Limits:
+    if not isinstance(entry["timed"], bool):
+        raise TypeError("limits.timed: expected true or false")
+    centre = [math.inf if one is None else checks.number(one, "limits.centre") for one in entry["centre"]]
     return Limits(
-        timed=bool(entry["timed"]),
-        lengths=tuple(map(float, entry["lengths"])),
-        spread=_read_spread(entry),
-        centre=np.array([math.inf if one is None else one for one in entry["centre"]], dtype=np.float64),
-        scale=np.array(entry["scale"], dtype=np.float64),
-        greatest=np.array(entry["greatest"], dtype=np.float64),
-        parts=tuple(map(int, entry["parts"])),
+        timed=entry["timed"],
+        lengths=tuple(checks.floats(entry["lengths"], "limits.lengths", 0.0).tolist()),
+        spread=_read_spread(entry, "limits"),
+        centre=np.array(centre, dtype=np.float64),
+        scale=checks.floats(entry["scale"], "limits.scale", 0.0),
+        greatest=checks.floats(entry["greatest"], "limits.greatest", 0.0),
+        parts=tuple(checks.whole(one, "limits.parts") for one in entry["parts"]),
     )

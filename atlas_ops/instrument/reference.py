@@ -45,7 +45,7 @@ def read(path: Path, *, model: str = "") -> Reference:
         raise EnvironmentProblem(f"{path} cannot be read: {error.strerror}", next_step="check the path") from error
     try:
         return _reference(document)
-    except (KeyError, TypeError, ValueError, AttributeError, struct.error) as error:
+    except (KeyError, TypeError, ValueError, AttributeError, ArithmeticError, struct.error) as error:
         raise reference_file.damaged(path, error) from error
 
 
