@@ -8,6 +8,7 @@ servers, and bridges missed scrapes; of a pod that joins it sees all bins from t
 from __future__ import annotations
 
 import math
+from collections import Counter, defaultdict
 from collections.abc import Callable, Iterator, Mapping, Sequence
 
 import numpy as np
@@ -21,13 +22,15 @@ from atlas_ops.detect.features import Feature, Numeric
 from atlas_ops.detect.season import DAY
 from atlas_ops.detect.windows import STEP, Windows
 from atlas_ops.errors import DataError
-from atlas_ops.prometheus import Prometheus
+from atlas_ops.prometheus import Course, Prometheus
 
 LENGTHS = {"prompt_tokens": s.REQUEST_PROMPT_TOKENS, "generation_tokens": s.REQUEST_GENERATION_TOKENS}
 """{feature: histogram}."""
 _REPLICAS = ("prometheus_replica", "replica")
 """How Prometheis that scrape the same servers are told apart where somebody has put their samples together."""
 _DAY = round(DAY / STEP)
+_MOST_GROWN = 2.0**53
+"""Requests in five minutes, at the most: what grew by more, by less than nothing or by NaN is damage, and nothing is known of that time."""
 Told = Callable[[int], None]
 """Hears how many windows have been read."""
 _Grown = NDArray[np.float64]
@@ -43,7 +46,8 @@ def counts(
 ) -> Windows:
     """Return the counts of a model's features in each whole window from `start` to `end` (Unix seconds).
 
-    Windows are seen in which some server was scraped, and none counted into other bins than the features'; the others are all zeros.
+    Windows are seen in which some server was scraped, and none counted into other bins than the features', had other buckets than
+    theirs, or told what is no count; the others are all zeros.
     EnvironmentProblem when Prometheus does not answer.
     """
     reader = _Reader(client, model, start, end, told)
@@ -51,18 +55,20 @@ def counts(
     for feature in features:
         if feature.name in LENGTHS and isinstance(feature, Numeric) and not grown[feature.name].any():
             grown[feature.name] = reader.lengths(feature)
+    for of in grown.values():
+        of[~reader.seen] = 0.0
     return Windows(times=reader.times, counts={name: _whole(grown[name]) for name in grown}, seen=reader.seen)
 
 
 def check_bins(client: Prometheus, model: str, features: Sequence[Feature], at: float) -> None:
-    """Raise DataError when a server counts a feature into other bins `at` a Unix time: with another reference."""
+    """Raise DataError when a server counts a feature into other bins `at` a Unix time: with another reference, or in other buckets."""
     expected = {feature.name: _checksum(feature) for feature in features}
-    found = {
-        name
-        for expr in _checksums(model)
-        for point in client.query(expr, at=at)
-        if expected.get(name := point.labels.get(c.FEATURE, ""), point.value) != point.value
-    }
+    told = [point for expr in _checksums(model) for point in client.query(expr, at=at)]
+    names = [point.labels.get(c.FEATURE, "") for point in told]
+    for feature in features:
+        if feature.name in LENGTHS and feature.name not in names and isinstance(feature, Numeric):
+            _check_buckets(client, model, feature, at)
+    found = {name for name, point in zip(names, told, strict=True) if expected.get(name, point.value) != point.value}
     if found:
         raise DataError(
             f"servers of {model!r} count {', '.join(sorted(found))} into other bins than those of the reference",
@@ -70,30 +76,57 @@ def check_bins(client: Prometheus, model: str, features: Sequence[Feature], at: 
         )
 
 
+def _check_buckets(client: Prometheus, model: str, feature: Numeric, at: float) -> None:
+    """Raise DataError when a server that tells a length lacks buckets that are edges of the feature's bins."""
+    metric = LENGTHS[feature.name].series[0]
+    servers: Counter[float] = Counter()
+    for point in client.query(f"count by (le) ({_select(metric, model)})", at=at):
+        servers[float(point.labels["le"])] += round(point.value)
+    lacking = [bound for bound in feature.edges[1:] if servers[bound] != servers[math.inf]]
+    if lacking:
+        who = "none of" if not any(servers[bound] for bound in lacking) else "not all of"
+        raise DataError(
+            f"servers have other buckets of {feature.name} than the reference: {who} the servers of {model!r} that tell {metric} "
+            f"have the buckets le={', '.join(f'{bound:g}' for bound in lacking)}",
+            next_step="give all servers the same buckets, or make the reference again with `atlas-ops drift fit --prometheus`",
+        )
+
+
 def lengths(client: Prometheus, model: str, start: float, end: float) -> tuple[Numeric, ...]:
-    """Return those of the lengths that the servers of a model tell, with the buckets of their histograms as bins."""
+    """Return those of the lengths that the servers of a model tell, with the buckets of their histograms as bins.
+
+    Buckets count that all servers had for more than half of the time: what others had cannot be added up.
+    """
     found = []
     for name, histogram in LENGTHS.items():
-        told = _told(client, histogram.series[0], model, "le", start, end)
-        bounds = sorted(bound for bound in map(float, told) if math.isfinite(bound))
+        bounds = _common_bounds(client, histogram.series[0], model, start, end)
         if bounds:
             found.append(Numeric(name=name, edges=(*([0.0] if bounds[0] > 0 else [bounds[0] - 1.0]), *bounds)))
     return tuple(found)
 
 
+def _common_bounds(client: Prometheus, metric: str, model: str, start: float, end: float) -> list[float]:
+    """Return the finite bounds of buckets that all servers had for more than half of the time in which any had buckets, rising."""
+    servers: dict[float, Counter[float]] = defaultdict(Counter)
+    for course in _courses(client, f"count by (le) ({_select(metric, model)})", start, end):
+        for at, value in zip(course.times, course.values, strict=True):
+            servers[float(course.labels["le"])][at] += round(value)
+    all_servers = servers.pop(math.inf, Counter())
+    whole = {bound: sum(of[at] == number for at, number in all_servers.items()) for bound, of in servers.items()}
+    return sorted(bound for bound, times in whole.items() if times > len(all_servers) / 2)
+
+
 def counted(client: Prometheus, model: str, start: float, end: float) -> frozenset[str]:
     """Return the names of the features that the servers of a model count."""
-    return _told(client, s.FEATURE_VALUES.name, model, c.FEATURE, start, end)
+    expr = f"count by ({c.FEATURE}) ({_select(s.FEATURE_VALUES, model)})"
+    return frozenset(course.labels.get(c.FEATURE, "") for course in _courses(client, expr, start, end))
 
 
-def _told(client: Prometheus, metric: str, model: str, label: str, start: float, end: float) -> frozenset[str]:
-    """Return the values of a label that a metric of a model had at any time."""
-    expr, found = f"count by ({label}) ({_select(metric, model)})", set()
+def _courses(client: Prometheus, expr: str, start: float, end: float) -> Iterator[Course]:
+    """Yield what an expression was, a day at a time."""
     while start <= end:
-        courses = client.query_range(expr, start, min(start + DAY, end), STEP)
-        found |= {course.labels.get(label, "") for course in courses}
-        start += DAY
-    return frozenset(found)
+        yield from client.query_range(expr, start, min(start + DAY, end), STEP)
+        start += DAY + STEP
 
 
 class _Reader:
@@ -126,26 +159,35 @@ class _Reader:
         return grown
 
     def lengths(self, feature: Numeric) -> _Grown:
-        """Return the requests in each bin of a length in each window; all zeros when the buckets are not those of its bins."""
-        bounds = (*feature.edges[1:], math.inf)
-        cumulated = np.full((self._windows, len(bounds)), np.nan)
-        for labels, window, value in self._increases(LENGTHS[feature.name].series[0], ("le",)):
-            bound = float(labels["le"])
-            if bound in bounds:
-                cumulated[window, bounds.index(bound)] = value
-        if np.isnan(cumulated).all(axis=0).any():
-            return np.zeros((self._windows, len(feature.bins)))
-        bins = np.diff(np.maximum.accumulate(np.nan_to_num(cumulated), axis=1), axis=1, prepend=0.0)
+        """Return the requests in each bin of a length in each window.
+
+        A window is not seen in which some server lacked one of the buckets: the sums of all servers would be no distribution.
+        """
+        bounds = {bound: place for place, bound in enumerate((*feature.edges[1:], math.inf))}
+        cumulated, servers = np.zeros((2, self._windows, len(bounds)))
+        metric = LENGTHS[feature.name].series[0]
+        for of, how in ((cumulated, "sum"), (servers, "count")):
+            for labels, window, value in self._increases(metric, ("le",), how):
+                place = bounds.get(float(labels["le"]))
+                if place is not None:  # `1` and `1.0` are one bound of servers that write it differently
+                    of[window, place] += value
+        mixed = (servers != servers[:, -1:]).any(axis=1)
+        self._strange |= mixed
+        cumulated[mixed] = 0.0
+        # `increase` guesses at the edges of a window for each bucket by itself, so that one may fall a little behind a lower one.
+        bins = np.diff(np.maximum.accumulate(cumulated, axis=1), axis=1, prepend=0.0)
         nothing = np.zeros((self._windows, 1))
         return np.hstack([bins[:, :-1], nothing, bins[:, -1:], nothing])  # below, above the greatest bound, missing
 
-    def _increases(self, metric: str, by: tuple[str, ...]) -> Iterator[tuple[Mapping[str, str], int, float]]:
-        """Yield (labels, window, how much it grew) of every counter of the model, summed up over its servers.
+    def _increases(
+        self, metric: str, by: tuple[str, ...], how: str = "sum"
+    ) -> Iterator[tuple[Mapping[str, str], int, float]]:
+        """Yield (labels, window, how much it grew) of every counter of the model, summed up over its servers; or their `count`.
 
         Prometheis that scrape the same servers tell the same, which counts once: their mean.
         """
         grown = f"increase({_select(metric, self._model)}[{promql.duration(STEP)}])"
-        expr = promql.sum_by(by, f"avg without ({', '.join(_REPLICAS)}) ({grown})")
+        expr = f"{how} by ({', '.join(by)}) (avg without ({', '.join(_REPLICAS)}) ({grown}))"
         # One day at a time: four weeks of five minutes in one query may be more than Prometheus wants to hold.
         for day in range(0, self._windows, _DAY):
             times = self.times[day : day + _DAY]
@@ -153,7 +195,10 @@ class _Reader:
                 for at, value in zip(course.times, course.values, strict=True):
                     window = round(at / STEP) - 1 - self._first
                     self._scraped[window] = True
-                    yield course.labels, window, 0.0 if math.isnan(value) else value
+                    if 0 <= value <= _MOST_GROWN:
+                        yield course.labels, window, value
+                    else:
+                        self._strange[window] = True
             self._told(len(times))
 
     def _other_bins(self, features: Sequence[Feature]) -> dict[str, NDArray[np.bool_]]:

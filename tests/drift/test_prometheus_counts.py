@@ -9,7 +9,10 @@ import numpy as np
 import pytest
 
 from atlas_ops.cli import main
+from atlas_ops.detect.features import Numeric
 from atlas_ops.drift import reference
+from atlas_ops.drift.prometheus_counts import check_bins, counts, lengths
+from atlas_ops.errors import DataError
 from atlas_ops.prometheus import Prometheus
 from atlas_ops.rehearsal.remote_write import bodies
 from atlas_ops.rehearsal.replay import Replay
@@ -19,6 +22,7 @@ from tests.drift import data
 BOUNDS = (16.0, 64.0, 256.0, 1024.0)
 SHARES = (0.1, 0.4, 0.3, 0.15, 0.05)
 HOURS, EVERY = 12, 30
+AN_HOUR = 3_600 // EVERY
 EACH = 20
 """Requests between two scrapes."""
 
@@ -27,23 +31,84 @@ EACH = 20
 def prometheus(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Prometheus]:
     """A Prometheus that holds half a day of two servers of one model."""
     with Replay.started(tmp_path_factory.mktemp("prometheus")) as replay:
-        for body in bodies([*_server("a", 1, first=0), *_server("b", 2, first=HOURS * 1_800 // EVERY)]):
-            replay.prometheus.write(body)
+        late = HOURS * 1_800 // EVERY
+        for servers in (
+            (_server("a", 1, first=0), _server("b", 2, first=late)),
+            (
+                _server("a", 3, first=0, model="mixed"),
+                _server("b", 4, first=2 * late - AN_HOUR, model="mixed", lacks=256),
+            ),
+            (_server("a", 5, first=0, model="wild"), _wild("b", "wild")),
+        ):
+            for body in bodies(one for server in servers for one in server):
+                replay.prometheus.write(body)
         yield replay.prometheus
 
 
-def _server(name: str, seed: int, *, first: int) -> Iterator[Written]:
+def _server(name: str, seed: int, *, first: int, model: str = "chat", lacks: float | None = None) -> Iterator[Written]:
     chance = np.random.default_rng(seed)
     times = (np.arange(first, HOURS * 3_600 // EVERY) * EVERY + data.MONDAY) * 1_000
     counted = np.cumsum(np.cumsum(chance.multinomial(EACH, SHARES, len(times)), axis=0), axis=1).astype(np.float64)
     half = len(times) // 2
     counted[half:] -= counted[half]  # it restarts: its counters begin at nothing
     scraped = chance.random(len(times)) > 0.02
-    for bound, values in zip((*map("{:g}".format, BOUNDS), "+Inf"), counted.T, strict=True):
-        labels = (("le", bound), ("model", "chat"), ("server", name))
+    for bound, values in zip((*BOUNDS, np.inf), counted.T, strict=True):
+        if bound == lacks:
+            continue
+        labels = (("le", f"{bound:g}" if bound < np.inf else "+Inf"), ("model", model), ("server", name))
         yield Written(
             Series("atlas_request_prompt_tokens_bucket", labels), times[scraped].astype(np.int64), values[scraped]
         )
+
+
+def _wild(name: str, model: str) -> Iterator[Written]:
+    """A server all of whose buckets are infinite for half an hour at the end."""
+    times = ((HOURS * 3_600 - np.arange(0, 1_800, EVERY)[::-1] + data.MONDAY) * 1_000).astype(np.int64)
+    for bound in (*map("{:g}".format, BOUNDS), "+Inf"):
+        labels = (("le", bound), ("model", model), ("server", name))
+        values = np.where(np.arange(len(times)) % 2, np.inf, -np.inf)
+        yield Written(Series("atlas_request_prompt_tokens_bucket", labels), times, values)
+
+
+def test_servers_with_other_buckets_are_told_and_the_time_of_both_is_not_seen(prometheus: Prometheus) -> None:
+    end, feature = data.MONDAY + HOURS * 3_600, Numeric(name="prompt_tokens", edges=(0.0, *BOUNDS))
+    (found,) = lengths(prometheus, "mixed", data.MONDAY, end)
+    assert found == feature
+    windows = counts(prometheus, "mixed", [feature], data.MONDAY, end)
+    assert windows.seen is not None
+    assert (~windows.seen).sum() == pytest.approx(12, abs=1)
+    assert not windows.seen[-11:].any()
+    assert not windows.counts["prompt_tokens"][~windows.seen].any()
+    counted = windows.counts["prompt_tokens"].sum(axis=0)
+    assert (counted[[0, 1, 2, 3, 5]] / counted.sum()).tolist() == pytest.approx(SHARES, abs=0.01)
+    check_bins(prometheus, "mixed", [feature], end - 2 * 3_600)
+    with pytest.raises(DataError, match=r"not all of the servers of 'mixed' .* have the buckets le=256"):
+        check_bins(prometheus, "mixed", [feature], end)
+    # Of the hour of both alone, what both have is known.
+    (common,) = lengths(prometheus, "mixed", end - 3_000, end)
+    assert common.edges == (0.0, 16.0, 64.0, 1024.0)
+    both = counts(prometheus, "mixed", [common], end - 3_000, end)
+    assert both.seen is not None
+    assert both.seen.all()
+    assert (
+        both.counts["prompt_tokens"].sum(axis=0)[:3] / both.counts["prompt_tokens"].sum()
+    ).tolist() == pytest.approx([0.1, 0.4, 0.45], abs=0.03)
+
+
+def test_a_bucket_that_no_server_has_is_named(prometheus: Prometheus) -> None:
+    feature = Numeric(name="prompt_tokens", edges=(0.0, 16.0, 100.0))
+    with pytest.raises(DataError, match=r"none of the servers of 'chat' .* have the buckets le=100"):
+        check_bins(prometheus, "chat", [feature], data.MONDAY + HOURS * 3_600)
+
+
+def test_what_is_no_count_is_not_seen(prometheus: Prometheus) -> None:
+    feature = Numeric(name="prompt_tokens", edges=(0.0, *BOUNDS))
+    windows = counts(prometheus, "wild", [feature], data.MONDAY, data.MONDAY + HOURS * 3_600)
+    assert windows.seen is not None
+    assert not windows.seen[-5:].any()
+    assert windows.seen[:-7].all()
+    assert (windows.counts["prompt_tokens"] >= 0).all()
+    assert windows.counts["prompt_tokens"].sum() == pytest.approx(EACH * HOURS * 3_600 / EVERY * 0.96, rel=0.04)
 
 
 def test_buckets_become_bins_and_their_shares_are_those_of_the_requests(
