@@ -1,4 +1,7 @@
-"""Reads live rows by a reference: the same columns, of the same kinds, with possible times. Called by `drift.check`."""
+"""Reads live rows by a reference: the same columns, of the same kinds, with possible times.
+
+Called by `cli.drift_check` and `drift.accept`; `drift.ray` counts on a cluster, and asks here whether that can be live rows.
+"""
 
 from __future__ import annotations
 
@@ -34,30 +37,38 @@ class Live:
 def read(reference: Reference, paths: Sequence[Path], *, time: str | None, told: Callable[[int], None]) -> Live:
     """Count the rows of files and folders; DataError where they are not of the reference's columns."""
     files, counting = opened(reference, paths, time)
-    by = counting.time
     watch = _Order()
-    tables = [merge(watch.seen(counted(files, counting, told)))] if _has_rows(files, counting) else []
-    table = tables[0] if tables and len(tables[0].counts) else None
-    if table is not None and by:
-        check_times(table.first * STEP, table.first * STEP, by)
-        _check_future(table, by)
-    untimed = tables[0].untimed if tables else 0
-    if untimed and by:
-        check_untimed(untimed, untimed + _rows(counting, tables[0]), by)
-    notes = [*_new_columns(kinds_of(files), counting, reference), *(watch.notes if by else [])]
-    if untimed:
-        notes.append(f"rows without a time are left out: {untimed:,}")
-    return Live(counting=counting, table=table, notes=tuple(notes))
+    table = merge(watch.seen(counted(files, counting, told))) if _has_rows(files, counting) else None
+    notes = [*new_columns(kinds_of(files), counting, reference), *(watch.notes if counting.time else [])]
+    return of_counts(counting, table, notes)
+
+
+def of_counts(counting: Counting, table: Table | None, notes: Sequence[str]) -> Live:
+    """Return counted rows as live ones; DataError where their times are impossible, or too many have none."""
+    if table is None:
+        return Live(counting=counting, table=None, notes=tuple(notes))
+    if len(table.counts) and counting.time:
+        check_times(table.first * STEP, table.first * STEP, counting.time)
+        _check_future(table, counting.time)
+    if table.untimed and counting.time:
+        check_untimed(table.untimed, table.untimed + _rows(counting, table), counting.time)
+    untimed = [f"rows without a time are left out: {table.untimed:,}"] if table.untimed else []
+    return Live(counting=counting, table=table if len(table.counts) else None, notes=(*notes, *untimed))
 
 
 def opened(reference: Reference, paths: Sequence[Path], time: str | None = None) -> tuple[tuple[File, ...], Counting]:
     """Return the files, and how their rows are counted; DataError where they are not of the reference's columns."""
     files = find(paths)
-    by = _time_column(reference, files[0].path, kinds_of(files), time)
-    counting = Counting(features=reference.features, embeddings=reference.embeddings, time=by)
+    counting = counting_of(reference, str(files[0].path), kinds_of(files), time)
     for file in files:
-        _check(file, counting)
+        check_kinds(str(file.path), file.kinds, counting)
     return files, counting
+
+
+def counting_of(reference: Reference, where: str, kinds: Mapping[str, Kind], time: str | None = None) -> Counting:
+    """Return how rows of such columns are counted; DataError where the reference needs times and there are none."""
+    by = _time_column(reference, where, kinds, time)
+    return Counting(features=reference.features, embeddings=reference.embeddings, time=by)
 
 
 class _Order:
@@ -86,30 +97,30 @@ def _has_rows(files: Sequence[File], counting: Counting) -> bool:
     return any(batch.num_rows for file in files for batch in file.batches(counting.columns[:1]))
 
 
-def _time_column(reference: Reference, path: Path, kinds: Mapping[str, Kind], asked: str | None) -> str | None:
+def _time_column(reference: Reference, where: str, kinds: Mapping[str, Kind], asked: str | None) -> str | None:
     if asked and asked not in kinds:
-        raise DataError(f"{path}: no column is called {asked}", next_step=f"it has {', '.join(kinds)}")
+        raise DataError(f"{where}: no column is called {asked}", next_step=f"it has {', '.join(kinds)}")
     name = asked or (reference.time if reference.time in kinds else None)
     if name is None and reference.limits is not None and reference.limits.timed:
         raise DataError(
-            f"{path}: it has no column {reference.time or 'of times'}, and the reference knows what is usual by the hour of the week",
+            f"{where}: it has no column {reference.time or 'of times'}, and the reference knows what is usual by the hour of the week",
             next_step="name the column of times with --time COLUMN",
         )
     return name
 
 
-def _check(file: File, counting: Counting) -> None:
+def check_kinds(where: str, kinds: Mapping[str, Kind], counting: Counting) -> None:
     """Raise DataError with every column that is missing or of another kind."""
     plain = {feature.name: feature for feature in counting.features}
     mistakes = []
     for name in counting.columns:
-        if name not in file.kinds:
+        if name not in kinds:
             mistakes.append(f"column {name} is missing")
-        elif problem := _other_kind(file.kinds[name], plain.get(name), name == counting.time):
+        elif problem := _other_kind(kinds[name], plain.get(name), name == counting.time):
             mistakes.append(f"column {name}: {problem}")
     if mistakes:
         raise DataError(
-            f"{file.path}: it does not fit the reference:\n" + "\n".join(f"  {one}" for one in mistakes),
+            f"{where}: it does not fit the reference:\n" + "\n".join(f"  {one}" for one in mistakes),
             next_step="give data with the columns of the reference, or make a reference of such data",
         )
 
@@ -138,7 +149,8 @@ def _kinds_of(feature: Category) -> tuple[Kind, ...]:
     return tuple(kinds)
 
 
-def _new_columns(kinds: Mapping[str, Kind], counting: Counting, reference: Reference) -> Iterator[str]:
+def new_columns(kinds: Mapping[str, Kind], counting: Counting, reference: Reference) -> Iterator[str]:
+    """Yield a note about columns that the reference does not know."""
     told = {name for note in reference.notes for name in kinds if note.startswith(f"column {name} is not watched")}
     new = [name for name in kinds if name not in counting.columns and name not in told]
     if new:

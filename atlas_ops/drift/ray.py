@@ -20,14 +20,17 @@ import numpy as np
 import pyarrow as pa
 
 from atlas_ops.drift import check as checking
+from atlas_ops.drift import live
 from atlas_ops.drift.counting import Counting, Table, merge
 from atlas_ops.drift.fit import learned
-from atlas_ops.drift.live import Live
+from atlas_ops.drift.reading.kinds import Kind, kind
 from atlas_ops.drift.reference import Reference
 from atlas_ops.errors import DataError
 
 if TYPE_CHECKING:
     from ray.data import Dataset
+
+_NAME = "the data set"
 
 
 def refit(sample: Reference, dataset: Dataset) -> Reference:
@@ -45,24 +48,35 @@ def refit(sample: Reference, dataset: Dataset) -> Reference:
 
 
 def check(reference: Reference, dataset: Dataset) -> checking.Verdict:
-    """Return the verdict on the rows of a data set, as `atlas-ops drift check` does."""
-    counting = Counting(features=reference.features, embeddings=reference.embeddings, time=reference.time)
-    table = counts(dataset, counting)
-    return checking.check(reference, Live(counting=counting, table=table if len(table.counts) else None, notes=()))
+    """Return the verdict on the rows of a data set, as `atlas-ops drift check` does; DataError for the same mistakes.
+
+    Kinds of columns are checked where Ray's schema tells Arrow types.
+    """
+    kinds = _kinds(dataset)
+    counting = live.counting_of(reference, _NAME, kinds)
+    live.check_kinds(_NAME, kinds, counting)
+    notes = tuple(live.new_columns(kinds, counting, reference))
+    return checking.check(reference, live.of_counts(counting, counts(dataset, counting), notes))
 
 
 def counts(dataset: Dataset, counting: Counting) -> Table:
     """Return the counts of all rows of a data set; DataError when it lacks a column."""
-    missing = [name for name in counting.columns if name not in dataset.columns()]
+    kinds = _kinds(dataset)
+    missing = [name for name in counting.columns if name not in kinds]
     if missing:
-        raise DataError(
-            f"the data set has no column {', '.join(missing)}", next_step="give the columns of the reference"
-        )
+        raise DataError(f"{_NAME} has no column {', '.join(missing)}", next_step="give the columns of the reference")
     whole = replace(counting, block=0)  # rows of a cluster are not in order
     parts = dataset.select_columns(list(counting.columns)).map_batches(
         part, fn_kwargs={"counting": whole}, batch_format="pyarrow"
     )
     return merge(_tables(parts, whole))
+
+
+def _kinds(dataset: Dataset) -> dict[str, Kind]:
+    """Return what the columns are, by their names; EMPTY, which fits anything, where the schema does not say."""
+    schema = dataset.schema()
+    types = zip(schema.names, schema.types, strict=True) if schema is not None else ()
+    return {name: kind(of) if isinstance(of, pa.DataType) else Kind.EMPTY for name, of in types}
 
 
 def part(rows: pa.Table, counting: Counting) -> pa.Table:

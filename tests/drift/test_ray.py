@@ -6,11 +6,13 @@ from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
+import pyarrow.compute as pc
 import pytest
 
 from atlas_ops.drift import check, fit, live
 from atlas_ops.drift import ray as on_ray
 from atlas_ops.drift.counting import Counting
+from atlas_ops.errors import DataError
 from tests.drift import data
 
 
@@ -20,8 +22,8 @@ class Batches:
     def __init__(self, table: pa.Table, rows: int = 700) -> None:
         self._table, self._rows = table, rows
 
-    def columns(self) -> list[str]:
-        return list(self._table.column_names)
+    def schema(self) -> pa.Schema:
+        return self._table.schema
 
     def select_columns(self, columns: list[str]) -> Batches:
         return Batches(self._table.select(columns), self._rows)
@@ -60,6 +62,39 @@ def test_batches_that_travel_are_the_counts_of_the_whole(made: tuple[pa.Table, A
     assert refitted.counts["length"].tolist() == reference.counts["length"].tolist()
     assert refitted.calibration is not None
     assert refitted.calibration.page == reference.calibration.page
+
+
+def test_what_cannot_be_live_rows_is_refused_as_it_is_of_files(made: tuple[pa.Table, Any, Path]) -> None:
+    table, reference, _ = made
+    at = table.column_names.index("at")
+    later = pc.add(table["at"], pa.scalar(4_000_000_000_000_000, pa.duration("us")))
+    text = pa.array(["x"] * table.num_rows)
+    unknown = pa.array([None if row % 2 else 1_704_067_200 for row in range(table.num_rows)])
+    for columns, said in (
+        (table.set_column(at, "at", later), "in the future"),
+        (
+            table.set_column(table.column_names.index("length"), "length", text),
+            "column length: expected numbers, found text",
+        ),
+        (table.set_column(at, "at", unknown), "10,000 of 20,000 rows have no time"),
+        (table.drop_columns(["at"]), "it has no column at"),
+        (table.drop_columns(["tenant"]), "column tenant is missing"),
+    ):
+        with pytest.raises(DataError, match=said):
+            on_ray.check(reference, Batches(columns))
+
+
+def test_what_is_left_out_is_told(made: tuple[pa.Table, Any, Path]) -> None:
+    table, reference, _ = made
+    few = pa.array(
+        [None if row % 100 == 0 else one for row, one in enumerate(table["at"].to_pylist())], table["at"].type
+    )
+    more = table.set_column(table.column_names.index("at"), "at", few).append_column(
+        "colour", pa.array(["x"] * table.num_rows)
+    )
+    notes = on_ray.check(reference, Batches(more)).notes
+    assert any("colour" in note for note in notes)
+    assert any("rows without a time are left out: 200" in note for note in notes)
 
 
 @pytest.mark.skipif(
