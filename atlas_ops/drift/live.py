@@ -1,6 +1,6 @@
 """Reads live rows by a reference: the same columns, of the same kinds, with possible times.
 
-Called by `cli.drift_check` and `drift.accept`; `drift.ray` counts on a cluster, and asks here whether that can be live rows.
+Called by `cli.drift_check` and `cli.drift_fit`; `drift.ray` counts on a cluster, and asks here whether that can be live rows.
 """
 
 from __future__ import annotations
