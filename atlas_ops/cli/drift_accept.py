@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import itertools
 import shutil
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -21,7 +22,8 @@ For a drift that is wanted: a new client, a new use, a release. The level of the
 again; where the new traffic itself moves more, it is granted that. What a short level does not know is added to the spread: the longer the new traffic, the smaller the change that is found. Make a
 new reference with `drift fit` when there are weeks of it.
 
-The file is rewritten, and what it was before is kept beside it as REFERENCE.bak: to take the acceptance back, put it in its place.
+The file is rewritten, and what it was before is kept beside it as REFERENCE.bak; when that is there already, as REFERENCE.bak.2, .3 and so
+on, so that the first one is never lost. To take an acceptance back, put the file of before it in its place.
 `atlas-ops watch` sees the change by itself. Bins stay what they are, so servers need not be restarted; recording rules that compute PSI
 go on comparing with what the servers have loaded. `drift check` knows the new level where it judges by the hour of the week.
 
@@ -94,13 +96,19 @@ def _began(client: Prometheus, reference: Reference, until: float) -> float:
     return since
 
 
+def _free(path: Path) -> Path:
+    """Return the first of PATH, PATH.2, PATH.3 ... that is not there."""
+    numbered = (path.with_name(f"{path.name}.{number}") for number in itertools.count(2))
+    return next(one for one in itertools.chain([path], numbered) if not one.exists())
+
+
 def _write(args: argparse.Namespace, after: Reference) -> None:
     from atlas_ops.drift import reference  # noqa: PLC0415 - numpy
 
     path = args.output or args.reference
     try:
         if path.exists():
-            shutil.copyfile(path, path.with_name(f"{path.name}.bak"))
+            shutil.copyfile(path, _free(path.with_name(f"{path.name}.bak")))
         reference.write(after, path)
     except OSError as error:
         raise EnvironmentProblem(f"{path} cannot be written: {error.strerror}", next_step="check the folder") from error

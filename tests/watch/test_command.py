@@ -96,6 +96,11 @@ def test_what_was_accepted_is_quiet_and_a_further_shift_is_found(
     assert "from 2024-01-02 08:" in told
     assert "length: 32 % lie at the high end" in told
     assert (folder / "twice.json.bak").read_bytes() == before
+    first = file.read_bytes()
+    assert accept(file, prometheus, TWICE_AT, TWICE_AT + DAY) == 0
+    assert (folder / "twice.json.bak").read_bytes() == before
+    assert (folder / "twice.json.bak.2").read_bytes() == first
+    capsys.readouterr()
     # In the hours that are accepted, right after them, and before the next change.
     for at in (TWICE_AT + 12 * HOUR, TWICE_AT + DAY + HOUR, AGAIN_AT):
         assert once(folder, prometheus, at) == 0, capsys.readouterr().out
