@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from atlas_ops.drift.fit import Wish
     from atlas_ops.drift.reference import Reference
 
-_WEEK = 604_800.0
+_WEEK, _MOST_WEEKS = 604_800.0, 1_000.0
 _TIMEOUT_SECONDS = 60.0
 _EPILOG = """\
 Data is Parquet, CSV or JSON lines, by the ending of the file; a folder stands for all such files in it. It is read twice, in
@@ -138,9 +138,12 @@ def _wish(args: argparse.Namespace) -> Wish:
 
 
 def _of_prometheus(args: argparse.Namespace) -> Reference:
-    if not args.model or args.weeks <= 0:
+    if not args.model:
+        raise UsageError("--prometheus needs --model NAME", next_step="such as --model llama-3-8b")
+    if not 0 < args.weeks <= _MOST_WEEKS:
         raise UsageError(
-            "--prometheus needs --model NAME and --weeks above 0", next_step="such as --model llama-3-8b --weeks 4"
+            f"--weeks: expected a number above 0, at most {_MOST_WEEKS:.0f}, found {args.weeks:g}",
+            next_step="such as --weeks 4",
         )
     if problem := settings.url_problem(args.prometheus):
         raise UsageError(f"--prometheus: {problem}", next_step="give its address, such as http://127.0.0.1:9090")

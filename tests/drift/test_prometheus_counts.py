@@ -137,4 +137,8 @@ def test_a_model_that_prometheus_does_not_know_is_a_data_error(
     assert "of the model 'no'" in capsys.readouterr().err
     assert main(["drift", "fit", "--prometheus", prometheus.url, "--output", str(output)]) == 2
     assert "--model" in capsys.readouterr().err
+    for weeks in ("nan", "inf", "0", "-1"):
+        words = ["drift", "fit", "--prometheus", prometheus.url, "--model", "no", "--output", str(output)]
+        assert main([*words, "--weeks", weeks]) == 2
+        assert f"--weeks: expected a number above 0, at most 1000, found {weeks}" in capsys.readouterr().err
     assert not output.exists()
