@@ -8,7 +8,6 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
 
 from atlas_ops.detect.statistics import Floats
 from atlas_ops.detect.windows import STEP
@@ -32,20 +31,14 @@ class Course:
         return bool(self.found.size and self.found[-1])
 
     @property
-    def since(self) -> float | None:
-        """When the first window of the drift that lasts began (Unix seconds); None: there is none."""
-        return self._began(self.found > 0) if self.now else None
-
-    @property
     def rising_since(self) -> float | None:
-        """When the score of the drift that lasts rose above half of the limit; None: there is no drift.
+        """When the score of the drift that lasts rose above half of the limit (Unix seconds); None: there is no drift.
 
-        Nearer to what happened than `since`, but a guess; it is never after it.
+        Nearer to what happened than when drift was found, but a guess; it is never after that.
         """
-        return self._began((self.share >= _RISEN) | (self.found > 0)) if self.now else None
-
-    def _began(self, inside: NDArray[np.bool_]) -> float:
-        outside = np.flatnonzero(~inside)
+        if not self.now:
+            return None
+        outside = np.flatnonzero((self.share < _RISEN) & (self.found == 0))
         return float(self.times[outside[-1] + 1 if outside.size else 0]) - STEP
 
 

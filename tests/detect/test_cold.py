@@ -27,8 +27,8 @@ def test_a_day_of_other_shares_is_drift_and_a_quiet_one_is_not() -> None:
     found = cold(windows(4 * DAY, 20, shift_from=2 * DAY), REFERENCE)["kind"]
     assert found.share[: 2 * DAY].max() < 0.5
     assert found.now
-    assert found.since is not None
-    assert 2 * DAY * STEP < found.since < 3 * DAY * STEP
+    assert found.rising_since is not None
+    assert 2 * DAY * STEP < found.rising_since < 3 * DAY * STEP
 
 
 def test_its_score_is_the_corrected_psi_of_the_last_day_as_a_share_of_the_limit() -> None:

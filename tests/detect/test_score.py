@@ -132,10 +132,9 @@ def test_each_feature_has_its_own_score_and_the_greatest_is_that_of_all() -> Non
     found = by_feature(scores, calibration, seen)
     assert list(found) == ["length", "kind"]
     assert all(found["length"][detector].now and not found["kind"][detector].now for detector in ("seasonal", "slow"))
-    since, rising = found["length"]["seasonal"].since, found["length"]["seasonal"].rising_since
-    assert since is not None
+    rising = found["length"]["seasonal"].rising_since
     assert rising is not None
-    assert 2 * DAY * 300 - 3600 <= rising <= since <= 2 * DAY * 300 + 3600
+    assert 2 * DAY * 300 - 3600 <= rising <= 2 * DAY * 300 + 3600
     greatest = np.maximum(found["length"]["seasonal"].share, found["kind"]["seasonal"].share)
     assert np.allclose(greatest * calibration.page, scores.score)
 
