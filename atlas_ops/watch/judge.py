@@ -89,4 +89,4 @@ def _lacks(reference: Reference, windows: Windows, feature: Feature, *, cold: bo
     if not cold and rows < LEAST_ROWS:
         return f"{counted(rows, 'value')} in the last day, {LEAST_ROWS:.0f} are needed"
     hours = float(seen[-_DAY:].sum()) * STEP / HOUR
-    return f"Prometheus has {hours:.1f} hours of the last day: too much is missing, or the counters are too new"
+    return f"Prometheus has {hours:.1f} hours of the last day: too much is missing, the counters are too new, or servers had other bins"
