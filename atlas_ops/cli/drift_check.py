@@ -25,8 +25,8 @@ examples:
   atlas-ops drift check fraud.json yesterday.parquet
   atlas-ops drift check fraud.json live/ --json drift.json --html drift.html
 
-The JSON has `format`, `version`, `model`, `verdict` ("drift", "no drift", "cannot tell"), `why`, `rows`, `rows_needed`,
-`hours_needed` (of history), `start`, `end` (Unix seconds or null), `notes`, and `features`: for each `name`, `kind`, `drifted`, `of_limit` (1 and above is drift),
+The JSON has `format`, `version`, `model`, `verdict` ("drift", "no drift", "cannot tell"), `why`, `rows`, `rows_needed`
+(with two weeks of times or more: between `start` and `end`; more time adds none), `hours_needed` (of history), `start`, `end` (Unix seconds or null), `notes`, and `features`: for each `name`, `kind`, `drifted`, `of_limit` (1 and above is drift),
 `psi`, `ks` (null for categories), `js`, `chi2`, `rows`, `bins`, `reference` and `live` (counts of the bins), and `moves`: for each
 `statistic`, `words`, `value`, `usual`, `score`, `limit`, `since`.
 

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
+from atlas_ops.detect.batch import Limits
 from atlas_ops.detect.calibration import LEAST_DAYS
 from atlas_ops.detect.cold import COLD_PSI
 from atlas_ops.detect.distances import Distances, distances, smoothed
@@ -45,6 +46,8 @@ class Verdict:
     rows: int
     needed: int
     """Rows with which it can be told; 0 when these are enough."""
+    needed_span: float
+    """Seconds within which there have to be so many, because hours and days are judged, each by its own rows; 0: however long it takes."""
     needed_hours: float
     """Hours of history that the reference lacks to tell it; 0 when it lacks none."""
     start: float | None
@@ -67,25 +70,33 @@ def check(reference: Reference, live: Live) -> Verdict:
     best = np.maximum.reduce([np.abs(look.z).max(axis=0, initial=0.0) / look.limit for look in looks])
     compared = _compared(reference, totals, looks, best)
     rows = int(totals[reference.features[0].name].sum())
-    sight = sight_of(reference.watched, looks, rows)
+    sight = sight_of(reference.watched, limits, looks, rows)
     lacking = 0.0 if _plain(compared, live) else _lacking_hours(reference)
-    standing, why = _judged(compared, rows, sight, lacking)
+    standing, why = _judged(compared, reference.rows, rows, sight, lacking)
     untold = standing is Standing.CANNOT_TELL
     start = live.table.first * STEP if live.counting.time else None
+    span = len(live.table.counts) * STEP
     return Verdict(
         standing=standing,
         why=why,
         rows=rows,
-        needed=sight.needed if untold and sight.needed > rows else 0,
+        needed=_asked(sight, limits, looks) if untold and sight.needed > rows else 0,
+        needed_span=span if limits.timed and untold and sight.needed > rows else 0.0,
         needed_hours=lacking if untold and sight.needed <= rows else 0.0,
         start=start,
-        end=start + len(live.table.counts) * STEP if start is not None else None,
+        end=start + span if start is not None else None,
         features=compared,
-        notes=(*live.notes, *_overlap(reference, start), *_blind_note(sight)),
+        notes=(*live.notes, *_overlap(reference, start), *_blind_notes(sight, reference.rows)),
     )
 
 
-def _judged(compared: Sequence[Compared], rows: int, sight: Sight, lacking: float) -> tuple[Standing, str]:
+def _asked(sight: Sight, limits: Limits, looks: Sequence[Look]) -> int:
+    """Return the rows to ask for: where parts are judged by their time, as many more as the fullest may have by chance."""
+    chance = 1 / math.sqrt(max(1.0, *(look.most for look in looks))) if limits.timed else 0.0
+    return math.ceil(sight.needed * (1 + chance))
+
+
+def _judged(compared: Sequence[Compared], known: int, rows: int, sight: Sight, lacking: float) -> tuple[Standing, str]:
     moved = sum(1 for one in compared if one.moves)
     if moved and lacking:
         why = (
@@ -97,7 +108,7 @@ def _judged(compared: Sequence[Compared], rows: int, sight: Sight, lacking: floa
     if sight.needed > rows:
         return Standing.CANNOT_TELL, f"{rows:,} rows are too few to see {_WORTH.rstrip(',')}"
     if sight.everything or (sight.blind and lacking):
-        return Standing.CANNOT_TELL, f"the reference itself moves so much that {_WORTH} would not be seen"
+        return Standing.CANNOT_TELL, _blind(moves=sight.blind != sight.few, known=known)
     return Standing.NO_DRIFT, "no feature is further from the reference than its own parts are"
 
 
@@ -123,6 +134,7 @@ def _silent(live: Live, why: str) -> Verdict:
         why=why,
         rows=int(totals[live.counting.features[0].name].sum()) if totals else 0,
         needed=0 if totals else math.ceil(LEAST_ROWS),
+        needed_span=0.0,
         needed_hours=0.0,
         start=None,
         end=None,
@@ -172,11 +184,19 @@ def _move(statistic: Statistic, place: int, looks: Sequence[Look]) -> Move:
     )
 
 
-def _blind_note(sight: Sight) -> tuple[str, ...]:
-    if not sight.blind:
-        return ()
-    names = ", ".join(sight.blind[:10]) + (f" and {len(sight.blind) - 10} more" if len(sight.blind) > 10 else "")
-    return (f"the reference itself moves so much that {_WORTH} would not be seen of: {names}",)
+def _blind_notes(sight: Sight, known: int) -> Iterator[str]:
+    for moves in (True, False):
+        names = [name for name in sight.blind if (name not in sight.few) is moves]
+        if names:
+            more = f" and {len(names) - 10} more" if len(names) > 10 else ""
+            yield f"{_blind(moves=moves, known=known)} of: {', '.join(names[:10])}{more}"
+
+
+def _blind(*, moves: bool, known: int) -> str:
+    """Say why nothing would have been seen: the reference moves by itself, or has too few rows to know that it does not."""
+    if moves:
+        return f"the reference itself moves so much that {_WORTH} would not be seen"
+    return f"the reference has so few rows ({known:,}) that {_WORTH} would not be seen"
 
 
 _WORTH = "a shift of half a standard deviation, or of ten points of a share,"

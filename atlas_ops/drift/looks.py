@@ -75,22 +75,31 @@ def whole(reference: Reference, limits: Limits, totals: Mapping[str, Counts]) ->
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Sight:
-    """What would have been seen. `needed`: rows with which a shift worth telling is; `blind`: features of which none is, ever."""
+    """What would have been seen. `needed`: rows, in the same time, with which a shift worth telling is; `blind`: features of which none is, ever."""
 
     needed: int
     blind: tuple[str, ...]
+    few: tuple[str, ...]
+    """Those of `blind` of which the reference has too few rows to know that they move by themselves."""
     everything: bool
     """Whether all features are blind."""
 
 
-def sight_of(watched: Sequence[Statistic], looks: Sequence[Look], rows: int) -> Sight:
+def sight_of(watched: Sequence[Statistic], limits: Limits, looks: Sequence[Look], rows: int) -> Sight:
     """Return what would have been seen with the rows that there are."""
     judged = [one for one in enumerate(watched) if one[1].name == "location" or one[1].is_share]
     shares = {place: _share_of_rows(place, statistic, looks) for place, statistic in judged}
-    blind = tuple(dict.fromkeys(statistic.feature for place, statistic in judged if math.isinf(shares[place])))
+    unseen = [(place, statistic.feature) for place, statistic in judged if math.isinf(shares[place])]
+    blind = tuple(dict.fromkeys(feature for _, feature in unseen))
+    moving = {feature for place, feature in unseen if not _by_chance(place, limits, looks)}
     most = max((share for share in shares.values() if math.isfinite(share)), default=0.0)
     features = {statistic.feature for _, statistic in judged}
-    return Sight(needed=math.ceil(rows * most), blind=blind, everything=len(blind) == len(features))
+    return Sight(
+        needed=math.ceil(rows * most),
+        blind=blind,
+        few=tuple(feature for feature in blind if feature not in moving),
+        everything=len(blind) == len(features),
+    )
 
 
 def _share_of_rows(place: int, statistic: Statistic, looks: Sequence[Look]) -> float:
@@ -103,3 +112,11 @@ def _share_of_rows(place: int, statistic: Statistic, looks: Sequence[Look]) -> f
         if room > 0:
             found = min(found, max(float(look.per_row[place]) / room, LEAST_ROWS) / max(look.most, 1.0))
     return found
+
+
+def _by_chance(place: int, limits: Limits, looks: Sequence[Look]) -> bool:
+    """Say whether a statistic moves by itself no more than so few rows differ by chance: how much it does is not known then."""
+    if limits.timed:
+        return False
+    longest = limits.lengths[limits.nearest(math.inf)]
+    return all(look.wander[place] <= 2 * look.per_row[place] / longest for look in looks)

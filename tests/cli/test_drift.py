@@ -261,3 +261,25 @@ def test_one_text_that_is_no_time_hides_no_drift_and_many_are_refused(
     assert "note: rows without a time are left out: 1" in capsys.readouterr().out
     assert _checked(weekly, tmp_path, {**columns, "at": ["n/a"] * 300 + texts[300:]}) == 2
     assert "column at: 300 of 2,000 rows have no time in it, more than 10 %" in capsys.readouterr().err
+
+
+def test_with_times_it_is_rows_a_day_that_are_needed_and_so_many_can_tell(
+    weekly: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    start, written = data.MONDAY + 35 * data.DAY, tmp_path / "drift.json"
+    assert _checked(weekly, tmp_path, data.timed(300, 6, seed=5, start=start), "--json", str(written)) == 3
+    told = re.search(r"at least ([\d,]+) live rows a day are needed", capsys.readouterr().out)
+    assert told
+    a_day = int(told[1].replace(",", ""))
+    assert json.loads(written.read_text())["rows_needed"] == pytest.approx(6 * a_day, rel=0.02)
+    assert _checked(weekly, tmp_path, data.timed(6 * a_day, 6, seed=7, start=start)) == 0
+
+
+def test_a_short_reference_is_called_short_and_not_one_that_moves(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    reference = _fitted(tmp_path, data.rows(1_000, seed=1))
+    _checked(reference, tmp_path, data.rows(2_000, seed=2))
+    told = capsys.readouterr().out
+    assert "the reference has so few rows (1,000) that a shift" in told
+    assert "moves so much" not in told

@@ -1,7 +1,7 @@
 """A verdict as JSON for machines. Called by `cli.drift_check`.
 
 {"format": "atlas-ops drift check", "version": 1, "model": str, "verdict": "drift" | "no drift" | "cannot tell", "why": str,
- "rows": int, "rows_needed": int (0: these are enough),
+ "rows": int, "rows_needed": int (0: these are enough; where the hours of the week are known: in the time from `start` to `end`, more time adds none),
      "hours_needed": float (of history, 0: it is enough), "start": Unix seconds | null, "end": Unix seconds | null,
  "features": [{"name": str, "kind": "number" | "category", "drifted": bool, "of_limit": float (1 and above is drift),
                "psi": float, "ks": float | null (of numbers alone), "js": float, "chi2": float, "rows": int,

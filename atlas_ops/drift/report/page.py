@@ -37,7 +37,7 @@ def reference(of: Reference) -> str:
 
 def verdict(of: Verdict, against: Reference) -> str:
     """Return the page of a check: the table, and the bins of the features nearest to their limits, reference beside live."""
-    needed = f" At least {words.counted(of.needed, 'live row')} are needed." if of.needed else ""
+    needed = f" At least {text.needed(of)} are needed." if of.needed else ""
     if of.needed_hours:
         needed += f" A reference with {of.needed_hours:,.0f} more hours of history could tell."
     return _page(

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator
 
 import numpy as np
 
 from atlas_ops.detect.features import Category
+from atlas_ops.detect.season import DAY, HOUR
 from atlas_ops.drift import words
 from atlas_ops.drift.check import Verdict
 from atlas_ops.drift.reference import Reference
@@ -61,7 +63,7 @@ def _verdict(of: Verdict, most: int) -> Iterator[str]:
     )
     yield f"{HEADLINES[of.standing]}: {of.why} ({words.counted(of.rows, 'live row')}{span})"
     if of.needed:
-        yield f"at least {words.counted(of.needed, 'live row')} are needed"
+        yield f"at least {needed(of)} are needed"
     if of.needed_hours:
         yield f"a reference with {of.needed_hours:,.0f} more hours of history could tell"
     if of.features:
@@ -76,6 +78,14 @@ def _verdict(of: Verdict, most: int) -> Iterator[str]:
     if hidden:
         yield f"... and {words.counted(hidden, 'feature')} further from their limits"
     yield from _notes(of.notes)
+
+
+def needed(of: Verdict) -> str:
+    """Return how many live rows are needed, and in which time."""
+    if not of.needed_span:
+        return words.counted(of.needed, "live row")
+    unit, name = (DAY, "a day") if of.needed_span >= DAY else (HOUR, "an hour")
+    return f"{words.counted(math.ceil(of.needed * unit / of.needed_span), 'live row')} {name}"
 
 
 def _notes(notes: tuple[str, ...]) -> Iterator[str]:
