@@ -119,9 +119,9 @@ class Requests:
             starts = _known(self._starts, good)
             ends = _known([start + took for start, took in zip(self._starts, self._latencies, strict=True)], good)
             seconds = max(ends) - min(starts) if ends else 0.0
-        if not (sum(tokens) > 0 and seconds > 0):
+        if not (sum(tokens) > 0 and seconds > 0 and math.isfinite(rate := sum(tokens) / seconds)):
             return {}
-        return {TOKENS_PER_SECOND: Reading(value=sum(tokens) / seconds, of=len(tokens))}
+        return {TOKENS_PER_SECOND: Reading(value=rate, of=len(tokens))}
 
 
 def _known(column: Sequence[float], places: Sequence[int]) -> list[float]:

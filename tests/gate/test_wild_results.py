@@ -65,7 +65,7 @@ CSV = {
 }
 WILD = st.one_of(
     st.none(), st.booleans(), st.text(max_size=4), st.just([]), st.just([None]), st.just({}), st.just({"values": 1}),
-    st.sampled_from([-1, 0, 1e308, 10**400, math.nan, math.inf, -math.inf, "1", "nan", [1, "x"], [[1e308, 1e308]]]),
+    st.sampled_from([-1, 0, 5e-324, 1e14, 1e308, 10**400, math.nan, math.inf, -math.inf, "1", "nan", [1, "x"], [[1e308, 1e308]]]),
 )  # fmt: skip
 
 
