@@ -6,8 +6,10 @@ Read by `drift.reference`, which takes all of it, and by `instrument.reference`,
 from __future__ import annotations
 
 import json
+import math
+from collections.abc import Iterator
 from pathlib import Path
-from typing import Any, NoReturn
+from typing import Any
 
 from atlas_ops.errors import ConfigError
 
@@ -22,7 +24,7 @@ def load(path: Path, *, model: str = "") -> dict[str, Any]:
     if size > MOST_BYTES:
         raise wrong(path, f"it has {size} bytes, more than any reference")
     try:
-        document = json.loads(path.read_text(encoding="utf-8"), parse_constant=_refused)
+        document = json.loads(path.read_text(encoding="utf-8"))
     except (ValueError, RecursionError) as error:
         raise wrong(path, f"it is not JSON: {error}") from error
     found = document.get("format") if isinstance(document, dict) else None
@@ -32,11 +34,21 @@ def load(path: Path, *, model: str = "") -> dict[str, Any]:
         raise wrong(path, f"its version is {document.get('version')!r}; this atlas-ops reads version {VERSION}")
     if model and document.get("model") != model:
         raise wrong(path, f"it is the reference of the model {document.get('model')!r}, not of {model!r}")
+    if mistake := next(_endless(document), ""):
+        raise wrong(path, f"it is damaged: {mistake}")
     return dict(document)
 
 
-def _refused(constant: str) -> NoReturn:
-    raise ValueError(f"{constant} is no number")
+def _endless(value: object, where: str = "") -> Iterator[str]:
+    """Yield where a value holds a number that is none: NaN, or an infinite one."""
+    if isinstance(value, float) and not math.isfinite(value):
+        yield f"{where}: expected a number, found {value}"
+    elif isinstance(value, list):
+        for place, inner in enumerate(value):
+            yield from _endless(inner, f"{where}[{place}]")
+    elif isinstance(value, dict):
+        for name, inner in value.items():
+            yield from _endless(inner, f"{where}.{name}" if where else name)
 
 
 def wrong(path: Path, mistake: str) -> ConfigError:

@@ -88,7 +88,9 @@ def _notes(there: frozenset[str], wanted: Sequence[Feature], rows: dict[str, int
         notes.append(f"servers count {', '.join(unknown)}: not watched, {how}")
     names = {feature.name for feature in wanted}
     notes += [
-        f"no requests are told in {LENGTHS[name]}: {name} is not watched" for name in LENGTHS if name not in names
+        f"no requests are told in {LENGTHS[name]}, or its servers have no bucket in common: {name} is not watched"
+        for name in LENGTHS
+        if name not in names
     ]
     return notes
 

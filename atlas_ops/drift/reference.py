@@ -233,13 +233,15 @@ def _read_feature(entry: dict[str, Any], where: str) -> Feature:
         return Numeric(name=name, edges=tuple(edges.tolist()))
     if entry["kind"] != "category":
         raise ValueError(f"{where}.kind: expected number or category, found {entry['kind']!r}")
-    known = entry["known"]
-    hashes = (
-        None
-        if known is None
-        else frozenset(np.frombuffer(base64.b64decode(known, validate=True), dtype="<u4").tolist())
-    )
-    return Category(name=name, names=_read_texts(entry["names"], f"{where}.names"), known=hashes)
+    names, known = _read_texts(entry["names"], f"{where}.names"), entry["known"]
+    return Category(name=name, names=names, known=None if known is None else _read_hashes(known, f"{where}.known"))
+
+
+def _read_hashes(known: str, where: str) -> frozenset[int]:
+    try:
+        return frozenset(np.frombuffer(base64.b64decode(known, validate=True), dtype="<u4").tolist())
+    except ValueError as error:
+        raise ValueError(f"{where}: {error}") from error
 
 
 def _read_embedding(entry: dict[str, Any], features: Mapping[str, Feature]) -> Embedding:

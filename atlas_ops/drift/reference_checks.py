@@ -94,6 +94,8 @@ def floats(values: Any, where: str, least: float = -_MOST, most: float = _MOST) 
 
 def check(reference: Reference) -> None:
     """Raise ValueError, with what is wrong and where, when the parts of a reference do not fit each other."""
+    if not reference.model:
+        raise ValueError("model: expected a name, found none")
     if not reference.features:
         raise ValueError("features: there are none")
     _distinct((feature.name for feature in reference.features), "features")

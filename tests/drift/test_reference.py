@@ -85,7 +85,10 @@ def put(document: Document, place: Sequence[str | int], value: Any) -> Document:
         (("calibration", "season", 0, 0, 0), "NaN", "calibration.season: expected lists of numbers"),
         (("calibration", "season", 0, 0), [], "calibration.season: expected lists of one length"),
         (("calibration", "season", 1, 3, 2), 1e300, "calibration.season: expected numbers from"),
-        (("calibration", "page"), NAN, "NaN is no number"),
+        (("calibration", "page"), NAN, "calibration.page: expected a number, found nan"),
+        (("model",), "", "model: expected a name"),
+        (("features", 1, "known"), "!!!", "features[1].known: Only base64"),
+        (("calibration", "season", 0, 0, 1), INF, "calibration.season[0][0][1]: expected a number, found inf"),
         (("calibration", "page"), "5", "calibration.page: expected a number"),
         (("calibration", "wander"), [], "calibration.wander: expected 3 times"),
         (("limits", "wander", 0, 0), 0, "limits.wander: expected numbers from 1e-12"),
@@ -109,7 +112,7 @@ def put(document: Document, place: Sequence[str | int], value: Any) -> Document:
         (("accepted",), {}, "accepted: the counts of feature length are missing"),
         (("embeddings", 0, "seed"), 2**40, "the seed of embedding vector: expected a whole number"),
         (("embeddings", 0, "centroids"), [1.0], "embedding vector: expected centroids of one length"),
-        (("rows",), INF, "Infinity is no number"),
+        (("rows",), INF, "rows: expected a number, found inf"),
         (("rows",), "1e400", "rows: expected a whole number"),
         (("time",), ["at"], "time: expected a text"),
         (("start",), "soon", "start: expected a number"),
@@ -134,8 +137,8 @@ def test_commands_refuse_a_damaged_reference_with_a_sentence(
     file = tmp_path / "m.json"
     file.write_text(json.dumps(put(documents["timed"], ("end",), NAN)), encoding="utf-8")
     assert main(["drift", command, str(file), *([str(tmp_path)] if command == "check" else [])]) == 2
-    assert "NaN is no number" in capsys.readouterr().err
-    with pytest.raises(ConfigError, match="NaN is no number"):
+    assert "end: expected a number, found nan" in capsys.readouterr().err
+    with pytest.raises(ConfigError, match="end: expected a number, found nan"):
         instrumented.read(file)
 
 
