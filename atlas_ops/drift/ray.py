@@ -75,8 +75,11 @@ def counts(dataset: Dataset, counting: Counting) -> Table:
 def _kinds(dataset: Dataset) -> dict[str, Kind]:
     """Return what the columns are, by their names; EMPTY, which fits anything, where the schema does not say."""
     schema = dataset.schema()
-    types = zip(schema.names, schema.types, strict=True) if schema is not None else ()
-    return {name: kind(of) if isinstance(of, pa.DataType) else Kind.EMPTY for name, of in types}
+    if schema is None:  # no rows
+        return {}
+    if isinstance(schema.base_schema, pa.Schema):
+        return {field.name: kind(field.type) for field in schema.base_schema}
+    return dict.fromkeys(schema.names, Kind.EMPTY)  # pandas, whose text is `object`
 
 
 def part(rows: pa.Table, counting: Counting) -> pa.Table:

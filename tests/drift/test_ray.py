@@ -3,6 +3,7 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pyarrow as pa
@@ -22,8 +23,8 @@ class Batches:
     def __init__(self, table: pa.Table, rows: int = 700) -> None:
         self._table, self._rows = table, rows
 
-    def schema(self) -> pa.Schema:
-        return self._table.schema
+    def schema(self) -> SimpleNamespace:
+        return SimpleNamespace(base_schema=self._table.schema, names=self._table.column_names)
 
     def select_columns(self, columns: list[str]) -> Batches:
         return Batches(self._table.select(columns), self._rows)
