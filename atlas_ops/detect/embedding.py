@@ -10,12 +10,15 @@ from dataclasses import dataclass
 from functools import lru_cache
 
 import numpy as np
+from numpy.typing import NDArray
 
 from atlas_ops.detect.features import Category, Feature, Numeric, numeric
 from atlas_ops.detect.statistics import Floats
 
 TOPICS, DIRECTIONS = 24, 16
 _ROUNDS = 25
+_GREATEST = 1e100
+"""The square of a greater number is no number of a computer any more."""
 _SAMPLE = 20_000
 """Rows that the topics are found on."""
 
@@ -33,9 +36,9 @@ class Embedding:
     def values(self, vectors: Floats) -> dict[str, Floats]:
         """Return {name of a feature: its values} for vectors of shape (rows, dimensions).
 
-        A vector with a NaN or an infinite number counts as missing in all of them.
+        A vector with a NaN, or a number that is infinite or beyond any embedding (1e100), counts as missing in all of them.
         """
-        whole = np.isfinite(vectors).all(axis=1)
+        whole = _whole(vectors)
         clean = np.where(whole[:, None], vectors, 0.0)
         nearest, distance = _nearest(clean, self.centroids)
         directions = clean @ _directions(self.seed, vectors.shape[1])
@@ -50,7 +53,7 @@ class Embedding:
 
 def embedding(name: str, vectors: Floats, *, seed: int = 1) -> Embedding | None:
     """Fit topics, distances and directions to the embeddings of a reference; None when they are all missing or all the same."""
-    clean = vectors[np.isfinite(vectors).all(axis=1)]
+    clean = vectors[_whole(vectors)]
     if len(clean) < 2 or np.ptp(clean, axis=0).max() == 0:
         return None
     chance = np.random.RandomState(seed)  # its stream is frozen for ever, unlike that of newer generators
@@ -61,6 +64,10 @@ def embedding(name: str, vectors: Floats, *, seed: int = 1) -> Embedding | None:
     others = [numeric(key, column) for key, column in values.items() if key != topic.name]
     features: tuple[Numeric, ...] = tuple(feature for feature in others if feature is not None)
     return Embedding(name=name, centroids=made.centroids, seed=seed, features=(topic, *features))
+
+
+def _whole(vectors: Floats) -> NDArray[np.bool_]:
+    return np.asarray((np.abs(vectors) <= _GREATEST).all(axis=1))  # a NaN is not
 
 
 def _topics(sample: Floats, chance: np.random.RandomState) -> Floats:

@@ -20,6 +20,8 @@ Counts = NDArray[np.int64]
 MISSING, BELOW, ABOVE, OTHER, UNSEEN = "missing", "below", "above", "other", "unseen"
 MOST_KNOWN = 10_000
 """Categories that are remembered beyond the named ones; with more, an unseen one counts as `other`."""
+LONGEST_NAME = 200
+"""Characters of a category that may have a bin of its own: a longer one counts as `other`."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -162,6 +164,7 @@ def category(name: str, values: Any, *, names: int = 20) -> Category | None:
     if not tally:
         return None
     ordered = sorted(tally, key=lambda entry: (-entry[0], entry[1]))
-    rest = [hash_of(word) for _, word in ordered[names:]]
+    named = [word for _, word in ordered if len(word) <= LONGEST_NAME][:names]
+    rest = [hash_of(word) for _, word in ordered if word not in named]
     known = frozenset(rest) if len(rest) <= MOST_KNOWN else None
-    return Category(name=name, names=tuple(word for _, word in ordered[:names]), known=known)
+    return Category(name=name, names=tuple(named), known=known)

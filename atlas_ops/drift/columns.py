@@ -6,7 +6,7 @@ shares. Text that hardly ever repeats is an identifier or prose, and is left out
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -14,11 +14,12 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from atlas_ops.detect.embedding import Embedding, embedding
-from atlas_ops.detect.features import Feature, category, numeric
+from atlas_ops.detect.features import LONGEST_NAME, OTHER, Category, Feature, category, numeric
 from atlas_ops.detect.statistics import Floats
 from atlas_ops.drift.reading import values
 from atlas_ops.drift.reading.kinds import Kind
 from atlas_ops.drift.survey import Range, Survey
+from atlas_ops.errors import DataError
 
 FEW = 20
 """Different whole numbers up to which a column of numbers is one of categories."""
@@ -50,7 +51,28 @@ def choose(kinds: Mapping[str, Kind], found: Survey, columns: Sequence[str]) -> 
             features.extend(made.features)
         else:
             features.append(made)
+        notes.extend(_cut(name, made, found))
+    _check_names(features, embeddings)
     return Chosen(features=tuple(features), embeddings=tuple(embeddings), notes=tuple(notes))
+
+
+def _cut(name: str, made: Feature | Embedding | str, found: Survey) -> Iterator[str]:
+    """Tell that long words have no bin of their own."""
+    words = [] if not isinstance(made, Category) else values.words(_sampled(found, name))[0]
+    if any(word and len(word) > LONGEST_NAME for word in words):
+        yield f"column {name}: values of more than {LONGEST_NAME} characters count as {OTHER}"
+
+
+def _check_names(features: Sequence[Feature], embeddings: Sequence[Embedding]) -> None:
+    """Raise DataError when a column is called like a feature that is made of an embedding."""
+    names = [feature.name for feature in features]
+    for one in embeddings:
+        twice = [feature.name for feature in one.features if names.count(feature.name) > 1]
+        if twice:
+            raise DataError(
+                f"column {twice[0]} is called like a feature that is made of the embedding {one.name}",
+                next_step="rename one of the two columns, or leave one out with --columns",
+            )
 
 
 def _of_column(name: str, kind: Kind, found: Survey) -> Feature | Embedding | str:
@@ -92,16 +114,18 @@ def _text(name: str, sample: pa.Array) -> Feature | str:
         return "all its values are missing"
     if different > FEW and (times[:FEW].sum() < _LEAST_REPEATED * rows or different > rows / 2):
         return f"it looks like an identifier or prose: {different:,} different values in {rows:,} rows"
-    return category(name, sample.to_pylist()) or "all its values are missing"
+    made = category(name, sample.to_pylist())
+    return made if made and made.names else f"all its values have more than {LONGEST_NAME} characters"
 
 
 def _vector(name: str, sample: pa.Array) -> Embedding | str:
-    lengths = pc.list_value_length(sample).drop_null().unique().to_pylist()
-    if len(lengths) != 1 or lengths[0] == 0:
+    found = values.lengths(sample)
+    lengths = np.unique(found[found > 0]).tolist()
+    if len(lengths) != 1:
         return (
             f"its lists have {len(lengths)} different lengths; an embedding has one"
             if lengths
-            else "all its values are missing"
+            else "all its values are missing or empty lists"
         )
     return (
         embedding(name, values.vectors(sample, lengths[0]), seed=_SEED) or "its vectors are all missing or all the same"

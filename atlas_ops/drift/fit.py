@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
+import pyarrow as pa
 from numpy.typing import NDArray
 
 from atlas_ops.detect import batch
@@ -71,11 +72,18 @@ def fit(paths: Sequence[Path], wish: Wish, told: Progress) -> Reference:
     return learned(wish.model, counting, table, notes=notes)
 
 
-def counted(files: Sequence[File], counting: Counting, told: Callable[[int], None]) -> Iterator[Table]:
-    """Yield the counts of each batch of rows."""
+def counted(
+    files: Sequence[File],
+    counting: Counting,
+    told: Callable[[int], None],
+    seen: Callable[[pa.RecordBatch], None] | None = None,
+) -> Iterator[Table]:
+    """Yield the counts of each batch of rows; `seen` is called with each batch before."""
     first = 0
     for file in files:
         for rows in file.batches(counting.columns):
+            if seen is not None:
+                seen(rows)
             yield counting.count(rows, first_row=first)
             first += rows.num_rows
             told(rows.num_rows)

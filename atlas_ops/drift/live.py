@@ -6,16 +6,21 @@ Called by `cli.drift_check` and `cli.drift_fit`; `drift.ray` counts on a cluster
 from __future__ import annotations
 
 import time as clock
+from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
 
 from atlas_ops.detect.features import Category, Feature
 from atlas_ops.detect.season import HOUR
 from atlas_ops.detect.windows import STEP
 from atlas_ops.drift.counting import Counting, Table, merge
 from atlas_ops.drift.fit import check_times, check_untimed, counted
+from atlas_ops.drift.reading import values
 from atlas_ops.drift.reading.files import File, find, kinds_of
 from atlas_ops.drift.reading.kinds import Kind
 from atlas_ops.drift.reference import Reference
@@ -38,8 +43,13 @@ def read(reference: Reference, paths: Sequence[Path], *, time: str | None, told:
     """Count the rows of files and folders; DataError where they are not of the reference's columns."""
     files, counting = opened(reference, paths, time)
     watch = _Order()
-    table = merge(watch.seen(counted(files, counting, told))) if _has_rows(files, counting) else None
-    notes = [*new_columns(kinds_of(files), counting, reference), *(watch.notes if counting.time else [])]
+    lengths = _Lengths(counting)
+    table = merge(watch.seen(counted(files, counting, told, lengths.seen))) if _has_rows(files, counting) else None
+    notes = [
+        *new_columns(kinds_of(files), counting, reference),
+        *(watch.notes if counting.time else []),
+        *lengths.notes,
+    ]
     return of_counts(counting, table, notes)
 
 
@@ -87,6 +97,31 @@ class _Order:
                     )
                 self._latest = max(self._latest, table.first + len(table.counts) - 1)
             yield table
+
+
+class _Lengths:
+    """Sees vectors of another length than those of the reference, which count as missing."""
+
+    def __init__(self, counting: Counting) -> None:
+        self._counting = counting
+        self._others: dict[str, Counter[int]] = {}
+
+    def seen(self, rows: pa.RecordBatch) -> None:
+        for one in self._counting.embeddings:
+            found = values.lengths(rows.column(one.name))
+            lengths, times = np.unique(found[(found > 0) & (found != one.centroids.shape[1])], return_counts=True)
+            self._others.setdefault(one.name, Counter()).update(
+                dict(zip(lengths.tolist(), times.tolist(), strict=True))
+            )
+
+    @property
+    def notes(self) -> Iterator[str]:
+        for one in self._counting.embeddings:
+            for length, times in self._others.get(one.name, Counter()).most_common(1):
+                yield (
+                    f"{times:,} vectors of {one.name} have {length} numbers and not {one.centroids.shape[1]}: "
+                    "they count as missing"
+                )
 
 
 def _rows(counting: Counting, table: Table) -> int:

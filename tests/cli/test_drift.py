@@ -283,3 +283,24 @@ def test_a_short_reference_is_called_short_and_not_one_that_moves(
     told = capsys.readouterr().out
     assert "the reference has so few rows (1,000) that a shift" in told
     assert "moves so much" not in told
+
+
+def test_vectors_of_another_length_are_told_by_it(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    chance = np.random.default_rng(1)
+    reference = _fitted(tmp_path, {"vector": list(chance.normal(size=(2_000, 3)))})
+    assert _checked(reference, tmp_path, {"vector": list(chance.normal(size=(1_000, 5)))}) == 1
+    assert "note: 1,000 vectors of vector have 5 numbers and not 3: they count as missing" in capsys.readouterr().out
+
+
+def test_a_long_category_has_no_bin_and_control_characters_are_never_printed_raw(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    odd = np.random.default_rng(1).choice(["L" * 50_000, "\x1b[31mred\nline\u202e", "plain"], 2_000)
+    reference = _fitted(tmp_path, {"a\x1bb": odd})
+    assert reference.stat().st_size < 50_000
+    assert "values of more than 200 characters count as other" in capsys.readouterr().out
+    assert main(["drift", "show", str(reference)]) == 0
+    assert _checked(reference, tmp_path, {"a\x1bb": odd[odd != "plain"]}) == 1
+    told = capsys.readouterr().out
+    assert r"\x1b[31mred\nline\u202e" in told
+    assert not {"\x1b", "\u202e"} & set(told)

@@ -4,6 +4,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pyarrow as pa
 import pytest
 
 from atlas_ops.detect.features import Category, Numeric
@@ -152,3 +153,33 @@ def test_a_reference_comes_back_from_its_file_as_it_was(tmp_path: Path) -> None:
     assert made.limits is not None
     assert again.limits.limit(2, 7) == made.limits.limit(2, 7)
     assert again.limits.spread.wander == pytest.approx(made.limits.spread.wander, rel=1e-5)
+
+
+def test_a_column_called_like_a_feature_of_an_embedding_is_refused(tmp_path: Path) -> None:
+    vectors = np.random.default_rng(1).normal(size=(ROWS, 4))
+    with pytest.raises(
+        DataError, match=r"column emb\.topic is called like a feature that is made of the embedding emb"
+    ):
+        fitted(tmp_path, {"emb": list(vectors), "emb.topic": vectors[:, 0]})
+
+
+def test_vectors_with_enormous_numbers_are_missing_ones(tmp_path: Path) -> None:
+    vectors = np.random.default_rng(1).normal(size=(ROWS, 3))
+    vectors[::2, 0] = 1e200
+    made = fitted(tmp_path, {"vector": list(vectors)})
+    assert made.counts["vector.topic"][-1] == ROWS / 2
+    assert made.counts["vector.distance"][-1] == ROWS / 2
+
+
+def test_lists_that_are_all_empty_are_called_so(tmp_path: Path) -> None:
+    empty = pa.array([None, []] * (ROWS // 2), pa.list_(pa.float64()))
+    made = fitted(tmp_path, {"vector": empty, **data.rows(ROWS, seed=1)})
+    assert "column vector is not watched: all its values are missing or empty lists" in made.notes
+
+
+def test_a_column_may_be_empty_in_the_first_file(tmp_path: Path) -> None:
+    columns = data.rows(ROWS, seed=1)
+    data.csv(tmp_path / "a.csv", {**columns, "length": pa.nulls(ROWS)})
+    data.csv(tmp_path / "b.csv", columns)
+    made = fit.fit([tmp_path], Wish(model="m"), lambda *told: None)
+    assert made.counts["length"][-1] == ROWS

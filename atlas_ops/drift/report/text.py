@@ -20,12 +20,12 @@ HEADLINES = {Standing.DRIFT: "DRIFT", Standing.NO_DRIFT: "no drift", Standing.CA
 
 def reference(of: Reference) -> str:
     """Return what a reference holds."""
-    return "\n".join(_reference(of)) + "\n"
+    return "".join(f"{words.printable(line)}\n" for line in _reference(of))
 
 
 def verdict(of: Verdict, *, most: int = 20) -> str:
     """Return what came of a check: the features that moved, and up to `most` of the others."""
-    return "\n".join(_verdict(of, most)) + "\n"
+    return "".join(f"{words.printable(line)}\n" for line in _verdict(of, most))
 
 
 def _reference(of: Reference) -> Iterator[str]:
@@ -36,7 +36,8 @@ def _reference(of: Reference) -> Iterator[str]:
     yield f"judged {judged(of)}"
     for feature in of.features:
         kind = "category" if isinstance(feature, Category) else "number"
-        yield f"\n{feature.name} ({kind})"
+        yield ""
+        yield f"{feature.name} ({kind})"
         counts = of.usual[feature.name]
         shares = (counts / max(int(counts.sum()), 1)).tolist()
         for name, share, bar in zip(words.bin_names(feature), shares, words.bars(shares, _BAR), strict=True):
@@ -67,7 +68,8 @@ def _verdict(of: Verdict, most: int) -> Iterator[str]:
     if of.needed_hours:
         yield f"a reference with {of.needed_hours:,.0f} more hours of history could tell"
     if of.features:
-        yield f"\n{'feature':{_NAME}} {'of limit':>8}  {'PSI':>6} {'KS':>6} {'JS':>6}  what moved"
+        yield ""
+        yield f"{'feature':{_NAME}} {'of limit':>8}  {'PSI':>6} {'KS':>6} {'JS':>6}  what moved"
     for one in [*of.features[:most], *(one for one in of.features[most:] if one.moves)]:
         said = words.told(one.feature, one.moves) or ["-"]
         far = one.distances
