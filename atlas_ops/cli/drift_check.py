@@ -18,7 +18,7 @@ The live rows are judged by the reference's own spread: with two weeks of times 
 usual at that hour of the week; else all live rows by how parts of the reference differ from its other parts. So many rows alone are
 no drift. One of a hundred checks of data that has not drifted is meant to say drift, however much data it is (measured in ten
 worlds, four weeks of history: 0 to 2.2 % with times, 0.1 to 2.7 % without). PSI, KS and JS are printed to explain; they decide nothing. "No drift" is said only where a shift of half a standard deviation, or of ten points
-of a share, would have been seen.
+of a share, would have been seen. Vectors of another length than those of the reference count as missing, and are told.
 A reference with a detector of alibi-detect (`drift fit --detector`) is judged by that detector's p-values, in at most 20,000 live rows.
 
 examples:
