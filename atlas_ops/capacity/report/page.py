@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
+from atlas_ops import report_page
 from atlas_ops.capacity.report import plots, words
 from atlas_ops.capacity.report.told import Told
 from atlas_ops.capacity.verdict import Standing
@@ -19,11 +19,8 @@ _TONES = {Standing.ENOUGH: "enough", Standing.TOO_FEW: "few", Standing.CANNOT_TE
 
 def text(models: Sequence[Told]) -> str:
     """Return the page."""
-    environment = Environment(
-        loader=PackageLoader("atlas_ops.capacity.report"), autoescape=True, undefined=StrictUndefined, trim_blocks=True
-    )
     shown = [_model(told, plotted=place < MOST_PLOTTED) for place, told in enumerate(models)]
-    return environment.get_template("page.html").render(models=shown, assumptions=words.ASSUMPTIONS)
+    return report_page.render("atlas_ops.capacity.report", "page.html", models=shown, assumptions=words.ASSUMPTIONS)
 
 
 def _model(told: Told, *, plotted: bool) -> dict[str, Any]:

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
-from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
+from atlas_ops import report_page
 from atlas_ops.drift.labels import plot, text
 from atlas_ops.drift.labels.judge import Standing
 from atlas_ops.drift.labels.outcome import Outcome
@@ -17,9 +17,6 @@ _TONES = {Standing.WORSE: "drift", Standing.NO_WORSE: "quiet", Standing.CANNOT_T
 
 def page(of: Outcome) -> str:
     """Return the page."""
-    environment = Environment(
-        loader=PackageLoader("atlas_ops.drift.labels"), autoescape=True, undefined=StrictUndefined, trim_blocks=True
-    )
     facts = [f"Now: {text.span(of.live)}."]
     if isinstance(of.baseline, Quality):
         facts.append(f"Baseline: {text.span(of.baseline)}.")
@@ -28,7 +25,9 @@ def page(of: Outcome) -> str:
     if of.verdict is not None and (lacking := text.needed(of.verdict.needed)):
         facts.append(f"{lacking.capitalize()}.")
     drawn = Markup(plot.course(of.first, of.windows, _usual(of))) if of.windows else ""  # noqa: S704 - ours
-    return environment.get_template("labels.html").render(
+    return report_page.render(
+        "atlas_ops.drift.labels",
+        "labels.html",
         tone=_TONES[of.verdict.standing] if of.verdict else "",
         headline=text.headline(of),
         facts=" ".join(facts),

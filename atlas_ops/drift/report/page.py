@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
+from atlas_ops import report_page
 from atlas_ops.detect.features import Category, Counts, Feature
 from atlas_ops.detect.statistics import Floats
 from atlas_ops.drift import words
@@ -52,15 +52,12 @@ def verdict(of: Verdict, against: Reference) -> str:
 
 
 def _page(*, drawn: Sequence[tuple[Feature, Counts, Counts | None]], **values: Any) -> str:
-    environment = Environment(
-        loader=PackageLoader("atlas_ops.drift.report"), autoescape=True, undefined=StrictUndefined, trim_blocks=True
-    )
     pictures = [
         {"name": feature.name, "svg": Markup(plots.shares(words.bin_names(feature), _shares(then), _maybe(now)))}  # noqa: S704 - ours
         for feature, then, now in drawn[:MOST_PLOTS]
     ]
     hidden = max(0, len(drawn) - MOST_PLOTS)
-    return environment.get_template("page.html").render(plots=pictures, hidden=hidden, **values)
+    return report_page.render("atlas_ops.drift.report", "page.html", plots=pictures, hidden=hidden, **values)
 
 
 def _row(one: Compared) -> dict[str, Any]:
