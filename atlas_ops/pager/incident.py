@@ -179,6 +179,10 @@ class Incident:
         return self.firing or self.alerts
 
 
+UPDATE = -1
+"""Stands for an event where a message was changed in place; events are numbered from 1."""
+
+
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Posting:
     """How far an incident has come on its way to Slack."""
@@ -192,8 +196,9 @@ class Posting:
     """Of the message as Slack shows it."""
     sent_event: int
     attempt_at: float | None
-    """When the message (`attempt_event` 0, or the incident has no `ts`) or reply was sent whose fate is not known."""
+    """When the message, its update or a reply was sent whose fate is not known."""
     attempt_event: int
+    """The last event that it tells; UPDATE for an update."""
     problem: str
 
 

@@ -1,12 +1,14 @@
 from __future__ import annotations
 
 import dataclasses
+import threading
 import time
 from pathlib import Path
 
 import pytest
 from sqlalchemy import update
 
+from atlas_ops.pager.deeds.deed import Hold
 from atlas_ops.pager.slack.blocks import Message
 from atlas_ops.pager.slack.client import Sent, Slack
 from atlas_ops.pager.store.lane import Lane
@@ -14,6 +16,7 @@ from atlas_ops.pager.store.store import Store
 from atlas_ops.pager.store.tables import INCIDENTS
 from atlas_ops.postgresql import Server
 from atlas_ops.stage.slack_http import Answer
+from atlas_ops.stage.slack_limits import Json
 from atlas_ops.stage.slack_standin import SlackStandIn
 from tests.pager.notes import alert, notification
 from tests.pager.rig import CHANNEL, FAST, TOKEN, Rig, delivering, eventually, parents, replies
@@ -29,6 +32,15 @@ def crash_after_attempt(address: Path | Server) -> None:
     assert claim is not None
     store.outbox.attempt(claim.id, at=time.time(), event=1)
     store.close()
+
+
+def left_behind(folder: Path) -> Path:
+    """Return a folder with what a pager that is killed at this moment leaves on the disk."""
+    copy = folder / "after"
+    copy.mkdir()
+    for name in ("pager.db", "pager.db-wal"):
+        (copy / name).write_bytes((folder / name).read_bytes())
+    return copy
 
 
 def incident_of(address: Path | Server) -> str:
@@ -81,12 +93,8 @@ def test_a_message_that_is_still_on_its_way_through_slack_after_the_restart_is_w
     with delivering(tmp_path, slack, timeout=30) as rig:
         rig.hear(alert())
         assert slack.wait_until_held()
-        copy = tmp_path / "after"
-        copy.mkdir()
-        for name in ("pager.db", "pager.db-wal"):  # what a restarted pager finds on the disk
-            (copy / name).write_bytes((tmp_path / name).read_bytes())
         pace = dataclasses.replace(FAST, settle=2.0)
-        with delivering(copy, slack, pace=pace) as restarted:
+        with delivering(left_behind(tmp_path), slack, pace=pace) as restarted:
             assert eventually(lambda: "conversations.history" in slack.calls)
             assert parents(slack) == []
             slack.release()
@@ -176,6 +184,88 @@ def test_an_update_that_slack_has_is_not_sent_again_with_its_reply(slack: SlackS
     assert rig.quiet()
     assert parents(slack)[0].edits == 1
     assert len(replies(slack)) == 1
+
+
+class Late(SlackStandIn):
+    """A stand-in that carries out the first update long after it was asked for, without an answer in time."""
+
+    def __init__(self) -> None:
+        super().__init__(token=TOKEN, channel=CHANNEL, per_second=1000, burst=1000)
+        self.due, self.asked = threading.Event(), threading.Event()
+
+    def answer(self, method: str, token: str, arguments: Json) -> Answer:
+        """Answer one call; the first update when it is due."""
+        if method == "chat.update" and not self.asked.is_set():
+            self.asked.set()
+            self.due.wait(30)
+        return super().answer(method, token, arguments)
+
+
+def test_an_update_that_slack_carries_out_late_does_not_overwrite_a_newer_one(
+    tmp_path: Path, address: Path | Server
+) -> None:
+    pace = dataclasses.replace(FAST, settle=3.0)
+    with Late() as slack, delivering(tmp_path, slack, database=address, pace=pace, timeout=1) as rig:
+        rig.hear(alert())
+        assert rig.quiet()
+        rig.hear(alert(), alert(pod="b", fingerprint="b"))
+        assert slack.asked.wait(10)
+        rig.hear(alert(firing=False), alert(pod="b", fingerprint="b", firing=False))
+        assert eventually(lambda: rig.metric('atlas_pager_retried_total{reason="timeout"}') == 1)
+        time.sleep(0.5)  # a pager that does not wait has sent its next update by now
+        slack.due.set()
+        assert eventually(lambda: parents(slack)[0].edits == 2)
+        assert rig.quiet()
+    assert "RESOLVED" in parents(slack)[0].text
+
+
+def test_a_pager_that_was_killed_during_an_update_waits_until_slack_has_carried_it_out(tmp_path: Path) -> None:
+    pace = dataclasses.replace(FAST, settle=3.0)
+    with Late() as slack, delivering(tmp_path, slack, timeout=30) as rig:
+        rig.hear(alert())
+        assert rig.quiet()
+        rig.hear(alert(), alert(pod="b", fingerprint="b"))
+        assert slack.asked.wait(10)
+        with delivering(left_behind(tmp_path), slack, pace=pace) as restarted:
+            restarted.hear(alert(firing=False), alert(pod="b", fingerprint="b", firing=False))
+            time.sleep(0.5)
+            slack.due.set()
+            assert eventually(lambda: parents(slack)[0].edits >= 2)
+            assert restarted.quiet()
+            assert "RESOLVED" in parents(slack)[0].text
+
+
+class Silent(SlackStandIn):
+    """A stand-in that carries updates out, and says that they failed."""
+
+    def __init__(self) -> None:
+        super().__init__(token=TOKEN, channel=CHANNEL, per_second=1000, burst=1000)
+        self.speaks = threading.Event()
+
+    def answer(self, method: str, token: str, arguments: Json) -> Answer:
+        """Answer one call."""
+        answered = super().answer(method, token, arguments)
+        return answered if method != "chat.update" or self.speaks.is_set() else Answer(body={}, status=502)
+
+
+def test_an_update_that_slack_took_without_saying_so_is_taken_back_with_what_it_told(
+    tmp_path: Path, address: Path | Server
+) -> None:
+    """The message is to read as it did before: as the last form that Slack has said it took."""
+    with Silent() as slack, delivering(tmp_path, slack, database=address) as rig:
+        rig.hear(alert())
+        assert rig.quiet()
+        before = parents(slack)[0].text
+        (open_now,) = rig.store.deeds.watched()
+        silence = Hold(until=time.time() + 600, who="Ada")
+        assert rig.store.deeds.hold(open_now, silence, "silenced by Ada", time.time())
+        rig.delivery.wake()
+        assert eventually(lambda: "Ada" in parents(slack)[0].text)
+        (silenced,) = rig.store.deeds.watched()
+        assert rig.store.deeds.hold(silenced, None, "The silence has ended", time.time())
+        slack.speaks.set()
+        assert rig.quiet()
+    assert parents(slack)[0].text == before
 
 
 def test_a_reply_whose_fate_was_lost_in_a_crash_is_looked_for(

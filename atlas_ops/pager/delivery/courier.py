@@ -12,7 +12,7 @@ from dataclasses import dataclass
 
 from atlas_ops.pager.delivery.pace import Pace
 from atlas_ops.pager.delivery.parcel import Parcel
-from atlas_ops.pager.incident import Event
+from atlas_ops.pager.incident import UPDATE, Event
 from atlas_ops.pager.metrics import Metrics
 from atlas_ops.pager.slack import client as slack
 from atlas_ops.pager.slack import message, wire
@@ -82,18 +82,26 @@ class Courier:
         """Update the message when it would read differently now, then tell in its thread what happened since."""
         place = Sent(channel=parcel.posting.channel, ts=parcel.posting.ts)
         if wire.digest(composed) != parcel.posting.digest:
-            self._buckets.take(lane.channel, self._pace.rate)
-            outcome = self._slack.update(composed, place)
+            outcome = self._update(parcel, lane, composed, place)
             if not isinstance(outcome, Sent):
                 return outcome
-            parcel.outbox.updated(parcel.id, digest=wire.digest(composed))
-            self._metrics.delivered("update", time.time() - parcel.posting.changed_at)
         if parcel.news:
             outcome = self._reply(parcel, lane, parcel.news, place)
             if not isinstance(outcome, Sent):
                 return outcome
         parcel.outbox.done(parcel.id, revision=parcel.posting.revision)
         return place
+
+    def _update(self, parcel: Parcel, lane: Lane, composed: Message, place: Sent) -> Outcome:
+        self._attempt(parcel, lane, UPDATE)
+        outcome = self._slack.update(composed, place)
+        if isinstance(outcome, Sent):
+            parcel.outbox.updated(parcel.id, digest=wire.digest(composed))
+            self._seen.pop((parcel.id, UPDATE), None)
+            self._metrics.delivered("update", time.time() - parcel.posting.changed_at)
+        else:
+            self._leave(parcel, outcome, event=UPDATE)
+        return outcome
 
     def _reply(self, parcel: Parcel, lane: Lane, news: tuple[Event, ...], place: Sent) -> Outcome:
         told = news[-1].number
@@ -132,6 +140,9 @@ class Courier:
         posting = parcel.posting
         event = posting.attempt_event
         seen = self._seen.setdefault((parcel.id, event), time.monotonic())
+        left = self._pace.settle - (time.monotonic() - seen)
+        if event == UPDATE:
+            return self._settle(parcel, left)
         found = self._look(parcel, lane)
         match found:
             case Later(reason=slack.NOT_SLACK):
@@ -140,7 +151,6 @@ class Courier:
             case Later():
                 return found
             case Absent():
-                left = self._pace.settle - (time.monotonic() - seen)
                 if left > 0 and posting.attempt_at != _ANSWERED:
                     return Settling(left)
                 self._over(parcel, event)
@@ -154,6 +164,14 @@ class Courier:
                 parcel.outbox.posted(parcel.id, channel=found.channel, ts=found.ts, digest="", event=event)
                 self._metrics.delivered("message", time.time() - posting.received_at)
         self._seen.pop((parcel.id, event), None)
+        return parcel.again() or parcel
+
+    def _settle(self, parcel: Parcel, left: float) -> Parcel | Settling:
+        """Wait until an update that was lost sight of cannot overwrite the next one any more."""
+        if left > 0 and parcel.posting.attempt_at != _ANSWERED:
+            return Settling(left)
+        parcel.outbox.updated(parcel.id, digest="")  # whichever form Slack shows: it is sent once more
+        self._seen.pop((parcel.id, UPDATE), None)
         return parcel.again() or parcel
 
     def _look(self, parcel: Parcel, lane: Lane) -> Outcome | Absent:

@@ -91,7 +91,7 @@ class Outbox:
             return str(connection.scalar(wanted) or "")
 
     def attempt(self, message: str, *, at: float | None, event: int = 0) -> None:
-        """Note that a message or reply is being sent (`at`: since when), or that none is (None)."""
+        """Note that a message, update or reply is being sent (`at`: since when), or that none is (None)."""
         until = self._database.now() + LEASE_SECONDS
         self._write(message, attempt_at=at, attempt_event=event, claimed_until=until)
 
@@ -102,8 +102,8 @@ class Outbox:
         self._write(message, **place, sent_event=event, attempt_at=None, problem="")
 
     def updated(self, message: str, *, digest: str) -> None:
-        """Note that Slack shows the message in its present form."""
-        self._write(message, digest=digest, sent_at=self._database.now(), problem="")
+        """Note in which form Slack shows the message; an empty digest: nobody knows."""
+        self._write(message, digest=digest, sent_at=self._database.now(), attempt_at=None, problem="")
 
     def replied(self, message: str, *, event: int) -> None:
         """Note that the thread tells everything up to `event`."""
