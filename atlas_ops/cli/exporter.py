@@ -13,9 +13,9 @@ from atlas_ops import settings as settings_module
 from atlas_ops.cli import exporter_settings, place
 from atlas_ops.cli.exporter_parts import Machine
 from atlas_ops.cli.exporter_reload import Asked, Reloader, Signals
-from atlas_ops.exporter.file_stamp import FileWatch
 from atlas_ops.exporter.service import Service
 from atlas_ops.exporter.web.guard import Guard
+from atlas_ops.file_stamp import FileWatch
 from atlas_ops.settings import DEFAULT_EXPORTER
 
 POLL_SECONDS = 1.0

@@ -12,13 +12,13 @@ from pathlib import Path
 from atlas_ops.catalog import dialects
 from atlas_ops.catalog.dialect import Dialect, Place
 from atlas_ops.exporter.collector import Collector
-from atlas_ops.exporter.file_stamp import stamp
 from atlas_ops.exporter.identity import Identity, name_servers
 from atlas_ops.exporter.lineup import Made, Plan
 from atlas_ops.exporter.model_memory import ModelMemory
 from atlas_ops.exporter.places import Places, base_url
 from atlas_ops.exporter.probe.collector import ProbeCollector
 from atlas_ops.exporter.server_collector import ServerCollector
+from atlas_ops.file_stamp import stamp
 from atlas_ops.settings import Exporter, Probe, Server
 
 

@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from atlas_ops.cli.exporter import POLL_SECONDS
-from atlas_ops.exporter.file_stamp import FileWatch
+from atlas_ops.file_stamp import FileWatch
 from tests.exporter.collectors import await_that
 from tests.exporter.command import Exporter, config, running, states
 from tests.exporter.fake_server import FakeServer, answer, hang, serving

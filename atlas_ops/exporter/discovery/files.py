@@ -16,8 +16,8 @@ from pathlib import Path
 from atlas_ops.errors import ConfigError
 from atlas_ops.exporter.discovery import file_form
 from atlas_ops.exporter.discovery.report import report
-from atlas_ops.exporter.file_stamp import FileWatch, stamp
 from atlas_ops.exporter.samples import Sample
+from atlas_ops.file_stamp import FileWatch, stamp
 from atlas_ops.settings import Server
 
 LOOK_SECONDS = 1.0

@@ -11,10 +11,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from atlas_ops.document import Document, Section
-from atlas_ops.exporter.file_stamp import Stamp, stamp
 from atlas_ops.exporter.web import basic_auth
 from atlas_ops.exporter.web.basic_auth import Users
 from atlas_ops.exporter.web.tls import Tls, TlsReader
+from atlas_ops.file_stamp import Stamp, stamp
 
 _HEADERS: Mapping[str, tuple[str, ...]] = {
     "Content-Security-Policy": (),

@@ -11,9 +11,9 @@ import threading
 from pathlib import Path
 
 from atlas_ops.errors import AtlasError
-from atlas_ops.exporter.file_stamp import Stamp, stamp
 from atlas_ops.exporter.web import config
 from atlas_ops.exporter.web.config import WebConfig
+from atlas_ops.file_stamp import Stamp, stamp
 
 _log = logging.getLogger(__name__)
 

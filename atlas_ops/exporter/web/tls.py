@@ -15,8 +15,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from atlas_ops.document import Section
-from atlas_ops.exporter.file_stamp import Stamp, stamp
 from atlas_ops.exporter.web import go_names
+from atlas_ops.file_stamp import Stamp, stamp
 
 _log = logging.getLogger(__name__)
 

@@ -1,7 +1,7 @@
 """Whether a file has changed, told by its stat alone: cheap enough for every connection and every second.
 
-Used by `web.guard` for the web-config file and its certificates, by the command for the settings file, and by `discovery`
-for files that name servers.
+Used by `exporter.web.guard` for the web-config file and its certificates, by the exporter for its settings file and for files
+that name servers, and by `http_config` for certificates.
 """
 
 from __future__ import annotations
