@@ -86,6 +86,27 @@ def test_a_message_that_slack_took_without_saying_so_is_found_and_not_sent_again
     assert "RESOLVED" in posted.text
 
 
+@pytest.mark.parametrize("begun", [False, True], ids=["message", "reply"])
+def test_what_slack_carries_out_after_our_patience_has_ended_is_waited_for(
+    tmp_path: Path, address: Path | Server, slack: SlackStandIn, begun: bool
+) -> None:
+    """Slack may be busy with it for as long again: the wait begins where we have lost sight of it, not where we sent it."""
+    pace = dataclasses.replace(FAST, settle=1.0)
+    with delivering(tmp_path, slack, database=address, pace=pace, timeout=1) as rig:
+        if begun:
+            rig.hear(alert())
+            assert rig.quiet()
+        slack.hold("chat.postMessage", accepted=False)
+        rig.hear(alert(firing=not begun))
+        assert eventually(lambda: rig.metric('atlas_pager_retried_total{reason="timeout"}') == 1)
+        looked = "conversations.replies" if begun else "conversations.history"
+        assert eventually(lambda: looked in slack.calls)
+        time.sleep(0.3)  # a pager that does not wait has sent it again by now
+        slack.release()
+        assert rig.quiet()
+    assert len(replies(slack) if begun else parents(slack)) == 1
+
+
 def test_a_message_that_is_still_on_its_way_through_slack_after_the_restart_is_waited_for(
     tmp_path: Path, slack: SlackStandIn
 ) -> None:

@@ -43,7 +43,7 @@ class Courier:
         self._metrics = metrics
         self._buckets = buckets
         self._pace = pace
-        # When an attempt was made or found, by a clock that nobody sets: attempts of others may bear any time.
+        # When an attempt was made, lost sight of or found, by a clock that nobody sets: those of others may bear any time.
         self._seen: dict[tuple[str, int], float] = {}
 
     def deliver(self, parcel: Parcel, lane: Lane, *, plain: bool) -> Outcome | Settling:
@@ -129,6 +129,8 @@ class Courier:
         elif accepted is Accepted.PERHAPS:
             # Slack has answered, so there is nothing to wait for before asking what became of the message.
             parcel.outbox.attempt(parcel.id, at=_ANSWERED, event=event)
+        else:
+            self._seen[parcel.id, event] = time.monotonic()
 
     def _over(self, parcel: Parcel, event: int) -> None:
         """Note that nothing is on its way any more."""
