@@ -38,7 +38,7 @@ class Channels:
             case Later() as later:
                 if later.wait is not None:
                     self._buckets.pause(channel, later.wait)
-                raise NotSent(later.detail, wait=later.wait, unsure=later.accepted is not Accepted.NO)
+                raise NotSent(later.detail, wait=_wait(later), unsure=later.accepted is not Accepted.NO)
             case Refused() as refused:
                 raise NotSent(refused.advice, wait=_REFUSED_SECONDS)
             case Sent():
@@ -68,3 +68,8 @@ class Channels:
                 blocks.links([page]),
             ),
         )
+
+
+def _wait(later: Later) -> float | None:
+    """Return for how long to wait: what Slack may still be busy with cannot be looked for yet."""
+    return Pace().settle if later.accepted is Accepted.IN_FLIGHT else later.wait

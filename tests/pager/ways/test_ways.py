@@ -295,6 +295,18 @@ def test_a_channel_of_its_own_is_told_and_the_person_is_called(buckets: Buckets)
             channels.send(order(way=Way.SLACK))
 
 
+def test_what_slack_may_still_be_busy_with_is_not_looked_for_before_it_can_be_there(buckets: Buckets) -> None:
+    with standing_slack() as slack:
+        client = Slack(token=TOKEN, url=slack.url, channel="pages", timeout_seconds=1)
+        slack.hold("chat.postMessage", accepted=False)
+        with pytest.raises(NotSent) as raised:
+            Channels(client, PAGER, buckets).send(order(way=Way.SLACK))
+        slack.release()
+    assert raised.value.unsure
+    assert raised.value.wait is not None
+    assert raised.value.wait >= Pace().settle
+
+
 def test_what_goes_to_a_channel_counts_for_its_pace_and_what_slack_asks_to_wait_holds_there(tmp_path: Path) -> None:
     rate, channel = Pace().rate, order(way=Way.SLACK).target.slack_channel
     with closing(Store(tmp_path / "pager.db")) as store, standing_slack() as slack:
