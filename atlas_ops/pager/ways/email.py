@@ -6,6 +6,7 @@ most mail programs show it once. A mail twice is better than none.
 
 from __future__ import annotations
 
+import contextlib
 import email.policy
 import logging
 import smtplib
@@ -32,10 +33,12 @@ class Mail:
     def send(self, order: Order) -> None:
         """Send one mail to all addresses of the target; NotSent when the server does not take it for any."""
         try:
-            with self._connected() as client:
+            with contextlib.closing(self._connected()) as client:
                 if self._smtp.username:
                     client.login(self._smtp.username, secret(self._smtp.password_file, "smtp.password_file"))
                 refused = client.send_message(compose(order, self._smtp.sender))
+                with contextlib.suppress(OSError, smtplib.SMTPException):
+                    client.quit()  # it has the mail, whatever it says now
         except (OSError, smtplib.SMTPException, ValueError) as error:
             raise NotSent(f"the mail server {self._smtp.host} does not take mail: {_reason(error)}") from error
         if refused:

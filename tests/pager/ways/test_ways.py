@@ -12,6 +12,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from aiosmtpd.smtp import SMTP, Envelope, Session
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -181,6 +182,20 @@ def test_a_mail_server_that_is_not_there_is_a_reason_to_try_again() -> None:
         pass
     with pytest.raises(NotSent, match="does not take mail"):
         Mail(smtp(port)).send(order())
+
+
+class Abrupt(Mailbox):
+    """A mail server that has taken the mail, and is too busy to say goodbye."""
+
+    async def handle_QUIT(self, server: SMTP, session: Session, envelope: Envelope) -> str:  # noqa: N802 - aiosmtpd's name
+        return "421 too busy"
+
+
+def test_a_mail_that_was_taken_is_sent_whatever_the_server_says_at_the_end() -> None:
+    mailbox = Abrupt()
+    with mail_server(mailbox) as port:
+        Mail(smtp(port)).send(order())
+    assert len(mailbox.mails) == 1
 
 
 # --- webhooks ---------------------------------------------------------------------------------------------------------
