@@ -12,6 +12,7 @@ import threading
 import time
 from collections.abc import Callable
 from types import TracebackType
+from typing import Self
 
 from atlas_ops.stage import slack_limits, slack_webhook
 from atlas_ops.stage.slack_files import UPLOADS, File, Files
@@ -341,7 +342,7 @@ class SlackStandIn:
         newest = max((float(ts) for ts in self._messages), default=0.0)
         return f"{max(time.time(), newest + 0.000002):.6f}"
 
-    def __enter__(self) -> SlackStandIn:
+    def __enter__(self) -> Self:
         self.start()
         return self
 
