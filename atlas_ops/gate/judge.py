@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from atlas_ops.detect.gate import FEWEST_RUNS, Comparison, Levels, Verdict, compare, overall
-from atlas_ops.gate import suspicions
+from atlas_ops.gate import doubts, suspicions
 from atlas_ops.gate.metrics import Metric, Tolerances
 from atlas_ops.gate.runs import Reading, Run
 
@@ -38,14 +38,18 @@ class Judgement:
     """More runs on each side until there is a verdict; None where too many, or where runs do not help."""
     tolerances: Tolerances
     looks: int
+    doubts: tuple[str, ...] = ()
+    """Why there can be no pass, whatever the metrics say."""
 
 
 def judge(
-    baseline: Sequence[Run], canary: Sequence[Run], metrics: Sequence[Metric], tolerances: Tolerances, *, looks: int = 1
-) -> Judgement:
+    baseline: Sequence[Run], canary: Sequence[Run], metrics: Sequence[Metric], tolerances: Tolerances, *,
+    looks: int = 1, known: Sequence[str] = (),
+) -> Judgement:  # fmt: skip
     """Return the verdict; DataError when the sides cannot be compared.
 
-    `tolerances` are those that the metrics were made with; `looks` is how often a verdict may be taken in all.
+    `tolerances` are those that the metrics were made with; `looks` is how often a verdict may be taken in all; `known` are doubts that
+    the runs themselves do not show.
     """
     suspicions.check(baseline, canary)
     short = (*suspicions.incomplete(baseline), *suspicions.incomplete(canary))
@@ -53,23 +57,30 @@ def judge(
     told = [metric for metric in metrics if any(metric.key in run.readings for side in sides for run in side)]
     pairs = [(metric, _of(metric, sides[0]), _of(metric, sides[1])) for metric in told]
     levels = Levels.shared(sum(not _unjudged(*pair) for pair in pairs), looks)
-    findings = tuple(_finding(*pair, levels) for pair in pairs)
+    planned = all(run.planned for side in sides for run in side)
+    findings = tuple(_finding(*pair, levels, planned=planned) for pair in pairs)
     verdict = overall([finding.verdict for finding in findings if finding.verdict])
+    against = (*known, *doubts.of(sides[0], sides[1], tolerances.detect))
     notes = [
         f"{run.name} is left out: {run.requests} requests, half of what is usual on its side or less; repeat it, for there is no "
         "pass while a run is missing"
         for run in short
     ]
-    if short and verdict is Verdict.PASS:
+    if (short or against) and verdict is Verdict.PASS:
         verdict = Verdict.CANNOT_TELL
     return Judgement(
         verdict=verdict,
         findings=findings,
-        notes=(*notes, *suspicions.notes(sides[0], sides[1], tolerances.margin)),
+        notes=(
+            *notes,
+            *(against if verdict is Verdict.FAIL else ()),
+            *suspicions.notes(sides[0], sides[1], tolerances),
+        ),
         runs=(len(sides[0]), len(sides[1])),
         needed=_needed(findings, len(short)) if verdict is Verdict.CANNOT_TELL else 0,
         tolerances=tolerances,
         looks=looks,
+        doubts=against,
     )
 
 
@@ -85,9 +96,12 @@ def _unjudged(metric: Metric, baseline: Readings, canary: Readings) -> str:
     return ""
 
 
-def _finding(metric: Metric, baseline: Readings, canary: Readings, levels: Levels) -> Finding:
+def _finding(metric: Metric, baseline: Readings, canary: Readings, levels: Levels, *, planned: bool) -> Finding:
     if reason := _unjudged(metric, baseline, canary):
-        return Finding(metric=metric, baseline=baseline, canary=canary, verdict=None, reason=reason)
+        # Under the same load only a release that answers fewer requests has fewer observations.
+        hidden = planned and baseline and not _unjudged(metric, baseline, ())
+        verdict = Verdict.CANNOT_TELL if hidden else None
+        return Finding(metric=metric, baseline=baseline, canary=canary, verdict=verdict, reason=reason)
     if min(len(baseline), len(canary)) < 2:
         sides = [side for side, readings in (("baseline", baseline), ("canary", canary)) if not readings]
         reason = f"the {sides[0]} does not tell it" if sides else "one run says nothing of the spread between runs"
@@ -106,5 +120,5 @@ def _needed(findings: Sequence[Finding], short: int) -> int | None:
             counts.append(finding.comparison.needed)
         else:
             few = min(len(finding.baseline), len(finding.canary))
-            counts.append(FEWEST_RUNS - few if few else None)
+            counts.append(FEWEST_RUNS - few if 0 < few < FEWEST_RUNS else None)
     return None if None in counts or not counts else max(count for count in counts if count is not None)

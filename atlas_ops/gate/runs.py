@@ -40,6 +40,8 @@ class Run:
     """Unix time by the clock of whoever wrote the file."""
     planned: bool = True
     """Whether a load generator chose how many requests there are."""
+    load: float | None = None
+    """Requests per second, to each server where those are counted; None where the time is not told."""
     notes: tuple[str, ...] = ()
     """What is special about the file, in words; the same for all runs of a tool."""
 
@@ -111,7 +113,15 @@ class Requests:
         if kept:
             readings[ERROR_SHARE] = Reading(value=1 - len(good) / len(kept), of=len(kept))
         known = None if math.isnan(began) else began
-        return Run(name=name, tool=tool, requests=len(kept), readings=readings, began=known)
+        load = self._load(kept, seconds if not skip_seconds else None)
+        return Run(name=name, tool=tool, requests=len(kept), readings=readings, began=known, load=load)
+
+    def _load(self, kept: Sequence[int], seconds: float | None) -> float | None:
+        starts = _known(self._starts, kept)
+        span = max(starts) - min(starts) if len(starts) == len(kept) > 1 else 0.0
+        if span > 0:
+            return (len(kept) - 1) / span
+        return len(kept) / seconds if seconds else None
 
     def _rate(self, good: Sequence[int], seconds: float | None) -> dict[str, Reading]:
         tokens = _known(self._tokens, good)

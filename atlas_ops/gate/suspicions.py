@@ -6,6 +6,8 @@ import statistics
 from collections.abc import Iterator, Sequence
 
 from atlas_ops.errors import DataError
+from atlas_ops.gate import doubts
+from atlas_ops.gate.metrics import Tolerances
 from atlas_ops.gate.runs import FIRST_TOKEN, INTER_TOKEN, LATENCY, Run
 
 _SHORT = 0.5
@@ -48,8 +50,8 @@ def incomplete(runs: Sequence[Run]) -> tuple[Run, ...]:
     return tuple(run for run in runs if run.planned and run.requests < _SHORT * usual)
 
 
-def notes(baseline: Sequence[Run], canary: Sequence[Run], margin: float) -> Iterator[str]:
-    """Yield what a reader should know of the way in which the runs were made. `margin` is a share: 0.05 is 5 %."""
+def notes(baseline: Sequence[Run], canary: Sequence[Run], tolerances: Tolerances) -> Iterator[str]:
+    """Yield what a reader should know of the way in which the runs were made."""
     yield from dict.fromkeys(note for run in (*baseline, *canary) for note in run.notes)
     starts = [[run.began for run in side if run.began is not None] for side in (baseline, canary)]
     if all(len(side) > 1 for side in starts) and (max(starts[0]) < min(starts[1]) or max(starts[1]) < min(starts[0])):
@@ -57,8 +59,10 @@ def notes(baseline: Sequence[Run], canary: Sequence[Run], margin: float) -> Iter
             "all runs of one side were before all of the other: what changed on the machines in between counts as the release's; "
             "let the runs take turns (--run does)"
         )
+    if (busier := doubts.load_ratio(baseline, canary)) > 1 + tolerances.detect:
+        yield f"the canary had {busier:.3g} times the load of the baseline: what is worse may be the load's doing"
     for side, runs in (("baseline", baseline), ("canary", canary)):
-        if (ratio := _first_run(runs)) and abs(ratio - 1) > margin:
+        if (ratio := _first_run(runs)) and abs(ratio - 1) > tolerances.margin:
             yield (
                 f"the first run of the {side} ({runs[0].name}) takes {ratio:.2g} times the median latency of the others: if it "
                 "was cold, leave it out with --skip-runs 1"

@@ -19,14 +19,14 @@ def latencies(seed: int, slower: float = 1.0, count: int = REQUESTS) -> list[flo
 
 
 def lines(
-    path: Path, seed: int, *, slower: float = 1.0, failed: int = 0, count: int = REQUESTS, unit: float = 1.0
-) -> Path:
-    """Write a run as JSON lines; `failed` of its requests did."""
+    path: Path, seed: int, *, slower: float = 1.0, failed: int = 0, count: int = REQUESTS, unit: float = 1.0, apart: float = 0.1,
+) -> Path:  # fmt: skip
+    """Write a run as JSON lines; `failed` of its requests did, and they began so many seconds `apart`."""
     began = BEGAN + 60 * seed
     records = [
         {
             "latency_seconds": took * unit,
-            "start_seconds": began + 0.1 * place,
+            "start_seconds": began + apart * place,
             "generation_tokens": 20,
             "error": place < failed,
         }
@@ -36,10 +36,12 @@ def lines(
     return path
 
 
-def side(folder: Path, name: str, runs: int = 6, *, first: int = 0, slower: float = 1.0, failed: int = 0) -> list[Path]:
+def side(
+    folder: Path, name: str, runs: int = 6, *, first: int = 0, slower: float = 1.0, failed: int = 0, apart: float = 0.1
+) -> list[Path]:
     """Write the runs of a side; those of two sides take turns when one begins with 0 and the other with 1."""
     return [
-        lines(folder / f"{name}{number}.jsonl", first + 2 * number, slower=slower, failed=failed)
+        lines(folder / f"{name}{number}.jsonl", first + 2 * number, slower=slower, failed=failed, apart=apart)
         for number in range(runs)
     ]
 

@@ -34,6 +34,10 @@ def finding(judgement: Judgement, key: str) -> Finding:
     return next(found for found in judgement.findings if found.metric.key == key)
 
 
+def without(run: Run, metric: str) -> Run:
+    return replace(run, readings={key: one for key, one in run.readings.items() if key != metric})
+
+
 def test_the_same_release_passes_and_a_slower_one_fails(tmp_path: Path) -> None:
     assert judged(*sides(tmp_path)).verdict is Verdict.PASS
     slower = judged(*sides(tmp_path, slower=1.3))
@@ -101,12 +105,49 @@ def test_a_run_that_was_cut_short_is_left_out_and_there_is_no_pass_without_it(tm
     assert judged(baseline, (*slow[:-1], *cut)).verdict is Verdict.FAIL
 
 
+def test_a_baseline_that_fails_itself_is_no_measure(tmp_path: Path) -> None:
+    for failed in (runs.REQUESTS, runs.REQUESTS * 9 // 10):
+        baseline, canary = (read(runs.side(tmp_path, name, failed=failed, first=n)) for n, name in enumerate("ab"))
+        found = judged(baseline, canary)
+        assert found.verdict is Verdict.CANNOT_TELL
+        assert "of the baseline's requests failed" in words.sentence(found)
+    worse = judged(read(runs.side(tmp_path, "c", failed=400)), canary)
+    assert worse.verdict is Verdict.FAIL
+    assert any("of the baseline's requests failed" in note for note in worse.notes)
+
+
+def test_a_canary_that_had_less_load_does_not_pass(tmp_path: Path) -> None:
+    baseline = read(runs.side(tmp_path, "old"))
+    light = read(runs.side(tmp_path, "idle", first=1, slower=0.5, apart=0.2))
+    idle = judged(baseline, [without(run, "tokens_per_second") for run in light])
+    assert idle.verdict is Verdict.CANNOT_TELL
+    assert "the canary had 0.5 times the load of the baseline" in words.sentence(idle)
+    assert judged(baseline, read(runs.side(tmp_path, "a", first=1, apart=0.105))).verdict is Verdict.PASS
+    busy = judged(baseline, read(runs.side(tmp_path, "busy", first=1, slower=1.5, apart=0.05)))
+    assert busy.verdict is Verdict.FAIL
+    assert any("the canary had 2 times the load" in note for note in busy.notes)
+
+
+def test_without_times_the_load_is_the_number_of_requests(tmp_path: Path) -> None:
+    baseline, canary = ([replace(run, load=None) for run in side] for side in sides(tmp_path))
+    assert judged(baseline, canary).verdict is Verdict.PASS
+    fewer = [replace(run, requests=run.requests // 2) for run in canary]
+    assert judged(baseline, fewer).verdict is Verdict.CANNOT_TELL
+
+
+def test_a_p99_that_the_canary_alone_has_too_few_requests_for_is_no_pass(tmp_path: Path) -> None:
+    """With clients that wait for their answers, a slow tail leaves fewer requests, and so hides itself."""
+    canary = read([runs.lines(tmp_path / f"few{n}.jsonl", 2 * n + 1, count=499) for n in range(6)])
+    found = judged(read(runs.side(tmp_path, "old")), canary)
+    assert (found.verdict, found.needed) == (Verdict.CANNOT_TELL, None)
+    assert words.sentence(found) == (
+        "cannot tell: needs 500 observations in each run, the smallest has 499 (request latency p99)"
+    )
+
+
 def test_a_metric_that_one_side_lacks_cannot_be_judged(tmp_path: Path) -> None:
     baseline, canary = sides(tmp_path)
-    mute = [
-        replace(run, readings={key: one for key, one in run.readings.items() if key != "latency_p90"}) for run in canary
-    ]
-    found = judged(baseline, mute)
+    found = judged(baseline, [without(run, "latency_p90") for run in canary])
     assert (found.verdict, found.needed) == (Verdict.CANNOT_TELL, None)
     assert words.sentence(found) == "cannot tell: the canary does not tell it (request latency p90)"
 

@@ -79,15 +79,19 @@ def sentence(judgement: Judgement) -> str:
         passed = f"pass: nothing is worse by {100 * limits.detect:.3g} % or more, errors by {100 * limits.error_detect:.3g} points"
         unjudged = ", ".join(finding.metric.title for finding in judgement.findings if not finding.verdict)
         return f"{passed} (not judged: {unjudged})" if unjudged else passed
+    return f"cannot tell: {'; '.join((*_lacking(judgement), *judgement.doubts)) or 'nothing could be compared'}"
+
+
+def _lacking(judgement: Judgement) -> list[str]:
+    """Return what the metrics lack for a verdict."""
     if judgement.needed is not None:
-        return f"cannot tell: {more_runs(judgement.needed)}"
+        return [more_runs(judgement.needed)]
     reasons: dict[str, list[str]] = {}
     for finding in judgement.findings:
         if finding.verdict is Verdict.CANNOT_TELL:
             reason = finding.reason or more_runs(finding.comparison.needed if finding.comparison else None)
             reasons.setdefault(reason, []).append(finding.metric.title)
-    told = [f"{reason} ({', '.join(titles)})" for reason, titles in reasons.items()]
-    return f"cannot tell: {'; '.join(told) or 'nothing could be compared'}"
+    return [f"{reason} ({', '.join(titles)})" for reason, titles in reasons.items()]
 
 
 def _worse(finding: Finding) -> str:
