@@ -1,6 +1,7 @@
 """The one client for Alertmanager's HTTP API (version 2): its silences, and which alerts they keep quiet.
 
-Every call has a time limit and is made once. Used by `atlas_ops.pager.deeds`.
+Every call has a time limit and is made once, over `atlas_ops.http_config.Wire`, which knows how to log in. Used by
+`atlas_ops.pager.deeds`.
 """
 
 from __future__ import annotations
@@ -11,9 +12,8 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from urllib.parse import quote
 
-import urllib3
-
-from atlas_ops.errors import AtlasError, EnvironmentProblem
+from atlas_ops.errors import AtlasError
+from atlas_ops.http_config import HttpConfig, Wire
 
 _MOST_BYTES = 64 * 1024 * 1024
 """Of one answer: ten thousand alerts with all their texts are a tenth of it."""
@@ -46,9 +46,10 @@ class Alert:
 class Alertmanager:
     """An Alertmanager; of a cluster any one, for they tell each other of silences."""
 
-    def __init__(self, url: str, *, timeout_seconds: float = 5.0) -> None:
+    def __init__(self, url: str, *, timeout_seconds: float = 5.0, http_config: HttpConfig | None = None) -> None:
+        """`http_config` says how to log in there; without it anybody may ask."""
         self.url = url.rstrip("/")
-        self._pool = urllib3.PoolManager(timeout=timeout_seconds, retries=False)
+        self._wire = Wire("Alertmanager", url, http_config, timeout_seconds=timeout_seconds, most_bytes=_MOST_BYTES)
 
     def silence(self, matchers: Mapping[str, str], *, start: float, until: float, who: str, comment: str) -> str:
         """Silence the alerts that have exactly these labels, and return the silence's id.
@@ -96,44 +97,19 @@ class Alertmanager:
 
     def close(self) -> None:
         """Give the connections back."""
-        self._pool.clear()
+        self._wire.close()
 
     def _call(self, method: str, call: str, document: object = None) -> object:
         body = None if document is None else json.dumps(document).encode()
-        headers = {"Content-Type": "application/json"}
-        try:
-            answer = self._pool.request(
-                method, f"{self.url}/api/v2/{call}", body=body, headers=headers, preload_content=False, redirect=False
-            )
-            text = answer.read(_MOST_BYTES, decode_content=True)
-            answer.release_conn()
-        except urllib3.exceptions.HTTPError as error:
-            raise self._problem(f"{call} cannot be called: {error}") from error
+        answer = self._wire.ask(method, f"/api/v2/{call}", body=body, headers={"Content-Type": "application/json"})
         if 400 <= answer.status < 500:
-            raise AlertmanagerRefused(f"Alertmanager at {self.url} refuses: {_reason(text)}")
+            raise AlertmanagerRefused(f"Alertmanager at {self.url} refuses: {answer.reason}")
         try:
             if answer.status >= 300:
-                raise ValueError(_reason(text) or "no reason given")
-            return json.loads(text) if text else None
+                raise ValueError(answer.reason or "no reason given")
+            return json.loads(answer.body) if answer.body else None
         except ValueError as error:
-            raise self._problem(f"{call} failed: HTTP {answer.status}: {error}") from error
-
-    def _problem(self, text: str) -> EnvironmentProblem:
-        return EnvironmentProblem(
-            f"Alertmanager at {self.url}: {text}", next_step="check that it runs and answers /-/ready"
-        )
-
-
-def _reason(text: bytes) -> str:
-    """Return what an answer gives as its reason: a JSON text, an object with a message, or a line of plain text."""
-    plain = text.decode(errors="replace")
-    try:
-        document = json.loads(plain)
-    except ValueError:
-        document = plain
-    if isinstance(document, dict):
-        document = document.get("message", plain)
-    return str(document).strip()[:300]
+            raise self._wire.problem(f"{call} failed: HTTP {answer.status}: {error}") from error
 
 
 def _written(at: float) -> str:

@@ -1,12 +1,13 @@
 """The one client for Prometheus's HTTP API, and the only importer of prometheus-api-client.
 
 Covers what that library lacks: a time limit on every call, no silent retries that turn a refused connection into six
-seconds of waiting, errors as `EnvironmentProblem`, the alerts call, ranges beyond 11,000 points, and remote write. Used by
-`atlas_ops.stage` and `atlas_ops.rehearsal`.
+seconds of waiting, errors as `EnvironmentProblem`, the alerts call, ranges beyond 11,000 points, and remote write. Every call
+goes over `atlas_ops.http_config.Wire`, which knows how to log in. Used by whatever reads Prometheus.
 """
 
 from __future__ import annotations
 
+import io
 import json
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
@@ -14,12 +15,14 @@ from typing import Any
 from urllib.parse import urlencode
 
 import requests
-import urllib3
 from prometheus_api_client import PrometheusConnect
 from prometheus_api_client.exceptions import PrometheusApiClientException
-from urllib3.util.retry import Retry
+from requests.adapters import BaseAdapter
 
-from atlas_ops.errors import AtlasError, EnvironmentProblem
+from atlas_ops.errors import AtlasError
+from atlas_ops.http_config import Answer, HttpConfig, Wire
+
+_API = "/api/v1/"
 
 MOST_POINTS = 11_000
 """Of each series in the answer to one range query; Prometheus refuses more."""
@@ -58,15 +61,14 @@ class Alert:
 class Prometheus:
     """A Prometheus server (or another engine that speaks its HTTP API)."""
 
-    def __init__(self, url: str, *, timeout_seconds: float = 5.0) -> None:
+    def __init__(self, url: str, *, timeout_seconds: float = 5.0, http_config: HttpConfig | None = None) -> None:
+        """`http_config` says how to log in there; without it anybody may ask."""
         self.url = url.rstrip("/")
-        self._timeout = timeout_seconds
+        self._wire = Wire("Prometheus", self.url, http_config, timeout_seconds=timeout_seconds)
         self._session = requests.Session()
         self._session.trust_env = False  # a proxy of the environment is not meant for a server on loopback
-        self._pool = urllib3.PoolManager(timeout=timeout_seconds, retries=False)
-        self._client = PrometheusConnect(
-            url=self.url, session=self._session, retry=Retry(total=0), timeout=timeout_seconds
-        )
+        self._client = PrometheusConnect(url=self.url, session=self._session)
+        self._session.mount(self.url, _Carrier(self._wire))  # in place of the one that the line above has mounted
 
     def query(self, expr: str, *, at: float | None = None) -> tuple[Point, ...]:
         """Return the result of an instant query, now or `at` a Unix time; EnvironmentProblem when it cannot be had."""
@@ -74,7 +76,7 @@ class Prometheus:
         try:
             series = self._client.custom_query(expr, params=moment)
         except (requests.RequestException, PrometheusApiClientException, ValueError) as error:
-            raise self._problem(f"the query {expr!r} failed: {error}") from error
+            raise self._wire.problem(f"the query {expr!r} failed: {error}") from error
         return tuple(Point(labels=entry["metric"], value=float(entry["value"][1])) for entry in series)
 
     def query_range(self, expr: str, start: float, end: float, step: float) -> tuple[Course, ...]:
@@ -100,40 +102,36 @@ class Prometheus:
     def write(self, body: bytes) -> None:
         """Hand a remote-write request, framed by snappy, to the receiver; EnvironmentProblem when it is not taken."""
         headers = {"Content-Encoding": "snappy", "Content-Type": "application/x-protobuf"}
-        status, answer = self._post("write", body, headers)
-        if status >= 300:
-            raise self._problem(f"samples are refused: HTTP {status}: {answer.decode(errors='replace').strip()}")
+        answer = self._post("write", body, headers)
+        if answer.status >= 300:
+            raise self._wire.problem(f"samples are refused: HTTP {answer.status}: {answer.reason}")
 
     def _asked(self, call: str, form: Mapping[str, str]) -> list[dict[str, Any]]:
-        headers = {"Content-Type": "application/x-www-form-urlencoded"}
-        status, answer = self._post(call, urlencode(form).encode(), headers)
+        answer = self._post(call, urlencode(form).encode(), {"Content-Type": "application/x-www-form-urlencoded"})
         try:
-            document = json.loads(answer)
+            document = json.loads(answer.body)
         except ValueError as error:
-            raise self._problem(f"the query {form['query']!r} failed: HTTP {status}: {error}") from error
+            why = f"HTTP {answer.status}: {answer.reason or error}"
+            raise self._wire.problem(f"the query {form['query']!r} failed: {why}") from error
         if document.get("status") != "success":
-            raise QueryRefused(str(document.get("error", f"HTTP {status}")))
+            raise QueryRefused(str(document.get("error", f"HTTP {answer.status}")))
         data = document["data"]
         # A query of a bare number or text has no series.
         result: list[dict[str, Any]] = data["result"] if data["resultType"] in ("vector", "matrix") else []
         return result
 
-    def _post(self, call: str, body: bytes, headers: Mapping[str, str]) -> tuple[int, bytes]:
+    def _post(self, call: str, body: bytes, headers: Mapping[str, str]) -> Answer:
         # Past requests, which takes as long for a call as Prometheus for its answer: a rehearsal makes some hundred.
-        try:
-            answer = self._pool.urlopen("POST", f"{self.url}/api/v1/{call}", body=body, headers=dict(headers))
-        except urllib3.exceptions.HTTPError as error:
-            raise self._problem(f"{call} cannot be called: {error}") from error
-        return answer.status, answer.data
+        return self._wire.ask("POST", f"{_API}{call}", body=body, headers=headers)
 
     def alerts(self) -> tuple[Alert, ...]:
         """Return the pending and firing alerts; EnvironmentProblem when they cannot be had."""
+        answer = self._wire.ask("GET", f"{_API}alerts")
         try:
-            answer = self._session.get(f"{self.url}/api/v1/alerts", timeout=self._timeout)
-            answer.raise_for_status()
-            entries = answer.json()["data"]["alerts"]
-        except (requests.RequestException, ValueError, KeyError) as error:
-            raise self._problem(f"the alerts cannot be read: {error}") from error
+            entries = json.loads(answer.body)["data"]["alerts"]
+        except (ValueError, KeyError, TypeError) as error:
+            why = f"HTTP {answer.status}: {answer.reason}"
+            raise self._wire.problem(f"the alerts cannot be read: {why}") from error
         return tuple(
             Alert(name=entry["labels"]["alertname"], state=entry["state"], labels=entry["labels"]) for entry in entries
         )
@@ -141,12 +139,26 @@ class Prometheus:
     def close(self) -> None:
         """Give the connections back."""
         self._session.close()
-        self._pool.clear()
+        self._wire.close()
 
-    def _problem(self, text: str) -> EnvironmentProblem:
-        return EnvironmentProblem(
-            f"Prometheus at {self.url}: {text}", next_step="check that it runs and answers /-/ready"
-        )
+
+class _Carrier(BaseAdapter):
+    """Has the library's requests sent over a wire."""
+
+    def __init__(self, wire: Wire) -> None:
+        super().__init__()
+        self._wire = wire
+
+    def send(self, request: requests.PreparedRequest, *_: object, **__: object) -> requests.Response:
+        path = f"{_API}{(request.url or '').rpartition(_API)[2]}"
+        answer = self._wire.ask(request.method or "GET", path)
+        response = requests.Response()
+        response.request, response.url, response.encoding = request, request.url or "", "utf-8"
+        response.status_code, response.raw = answer.status, io.BytesIO(answer.body)
+        return response
+
+    def close(self) -> None:
+        """Leave the wire open: it is not the session's own."""
 
 
 def _parts(start: float, end: float, step: float) -> Iterator[tuple[float, float]]:
