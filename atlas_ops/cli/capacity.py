@@ -7,14 +7,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from atlas_ops import settings
-from atlas_ops.cli import machine
+from atlas_ops.cli import machine, prometheus_parts
 from atlas_ops.errors import ConfigError, DataError, UsageError
-from atlas_ops.prometheus import Prometheus
 
 if TYPE_CHECKING:
     from atlas_ops.capacity.report.told import Told
 
-_TIMEOUT_SECONDS = 60.0
 _MOST_DAYS = 366.0
 _EPILOG = """\
 Read are windows of five minutes of every server. What is told:
@@ -42,7 +40,7 @@ exit codes:
   0  the replicas that there are, or that the autoscaler may add, do for the peak (or the forecast)
   1  they do not: more replicas are needed to stay within the objectives and below capacity_used_ratio, the limit of
      CapacityHeadroomLow
-  2  the command line, the settings or the price table is wrong, or Prometheus knows no such model
+  2  the command line, the settings, the file of --http-config or the price table is wrong, or Prometheus knows no such model
   3  cannot tell: too little time, no sign of concurrency, or a forecast beyond what replicas that were never full have carried
   4  Prometheus does not answer, a file cannot be written, or an extra is missing
 """
@@ -57,7 +55,7 @@ def add(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
         epilog=_EPILOG,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    parser.add_argument("--prometheus", required=True, metavar="URL")
+    prometheus_parts.add(parser)
     parser.add_argument("--model", default="*", metavar="GLOB", help="models to look at (default: all)")
     parser.add_argument("--days", type=float, default=7.0, metavar="N", help="how much of the past (default: 7)")
     parser.add_argument(
@@ -96,8 +94,7 @@ def _check(args: argparse.Namespace) -> None:
     machine.need("drift", "numpy")
     if args.html:
         machine.need("charts", "matplotlib")
-    if problem := settings.url_problem(args.prometheus):
-        raise UsageError(f"--prometheus: {problem}", next_step="give its address, such as http://127.0.0.1:9090")
+    prometheus_parts.address(args)
     if not 0 < args.days <= _MOST_DAYS:
         raise UsageError(
             f"--days: found {args.days:g}, expected more than 0 and at most {_MOST_DAYS:g}",
@@ -130,16 +127,13 @@ def _told(args: argparse.Namespace, forecast: float | None, growth: float | None
     from atlas_ops.capacity.report.told import Told  # noqa: PLC0415
     from atlas_ops.capacity.verdict import judge  # noqa: PLC0415
 
-    parameters = _settings(args.config).parameters
+    configured = _settings(args.config)
     table = prices.read(args.prices) if args.prices else None
-    client = Prometheus(args.prometheus, timeout_seconds=_TIMEOUT_SECONDS)
-    try:
+    with prometheus_parts.client(args, configured) as client:
         span = reading.Span.last(client, args.days)
-        models = reading.read(client, args.model, span, parameters)
+        models = reading.read(client, args.model, span, configured.parameters)
         held = gpus.read(client, span)
-    finally:
-        client.close()
-    used = parameters.limits.capacity_used_ratio
+    used = configured.parameters.limits.capacity_used_ratio
     return [
         Told(
             verdict=judge(assess(seen, used, forecast, growth)),

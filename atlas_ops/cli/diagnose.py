@@ -9,9 +9,9 @@ import textwrap
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
-from atlas_ops import settings, shipped
+from atlas_ops import shipped
 from atlas_ops.catalog import conventions
-from atlas_ops.cli import place
+from atlas_ops.cli import place, prometheus_parts
 from atlas_ops.errors import UsageError
 from atlas_ops.pager.diagnosis import checks
 from atlas_ops.pager.diagnosis.ask import SECONDS, diagnose, prometheus
@@ -33,9 +33,9 @@ examples:
 
 exit codes:
   0  asked; the causes are printed, the likeliest first
-  2  there is no such runbook, it has no checks, or no alert of that name fires
+  2  there is no such runbook, it has no checks, no alert of that name fires, or the file with the login has mistakes
   3  the settings file or the checks of the runbook have mistakes (all of them are listed)
-  4  Prometheus answers no question within {SECONDS:.0f} s
+  4  Prometheus answers no question within {SECONDS:.0f} s, or refuses the login
 """
 
 
@@ -52,7 +52,7 @@ def add(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
     parser.add_argument(
         "--label", action="append", default=[], metavar="NAME=VALUE", help="a label of the alert; as often as needed"
     )
-    parser.add_argument("--prometheus", default="", metavar="URL", help="default: links.prometheus of the settings")
+    prometheus_parts.add(parser, "default: links.prometheus of the settings", required=False)
     parser.add_argument("--runbooks", type=Path, metavar="DIR", help="folder of runbooks (default: those of atlas-ops)")
     parser.add_argument("--json", action="store_true", help="print JSON, for scripts")
     place.add_config(parser)
@@ -60,28 +60,20 @@ def add(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Print it; see the exit codes in the help."""
-    url = _address(args)
+    configured = place.read_config(args)
+    login = prometheus_parts.login(args, configured)
     asked = _checks(place.existing(args.runbooks) if args.runbooks else shipped.folder("runbooks"), args.fault)
     given = _given(args.label)
-    client = Prometheus(url, timeout_seconds=SECONDS)
-    try:
+    with prometheus_parts.client(args, configured, timeout_seconds=SECONDS) as client:
         client.check_query("1")  # nobody there is an error of its own, not five unknown causes
         alerts = (given,) if given else _firing(args.fault, client)
-    finally:
-        client.close()
-    found = [(labels, diagnose(asked, _values(labels, url), prometheus(url))) for labels in alerts]
+    query = prometheus(client.url, http_config=login)
+    found = [(labels, diagnose(asked, _values(labels, client.url), query)) for labels in alerts]
     if args.json:
         print(json.dumps([{"labels": dict(labels), **diagnosis.to_json()} for labels, diagnosis in found], indent=2))
     else:
         print("\n\n".join("\n".join(_told(args.fault, labels, diagnosis)) for labels, diagnosis in found))
     return 0
-
-
-def _address(args: argparse.Namespace) -> str:
-    url = args.prometheus or place.read_config(args).links.prometheus
-    if problem := settings.url_problem(url):
-        raise UsageError(f"--prometheus: {problem}", next_step="give its address, such as http://127.0.0.1:9090")
-    return str(url)
 
 
 def _checks(folder: Path, fault: str) -> tuple[Check, ...]:

@@ -34,7 +34,7 @@ examples:
 
 exit codes:
   0  the reference is written
-  2  the command line or the reference is wrong, or there is too little traffic since then (how much is needed is said)
+  2  the command line, the file of --http-config or the reference is wrong, or there is too little traffic since then (how much is needed is said)
   4  numpy is not installed, the file cannot be written, or Prometheus does not answer
 """
 

@@ -7,17 +7,14 @@ import time
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from atlas_ops import settings
-from atlas_ops.cli import drift_parts, machine
+from atlas_ops.cli import drift_parts, machine, prometheus_parts
 from atlas_ops.errors import EnvironmentProblem, UsageError
-from atlas_ops.prometheus import Prometheus
 
 if TYPE_CHECKING:
     from atlas_ops.drift.fit import Wish
     from atlas_ops.drift.reference import Reference
 
 _WEEK, _MOST_WEEKS = 604_800.0, 1_000.0
-_TIMEOUT_SECONDS = 60.0
 _EPILOG = """\
 Data is Parquet, CSV or JSON lines, by the ending of the file; a folder stands for all such files in it. It is read twice, in
 batches: memory does not grow with it. It should be what the model meets when all is well: four weeks or more with times are best,
@@ -48,7 +45,7 @@ examples:
 
 exit codes:
   0  the reference is written
-  2  the command line or the data is wrong
+  2  the command line, the file of --http-config or the data is wrong
   4  numpy or pyarrow is not installed, the file cannot be written, or Prometheus does not answer
 """
 
@@ -73,9 +70,7 @@ def add(actions: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
         help="column of the rows' times (default: the only one that holds times, if there is one)",
     )
     parser.add_argument("--columns", nargs="+", default=[], metavar="COLUMN", help="watch these alone (default: all)")
-    parser.add_argument(
-        "--prometheus", metavar="URL", help="learn from what this Prometheus knows of --model, not from DATA"
-    )
+    prometheus_parts.add(parser, "learn from what this Prometheus knows of --model, not from DATA", required=False)
     parser.add_argument("--weeks", type=float, default=4.0, metavar="N", help="how much of its past (default: 4)")
     parser.add_argument(
         "--bins",
@@ -98,8 +93,9 @@ def run(args: argparse.Namespace) -> int:
     machine.need("drift", "numpy", "pyarrow")
     if bool(args.data) == bool(args.prometheus):
         raise UsageError("give either DATA or --prometheus URL", next_step="see --help for examples")
-    if args.bins and not args.prometheus:
-        raise UsageError("--bins needs --prometheus URL", next_step="see --help for examples")
+    if (args.bins or args.http_config) and not args.prometheus:
+        flag = "--bins" if args.bins else "--http-config"
+        raise UsageError(f"{flag} needs --prometheus URL", next_step="see --help for examples")
     if args.detector and args.prometheus:
         raise UsageError("--detector needs rows, and Prometheus has none", next_step="give DATA")
     from atlas_ops.drift import reference  # noqa: PLC0415 - numpy and pyarrow
@@ -146,16 +142,11 @@ def _of_prometheus(args: argparse.Namespace) -> Reference:
             f"--weeks: expected a number above 0, at most {_MOST_WEEKS:.0f}, found {args.weeks:g}",
             next_step="such as --weeks 4",
         )
-    if problem := settings.url_problem(args.prometheus):
-        raise UsageError(f"--prometheus: {problem}", next_step="give its address, such as http://127.0.0.1:9090")
     from atlas_ops.drift import prometheus_fit  # noqa: PLC0415 - numpy
 
     bins = drift_parts.reference(args.bins, model=args.model) if args.bins else None
     told, end = drift_parts.progress("windows of five minutes"), time.time()
-    client = Prometheus(args.prometheus, timeout_seconds=_TIMEOUT_SECONDS)
-    try:
+    with prometheus_parts.client(args) as client:
         return prometheus_fit.fit(
             client, args.model, end - args.weeks * _WEEK, end, bins, lambda windows: told("reading", windows)
         )
-    finally:
-        client.close()

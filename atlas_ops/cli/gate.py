@@ -9,8 +9,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from atlas_ops import settings
-from atlas_ops.cli import machine
+from atlas_ops.cli import machine, prometheus_parts
 from atlas_ops.cli.numbers import finite
 from atlas_ops.errors import EnvironmentProblem, UsageError
 
@@ -48,7 +47,7 @@ examples:
 exit codes:
   0  pass
   1  fail: the canary is worse
-  2  the command line is wrong, or a result cannot be read or compared
+  2  the command line or the file of --http-config is wrong, or a result cannot be read or compared
   3  cannot tell: more runs are needed, or one side does not tell a metric
   4  Prometheus does not answer, the load command is not installed, or an extra is missing
 """
@@ -95,7 +94,7 @@ def _add_load(parser: argparse.ArgumentParser) -> None:
 
 def _add_prometheus(parser: argparse.ArgumentParser) -> None:
     group = parser.add_argument_group("from Prometheus")
-    group.add_argument("--prometheus", metavar="URL")
+    prometheus_parts.add(group, required=False)
     group.add_argument("--model", metavar="NAME")
     for side in ("baseline", "canary"):
         group.add_argument(
@@ -151,6 +150,8 @@ def _check(args: argparse.Namespace) -> None:
     missing = [f"--{name.replace('_', '-')}" for name in needed if not getattr(args, name)]
     if missing:
         raise UsageError(f"{' and '.join(missing)} is missing", next_step="atlas-ops gate --help has examples")
+    if args.http_config and not args.prometheus:
+        raise UsageError("--http-config needs --prometheus", next_step="leave it out, or name the Prometheus as well")
     if args.prometheus and (args.gpu_cost or args.canary_gpu_cost):
         raise UsageError(
             "--gpu-cost is for results of load: in Prometheus traffic decides how many tokens a paid hour has",
@@ -223,18 +224,13 @@ def _run_load(args: argparse.Namespace, tolerances: Tolerances) -> Judgement:
 def _from_prometheus(args: argparse.Namespace, tolerances: Tolerances) -> Judgement:
     from atlas_ops.gate import histograms  # noqa: PLC0415 - numpy
     from atlas_ops.gate.judge import judge  # noqa: PLC0415
-    from atlas_ops.prometheus import Prometheus  # noqa: PLC0415
+    from atlas_ops.gate.windows import Windows  # noqa: PLC0415
 
-    if problem := settings.url_problem(args.prometheus):
-        raise UsageError(f"--prometheus: {problem}", next_step="give its address, such as http://127.0.0.1:9090")
-    client = Prometheus(args.prometheus, timeout_seconds=60.0)
-    try:
-        windows = histograms.Windows(count=args.runs, seconds=60 * args.run_minutes)
-        selectors = (args.baseline_selector, args.canary_selector)
+    windows = Windows(count=args.runs, seconds=60 * args.run_minutes)
+    selectors = (args.baseline_selector, args.canary_selector)
+    with prometheus_parts.client(args) as client:
         found = histograms.read(client, args.model, selectors, windows, tolerances)
-    finally:
-        client.close()
-    return judge(found.baseline, found.canary, found.metrics, tolerances)
+    return judge(found.baseline, found.canary, found.metrics, tolerances, known=found.doubts)
 
 
 def _write(args: argparse.Namespace, judgement: Judgement) -> None:

@@ -10,8 +10,8 @@ from pathlib import Path
 from types import FrameType
 
 from atlas_ops.catalog import build_catalog
-from atlas_ops.cli import place
-from atlas_ops.errors import EnvironmentProblem, UsageError
+from atlas_ops.cli import place, prometheus_parts
+from atlas_ops.errors import EnvironmentProblem
 from atlas_ops.render import dashboards
 from atlas_ops.stage.preview import PAGE, Preview, built_page
 
@@ -28,7 +28,7 @@ examples:
 
 exit codes:
   0  stopped by Ctrl-C or SIGTERM
-  2  the command line is wrong
+  2  the command line, or the file with the login, is wrong
   3  the settings file has mistakes (all of them are listed)
   4  the page is not built, or the port is in use
 """
@@ -43,9 +43,7 @@ def add(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
         epilog=_EPILOG,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    parser.add_argument(
-        "--prometheus", default=DEFAULT_PROMETHEUS, metavar="URL", help="where the data is (default: %(default)s)"
-    )
+    prometheus_parts.add(parser, "where the data is (default: %(default)s)", required=False, default=DEFAULT_PROMETHEUS)
     parser.add_argument(
         "--page",
         type=Path,
@@ -60,17 +58,12 @@ def add(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Serve until Ctrl-C or SIGTERM."""
-    if not args.prometheus.startswith(("http://", "https://")):
-        raise UsageError(
-            f"--prometheus {args.prometheus}: expected http://... or https://...", next_step="give its URL"
-        )
     settings = place.read_config(args)
+    address, login = prometheus_parts.address(args), prometheus_parts.login(args, settings)
     texts = dashboards.render(build_catalog(settings.parameters), settings)
     signal.signal(signal.SIGTERM, _interrupt)
-    with Preview(texts, settings, page=_page(args), prometheus=args.prometheus, port=args.port) as preview:
-        print(
-            f"preview of the dashboards: {preview.url}   (Prometheus: {args.prometheus}; Ctrl-C stops it)", flush=True
-        )
+    with Preview(texts, settings, page=_page(args), prometheus=address, http_config=login, port=args.port) as preview:
+        print(f"preview of the dashboards: {preview.url}   (Prometheus: {address}; Ctrl-C stops it)", flush=True)
         with contextlib.suppress(KeyboardInterrupt):
             while True:
                 time.sleep(3600)

@@ -1,4 +1,4 @@
-"""What commands that read drift out of Prometheus share: its address, its client, and moments. Used by `watch` and `drift_accept`."""
+"""What commands that read Prometheus share: its address, how to log in there, its client, and moments of its past."""
 
 from __future__ import annotations
 
@@ -7,27 +7,64 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
+from pathlib import Path
 
-from atlas_ops import settings
-from atlas_ops.errors import UsageError
+from atlas_ops import http_config, settings
+from atlas_ops.errors import ConfigError, DataError, UsageError
+from atlas_ops.http_config import HttpConfig
 from atlas_ops.prometheus import Prometheus
-from atlas_ops.settings import durations
+from atlas_ops.settings import Settings, durations
 
-_TIMEOUT_SECONDS = 30.0
+_EXAMPLE = "such as http://prometheus:9090"
+_TIMEOUT_SECONDS = 60.0
 """A day of a model with a hundred pods takes Prometheus some seconds; what takes longer is cut off."""
 
 
-def add(parser: argparse.ArgumentParser) -> None:
-    """Add `--prometheus`."""
-    parser.add_argument("--prometheus", required=True, metavar="URL", help="such as http://prometheus:9090")
+def add(
+    parser: argparse._ActionsContainer, told: str = _EXAMPLE, *, required: bool = True, default: str | None = None
+) -> None:
+    """Add `--prometheus` and `--http-config`."""
+    parser.add_argument("--prometheus", required=required, default=default, metavar="URL", help=told)
+    parser.add_argument(
+        "--http-config",
+        type=Path,
+        metavar="FILE",
+        help="how to log in there: credentials and TLS, in the format of Prometheus's http_config (README.md, Prometheus behind a login)",
+    )
+
+
+def address(args: argparse.Namespace, configured: Settings | None = None) -> str:
+    """Return the address that `--prometheus` gives, or else the settings; UsageError when it is none."""
+    url = str(args.prometheus or (configured.links.prometheus if configured else "")).rstrip("/")
+    problem = settings.url_problem(url)
+    if not problem and ("?" in url or "#" in url):
+        problem = "it has to end before the first ? or #"
+    if problem:
+        raise UsageError(f"--prometheus: {problem}", next_step="give its address alone, such as http://127.0.0.1:9090")
+    return url
+
+
+def login(args: argparse.Namespace, configured: Settings | None = None) -> HttpConfig | None:
+    """Return how to log in at `address`; DataError when that file has mistakes, whose own exit code means something else here.
+
+    What the settings name is for the address in the settings, and sent to no other.
+    """
+    path: Path | None = args.http_config
+    if not path and configured and configured.prometheus.http_config_file:
+        ours = address(args, configured) == configured.links.prometheus
+        path = Path(configured.prometheus.http_config_file) if ours else None
+    try:
+        return http_config.read(path) if path else None
+    except ConfigError as error:
+        raise DataError(error.message, next_step=error.next_step) from error
 
 
 @contextmanager
-def client(args: argparse.Namespace) -> Iterator[Prometheus]:
-    """Yield the client of `--prometheus`."""
-    if problem := settings.url_problem(args.prometheus):
-        raise UsageError(f"--prometheus: {problem}", next_step="give its address, such as http://127.0.0.1:9090")
-    found = Prometheus(args.prometheus, timeout_seconds=_TIMEOUT_SECONDS)
+def client(
+    args: argparse.Namespace, configured: Settings | None = None, *, timeout_seconds: float = _TIMEOUT_SECONDS
+) -> Iterator[Prometheus]:
+    """Yield the client of `address`, which logs in as `login` says."""
+    found = Prometheus(address(args, configured), timeout_seconds=timeout_seconds, http_config=login(args, configured))
     try:
         yield found
     finally:

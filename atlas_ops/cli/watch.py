@@ -39,13 +39,15 @@ examples:
   atlas-ops watch references/ --prometheus http://prometheus:9090 --once               a table, and an exit code
   atlas-ops watch references/ --prometheus http://prometheus:9090 --once --at 2026-11-20T08:00
   atlas-ops watch references/ --prometheus http://prometheus:9090 --listen 0.0.0.0:9467  scrape it as the job atlas-watch
+  atlas-ops watch references/ --prometheus https://metrics.example.org/prometheus --http-config login.yml
 
 exit codes:
   0  stopped by SIGTERM or Ctrl-C; with --once: no drift
   1  with --once: drift
-  2  the command line is wrong
+  2  the command line, or the file of --http-config, is wrong
   3  with --once: it cannot be told of all models and features; what is missing is said
-  4  numpy is not installed, the folder cannot be read, the address is in use, or (with --once) Prometheus does not answer
+  4  numpy is not installed, the folder cannot be read, the address is in use, or (with --once) Prometheus does not answer or
+     refuses the login
 """
 
 
@@ -99,7 +101,9 @@ def _once(watcher: Watcher) -> int:
     found = watcher.round(most_seconds=_MOST_INTERVAL)
     logging.disable(logging.NOTSET)
     if found.problem:
-        raise EnvironmentProblem(found.problem, next_step="check that it is there, and answers")
+        raise EnvironmentProblem(
+            found.problem, next_step="check that it is there, and answers; --http-config says how to log in"
+        )
     if not found.outcomes:
         raise UsageError(
             "there is no reference (*.json) in the folder", next_step="make one with `atlas-ops drift fit`"

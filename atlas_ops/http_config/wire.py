@@ -17,6 +17,8 @@ import urllib3
 from atlas_ops.errors import EnvironmentProblem
 from atlas_ops.http_config.config import HttpConfig, Sent
 
+_CONNECTIONS = 8
+"""So many are kept open: a browser asks six things of the preview at once."""
 _MOST_TOLD = 300
 _HTML = b"<"
 
@@ -91,7 +93,11 @@ class Wire:
     def _pooled(self) -> urllib3.PoolManager:
         name = self._config.tls.server_name if self._config.tls else ""
         return urllib3.PoolManager(
-            timeout=self._timeout, retries=False, ssl_context=self._context, server_hostname=name or None
+            maxsize=_CONNECTIONS,
+            timeout=self._timeout,
+            retries=False,
+            ssl_context=self._context,
+            server_hostname=name or None,
         )
 
     def _secure(self) -> None:

@@ -48,6 +48,7 @@ __all__ = [
     "Native",
     "Pager",
     "Probe",
+    "Prometheus",
     "Server",
     "Settings",
     "address",
@@ -114,6 +115,14 @@ class Links:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
+class Prometheus:
+    """How Prometheus is asked."""
+
+    http_config_file: str = ""
+    """Says how to log in at `links.prometheus`, in the format of Prometheus's own `http_config` (`atlas_ops.http_config`)."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
 class Settings:
     """Everything that a user can set."""
 
@@ -123,6 +132,7 @@ class Settings:
     native: tuple[Native, ...] = ()
     parameters: Parameters = field(default_factory=Parameters)
     links: Links = field(default_factory=Links)
+    prometheus: Prometheus = field(default_factory=Prometheus)
     alertmanager: Alertmanager = field(default_factory=Alertmanager)
     pager: Pager = field(default_factory=Pager)
 
@@ -165,6 +175,7 @@ def _settings(document: Document, dialects: str) -> Settings:
             timing=_timing(root.section("timing"), PROFILES[profile]),
         ),
         links=_links(root.section("links")),
+        prometheus=_prometheus(root.section("prometheus")),
         alertmanager=read_alertmanager(root.section("alertmanager")),
         pager=read_pager(root.section("pager")),
     )
@@ -226,6 +237,12 @@ def _timing(section: Section, default: Timing) -> Timing:
     )
     section.finish()
     return timing
+
+
+def _prometheus(section: Section) -> Prometheus:
+    prometheus = Prometheus(http_config_file=section.string("http_config_file"))
+    section.finish()
+    return prometheus
 
 
 def _links(section: Section) -> Links:

@@ -11,9 +11,11 @@ from urllib.parse import urlsplit
 from atlas_ops.document import Section
 from atlas_ops.errors import UsageError
 
+_INSTEAD = "bearer_token_file of a model server, http_config_file (--http-config) of Prometheus and Alertmanager"
 DEFAULT_EXPORTER = "127.0.0.1:9464"
 DEFAULT_PAGER = "127.0.0.1:9465"
 DEFAULT_WATCH = "127.0.0.1:9467"
+_USERINFO = re.compile(r"^([a-z][a-z0-9+.-]*://)?.*@", re.IGNORECASE | re.DOTALL)
 _SECRET = re.compile(r"([?&;][^=&;#]*(?:token|key|secret|password|auth|sig|credential)[^=&;#]*=)[^&#]*", re.IGNORECASE)
 
 
@@ -47,8 +49,8 @@ def read_address(section: Section, key: str, default: str) -> str:
 
 
 def shown(url: str) -> str:
-    """Return an address as it may be shown: without the values of parameters whose name says that they are secret."""
-    return _SECRET.sub(r"\1***", url)
+    """Return an address as it may be shown: without a user, and the values of parameters whose name says that they are secret."""
+    return _SECRET.sub(r"\1***", _USERINFO.sub(r"\1***@", url))
 
 
 def url_problem(url: str) -> str:
@@ -61,7 +63,7 @@ def url_problem(url: str) -> str:
     if parts.scheme not in ("http", "https") or not parts.hostname or port == 0:
         return f"expected an address such as http://127.0.0.1:8000, found {shown(url)!r}"
     if parts.username is not None or parts.password is not None:
-        return "holds a user name or password; give bearer_token_file instead, secrets do not belong in this file"
+        return f"holds a user name or password; secrets stand in files, which are named instead: {_INSTEAD}"
     return ""
 
 

@@ -1,4 +1,7 @@
-"""How Alertmanager reaches people by itself: while the pager does not deliver, and beside it. Read by `settings`; printed by `render.alertmanager`."""
+"""How Alertmanager reaches people by itself, while the pager does not deliver and beside it, and how to log in to its API.
+
+Read by `settings`; the first is printed by `render.alertmanager`, the second is for the pager.
+"""
 
 from __future__ import annotations
 
@@ -21,6 +24,8 @@ class Alertmanager:
     """Channel to post to; empty: the one that the webhook was made for."""
     own: OwnRoutes = field(default_factory=OwnRoutes)
     """The user's own routes and receivers, which work beside the pager."""
+    http_config_file: str = ""
+    """File, on the machine of the pager, that says how to log in at `links.alertmanager` (`atlas_ops.http_config`)."""
 
 
 def read_alertmanager(section: Section) -> Alertmanager:
@@ -30,6 +35,7 @@ def read_alertmanager(section: Section) -> Alertmanager:
         slack_api_url_file=section.string("slack_api_url_file", default.slack_api_url_file),
         slack_channel=section.string("slack_channel", default.slack_channel),
         own=read_own_routes(section, "extra_file"),
+        http_config_file=section.string("http_config_file", default.http_config_file),
     )
     if alertmanager.slack_channel and not alertmanager.slack_api_url_file:
         section.mistake("slack_channel", "expected slack_api_url_file beside it: without one nothing is posted")

@@ -11,8 +11,6 @@ import json
 import mimetypes
 import re
 import threading
-import urllib.error
-import urllib.request
 from collections.abc import Mapping
 from functools import partial
 from http import HTTPStatus
@@ -21,7 +19,8 @@ from types import TracebackType
 from urllib.parse import unquote, urlsplit
 
 from atlas_ops import promql, shipped
-from atlas_ops.errors import EnvironmentProblem
+from atlas_ops.errors import AtlasError, EnvironmentProblem
+from atlas_ops.http_config import HttpConfig, Wire
 from atlas_ops.settings import Settings
 
 PAGE = Path("build") / "preview" / "dist"
@@ -42,12 +41,21 @@ class Preview:
     """A server on loopback, from `start` to `stop` or inside a `with` block.
 
     `dashboards` is {`dashboards/<name>.json`: text}; `port` 0: any that is free. EnvironmentProblem when it is taken.
+    `http_config` says how to log in at `prometheus`.
     """
 
     def __init__(
-        self, dashboards: Mapping[str, str], settings: Settings, *, page: Path, prometheus: str, port: int = 0
+        self,
+        dashboards: Mapping[str, str],
+        settings: Settings,
+        *,
+        page: Path,
+        prometheus: str,
+        http_config: HttpConfig | None = None,
+        port: int = 0,
     ) -> None:
-        handler = partial(_Handler, _files(dashboards, settings), page.resolve(), prometheus.rstrip("/"))
+        self._wire = Wire("Prometheus", prometheus, http_config, timeout_seconds=QUERY_SECONDS)
+        handler = partial(_Handler, _files(dashboards, settings), page.resolve(), self._wire)
         try:
             self._server = http.server.ThreadingHTTPServer(("127.0.0.1", port), handler)
         except OSError as error:
@@ -71,6 +79,7 @@ class Preview:
             self._server.shutdown()
             self._thread.join()
         self._server.server_close()
+        self._wire.close()
 
     def __enter__(self) -> Preview:
         self.start()
@@ -98,8 +107,8 @@ class _Handler(http.server.BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
     disable_nagle_algorithm = True
 
-    def __init__(self, files: Mapping[str, bytes], page: Path, prometheus: str, *connection: object) -> None:
-        self._files, self._page, self._prometheus = files, page, prometheus
+    def __init__(self, files: Mapping[str, bytes], page: Path, wire: Wire, *connection: object) -> None:
+        self._files, self._page, self._wire = files, page, wire
         super().__init__(*connection)  # type: ignore[arg-type]  # socket, address and server, as the server hands them over
 
     def do_GET(self) -> None:
@@ -129,17 +138,11 @@ class _Handler(http.server.BaseHTTPRequestHandler):
 
     def _pass_on(self, body: bytes | None) -> None:
         headers = {"Content-Type": "application/x-www-form-urlencoded"}
-        # The address is the user's own, and a proxy of the environment is not meant for it.
-        request = urllib.request.Request(f"{self._prometheus}{self.path}", data=body, headers=headers)  # noqa: S310
-        opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
         try:
-            with opener.open(request, timeout=QUERY_SECONDS) as answer:
-                status, text = answer.status, answer.read()
-        except urllib.error.HTTPError as refusal:
-            status, text = refusal.code, refusal.read()
-        except OSError as error:
-            words = f"Prometheus at {self._prometheus} cannot be asked: {error}"
-            status, text = HTTPStatus.BAD_GATEWAY, json.dumps({"status": "error", "error": words}).encode()
+            answer = self._wire.ask("GET" if body is None else "POST", self.path, body=body, headers=headers)
+            status, text = answer.status, answer.body
+        except AtlasError as error:
+            status, text = HTTPStatus.BAD_GATEWAY, json.dumps({"status": "error", "error": error.message}).encode()
         self._answer(status, "application/json", text)
 
     def _page_file(self, path: str) -> None:

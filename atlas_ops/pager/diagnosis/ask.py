@@ -11,6 +11,7 @@ import time
 from collections.abc import Callable, Sequence
 
 from atlas_ops.errors import AtlasError
+from atlas_ops.http_config import HttpConfig
 from atlas_ops.pager.diagnosis import judge, question
 from atlas_ops.pager.diagnosis.checks import Check
 from atlas_ops.pager.diagnosis.verdict import Diagnosis, Finding, ranked
@@ -26,11 +27,11 @@ _MOST_OPEN = threading.BoundedSemaphore(32)
 Query = Callable[[str], Sequence[Point]]
 
 
-def prometheus(url: str, seconds: float = SECONDS) -> Query:
-    """Return what asks the Prometheus at an address; each question on a connection of its own."""
+def prometheus(url: str, seconds: float = SECONDS, *, http_config: HttpConfig | None = None) -> Query:
+    """Return what asks the Prometheus at an address; each question on a connection of its own. `http_config`: how to log in."""
 
     def query(expr: str) -> Sequence[Point]:
-        client = Prometheus(url, timeout_seconds=seconds)
+        client = Prometheus(url, timeout_seconds=seconds, http_config=http_config)
         try:
             return client.query(expr)
         finally:
