@@ -38,6 +38,8 @@ class Alert:
     """An alert that Alertmanager knows and that is not over. `silenced_by`: the silences that hold for it now."""
 
     fingerprint: str
+    starts_at: float
+    """Unix time."""
     active: bool
     """Whether people are told: it is neither silenced nor hidden by another alert."""
     silenced_by: tuple[str, ...]
@@ -89,6 +91,7 @@ class Alertmanager:
         return tuple(
             Alert(
                 fingerprint=str(_field(entry, "fingerprint")),
+                starts_at=_read(_field(entry, "startsAt")),
                 active=_field(_field(entry, "status"), "state") == "active",
                 silenced_by=tuple(map(str, _list(_field(_field(entry, "status"), "silencedBy")))),
             )

@@ -46,10 +46,11 @@ def alertmanager(folder: Path, address: str, webhook: str = "") -> Iterator[Proc
         yield process
 
 
-def fire(address: str, *alerts: Mapping[str, str], ends: float | None = None) -> None:
-    """Give alerts to an Alertmanager; they are over at `ends`, or in five minutes unless told again."""
-    end = {} if ends is None else {"endsAt": datetime.fromtimestamp(ends, UTC).isoformat()}
-    body = [{"labels": dict(labels), "annotations": {"summary": "It is bad."}, **end} for labels in alerts]
+def fire(address: str, *alerts: Mapping[str, str], starts: float | None = None, ends: float | None = None) -> None:
+    """Give alerts to an Alertmanager; they began at `starts` or now, and are over at `ends`, or in five minutes unless told again."""
+    told = {"startsAt": starts, "endsAt": ends}
+    when = {name: datetime.fromtimestamp(at, UTC).isoformat() for name, at in told.items() if at is not None}
+    body = [{"labels": dict(labels), "annotations": {"summary": "It is bad."}, **when} for labels in alerts]
     ask("POST", f"{address}/api/v2/alerts", body)
 
 

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Set
 from dataclasses import replace
 
 from atlas_ops.alertmanager import Alert, Alertmanager, Silence
@@ -56,7 +56,7 @@ class Reconciler(Job):
         self._gone = gone_seconds
         self._missing: dict[tuple[str, str], float] = {}
         """Since when (monotonic) an alert of an incident has not been known to Alertmanager."""
-        self._seen: set[str] = set()
+        self._seen: Set[str] = frozenset()
         """Incidents of which this Alertmanager has known an alert: it can say nothing of those that another one told."""
 
     @property
@@ -79,12 +79,32 @@ class Reconciler(Job):
         incidents = self._store.deeds.watched()
         silences = {silence.id: silence for silence in self._alertmanager.silences()}
         alerts = {alert.fingerprint: alert for alert in self._alertmanager.alerts()}
-        self._seen &= {one.incident for one in incidents}
-        self._seen |= {one.incident for one in incidents if one.firing & alerts.keys()}
-        known = {(one.incident, fingerprint) for one in incidents for fingerprint in one.firing}
-        self._missing = {key: since for key, since in self._missing.items() if key in known}
+        self._look(incidents, alerts)
+        firing = {(one.incident, fingerprint) for one in incidents for fingerprint in one.firing}
+        self._missing = {key: since for key, since in self._missing.items() if key in firing}
         changed = [self._safely(one, alerts, silences, now) for one in incidents]
-        return any(changed)
+        return self._take_up({fingerprint for _, fingerprint in firing}, alerts, now) or any(changed)
+
+    def _look(self, incidents: Iterable[Watched], alerts: Mapping[str, Alert]) -> None:
+        """Note which incidents this Alertmanager knows an alert of."""
+        known = self._store.sightings.known(self._alertmanager.url)
+        new = {one.incident for one in incidents if one.firing & alerts.keys()} - known
+        if new:
+            self._store.sightings.note(self._alertmanager.url, new)
+        self._seen = known | new
+
+    def _take_up(self, firing: Set[str], alerts: Mapping[str, Alert], now: float) -> bool:
+        """Take up again what fires although it was taken for over; return whether anything does.
+
+        Alertmanager itself tells of that once at most. It is not believed where that comes so soon after the end that it may
+        be late mail; and it does not tell at all where it had forgotten the alert without telling an end.
+        """
+        active = {name: one.starts_at for name, one in alerts.items() if one.active and name not in firing}
+        told = self._store.sightings.taken_for_over(active)
+        for one in told:
+            _LOG.warning("%s was taken for over, and Alertmanager says that it fires", one.alerts[0].fault)
+            self._store.inbox.accept(one, now)
+        return bool(told)
 
     def _safely(self, one: Watched, alerts: Mapping[str, Alert], silences: Mapping[str, Silence], now: float) -> bool:
         try:

@@ -20,6 +20,7 @@ from atlas_ops.pager.store.oncall import OnCall
 from atlas_ops.pager.store.outbox import Outbox
 from atlas_ops.pager.store.reports import Reports
 from atlas_ops.pager.store.search import Search
+from atlas_ops.pager.store.sightings import Sightings
 from atlas_ops.pager.store.storms import Storms
 from atlas_ops.pager.store.tables import INCIDENTS
 from atlas_ops.pager.store.tellings import Tellings
@@ -42,6 +43,7 @@ class Store:
         self.diagnoses = Diagnoses(self._database)
         self.absences = Absences(self._database)
         self.oncall = OnCall(self._database)
+        self.sightings = Sightings(self._database)
         self.tellings = Tellings(self._database)
         self.search = Search(self._database)
         self.reports = Reports(self._database)

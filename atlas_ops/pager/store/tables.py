@@ -130,6 +130,13 @@ EVENTS = Table(
     # Slack's id of the person or user group that the line calls.
     Column("mention", String, nullable=False, default=""),
 )
+SIGHTINGS = Table(
+    "sightings",
+    METADATA,
+    # The address of an Alertmanager that has known an alert of the incident.
+    Column("incident", String, primary_key=True),
+    Column("alertmanager", String, primary_key=True),
+)
 HEARTBEATS = Table(
     "heartbeats", METADATA, Column("name", String, primary_key=True), Column("at", Float, nullable=False)
 )

@@ -4,15 +4,17 @@ from __future__ import annotations
 
 import time
 from contextlib import closing
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
 import yaml
 
+from atlas_ops.pager import incident as rules
 from atlas_ops.pager.deeds.deed import Act
 from atlas_ops.pager.deeds.reconcile import Reconciler
-from atlas_ops.pager.incident import Kind
+from atlas_ops.pager.incident import Kind, Notification
 from atlas_ops.pager.oncall.reach import Heard, State
 from atlas_ops.pager.oncall.switch import Switch
 from atlas_ops.pager.store.deeds import Watched
@@ -183,6 +185,69 @@ def test_an_incident_whose_group_alertmanager_does_not_make_any_more_ends_with_i
         assert store.incidents.open() == ()
 
 
+def test_what_alertmanager_once_knew_ends_although_the_pager_was_restarted_meanwhile(tmp_path: Path) -> None:
+    address = f"http://127.0.0.1:{free_port()}"
+    with (
+        closing(Store(tmp_path / "pager.db")) as store,
+        hearing(store) as webhook,
+        alertmanager(tmp_path, address, webhook),
+        scene(tmp_path, address, store) as stage,
+    ):
+        incident = stage.fire()
+        stage.reconciler._once()
+    # Meanwhile Alertmanager is started anew as well: it knows of no alert, and has nothing to tell.
+    with (
+        closing(Store(tmp_path / "pager.db")) as store,
+        alertmanager(tmp_path, address),
+        scene(tmp_path, address, store) as stage,
+    ):
+        stage.reconciler._once()
+        [told] = stage.told(incident, Kind.RESOLVED)
+        assert told.endswith(": Alertmanager does not know of it any more")
+
+
+def test_an_alert_that_comes_back_soon_after_its_end_is_told_although_it_could_have_been_late_mail(
+    tmp_path: Path, store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Alertmanager takes an alert for over of which Prometheus could not tell it, and tells only once that it is back."""
+    address, firing = f"http://127.0.0.1:{free_port()}", time.time() - 3600
+    with (
+        hearing(store) as webhook,
+        alertmanager(tmp_path, address, webhook),
+        scene(tmp_path, address, store) as stage,
+    ):
+        fire(address, LABELS, starts=firing)
+        assert eventually(lambda: len(store.incidents.open()) == 1)
+        [first] = store.incidents.open()
+        fire(address, LABELS, starts=firing, ends=time.time())
+        assert eventually(lambda: stage.head(first.id).until is not None)
+        heard = stage.head(first.id).heard_at
+        fire(address, LABELS, starts=firing)
+        assert eventually(lambda: stage.head(first.id).heard_at > heard), "Alertmanager has said that it fires"
+        stage.reconciler._once()
+        assert store.incidents.open() == (), "it may have been late mail"
+        monkeypatch.setattr(rules, "LATE_SECONDS", 0.0)
+        stage.reconciler._once()
+        [again] = store.incidents.open()
+        assert again.id != first.id
+        assert again.since == pytest.approx(firing, abs=1)
+        stage.reconciler._once()
+        assert len(store.incidents.open()) == 1
+        assert len(stage.told(again.id, Kind.OPENED)) == 1
+
+
+def test_what_is_over_stays_over_while_alertmanager_keeps_quiet_about_it(
+    stage: Scene, incident: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    labels = {**LABELS, "model": stage.head(incident).model}
+    silence_by_hand(stage, model=labels["model"])
+    stage.store.inbox.accept(gone(stage, incident), time.time())
+    monkeypatch.setattr(rules, "LATE_SECONDS", 0.0)
+    fire(stage.url, labels)
+    stage.reconciler._once()
+    assert labels["model"] not in {head.model for head in stage.store.incidents.open()}
+
+
 def test_an_alertmanager_ends_nothing_that_another_one_told(stage: Scene, incident: str) -> None:
     stage.store.inbox.accept(notification(alert("OfAnother"), group="of another"), time.time())
     for _ in range(2):
@@ -205,6 +270,15 @@ class Silent:
 
     def ask(self) -> Heard:
         return Heard(state=State.SILENT, told="Nothing comes")
+
+
+def gone(stage: Scene, incident: str) -> Notification:
+    """Return the webhook that tells that an incident is over."""
+    work = stage.store.incidents.work(incident)
+    assert work
+    [watched] = [one for one in stage.store.deeds.watched() if one.incident == incident]
+    over = tuple(replace(one, firing=False, ends_at=time.time()) for one in work.incident.alerts)
+    return Notification(key=watched.key, alerts=over, truncated=0, heartbeat=False)
 
 
 def regroup(config: Path, address: str, labels: list[str]) -> None:

@@ -8,6 +8,7 @@ from dataclasses import replace
 import pytest
 from sqlalchemy import Connection, select
 
+from atlas_ops.pager import incident as rules
 from atlas_ops.pager.deeds.deed import Act, Deed, Hold
 from atlas_ops.pager.incident import Kind
 from atlas_ops.pager.store import deeds
@@ -75,3 +76,24 @@ def test_one_pager_alone_makes_a_chart(store: Store, deed: Deed) -> None:
     work = store.incidents.work(deed.incident)
     assert work
     assert (work.incident.chart, work.incident.chart_words) == ("F1", "a chart")
+
+
+def test_only_what_fires_since_the_same_start_was_wrongly_taken_for_over(
+    store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A later start Alertmanager tells by itself."""
+    monkeypatch.setattr(rules, "LATE_SECONDS", 0.0)
+    now = time.time()
+    store.inbox.accept(notification(alert(fingerprint="a"), alert(pod="b", fingerprint="b"), truncated=3), now)
+    [one] = store.incidents.open()
+    work = store.incidents.work(one.id)
+    assert work
+    began = work.incident.lead.starts_at
+    assert store.sightings.taken_for_over({"a": began, "b": began}) == []
+    ended = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(now))
+    store.inbox.accept(notification(alert(fingerprint="a", firing=False, ends=ended), truncated=3), now)
+    assert store.sightings.taken_for_over({"a": began + 60, "c": began}) == []
+    [told] = store.sightings.taken_for_over({"a": began + 0.4, "b": began})
+    assert ([one.fingerprint for one in told.alerts], told.truncated) == (["a"], 3)
+    assert store.inbox.accept(told, now)
+    assert store.incidents.open()[0].firing == 2
