@@ -2,8 +2,9 @@
 
 A histogram tells exactly how many requests were slower than one of its bounds, and only guesses at a quantile between two. So the
 share of requests slower than a bound is compared: at the smallest bound that at most half, a tenth and a hundredth of the baseline's
-requests exceed. The margin is turned into such a share by the baseline's own histogram (logarithms, a straight line between two
-bounds): how much would the share rise if every request were 5 % slower? Times and ends of windows are those of Prometheus's clock.
+requests exceed, of the bounds that all servers of both sides have. The margin is turned into such a share by the baseline's own
+histogram (logarithms, a straight line between two bounds): how much would the share rise if every request were 5 % slower? Where no
+bound lies among the bulk of the requests, their mean is compared as well, which needs none.
 """
 
 from __future__ import annotations
@@ -12,38 +13,26 @@ import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from functools import reduce
 from itertools import pairwise
 
 from atlas_ops import promql
-from atlas_ops.catalog import conventions as c
 from atlas_ops.catalog import signals as s
-from atlas_ops.catalog.model import Signal
 from atlas_ops.detect.gate import Limits
-from atlas_ops.errors import DataError, UsageError
+from atlas_ops.errors import DataError
 from atlas_ops.gate import energy
-from atlas_ops.gate.metrics import FEWEST_BEYOND, Metric, Scale, Tolerances, errors
-from atlas_ops.gate.runs import ERROR_SHARE, FIRST_TOKEN, INTER_TOKEN, LATENCY, Reading, Run
-from atlas_ops.prometheus import Prometheus, QueryRefused
+from atlas_ops.gate.metrics import FEWEST_BEYOND, Metric, Scale, Tolerances, errors, mean
+from atlas_ops.gate.runs import ERROR_SHARE, FIRST_TOKEN, INTER_TOKEN, LATENCY, MEAN, Reading, Run
+from atlas_ops.gate.windows import Asker, Counts, Histogram, Windows, nothing
+from atlas_ops.prometheus import Prometheus
 
 TOOL = "Prometheus"
 _HISTOGRAMS = {LATENCY: s.REQUEST_DURATION, FIRST_TOKEN: s.TIME_TO_FIRST_TOKEN, INTER_TOKEN: s.INTER_TOKEN_LATENCY}
 _TITLES = {LATENCY: "requests", FIRST_TOKEN: "first tokens", INTER_TOKEN: "tokens"}
 _SLOWER = "_slower_than_"
-_CANCELLED = "cancelled"
 _SHARES = (0.5, 0.1, 0.01)
-_SETTLED_SECONDS = 60.0
-"""The newest samples are still on their way."""
-Counts = Mapping[float, float]
-"""Observations up to each bound, the last one +Inf."""
-ByWindow = Mapping[float, Counts]
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Windows:
-    """The last so many windows of so many seconds."""
-
-    count: int
-    seconds: float
+_BULK = 0.1
+"""A bound that fewer exceed says nothing of the bulk of the requests."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -53,6 +42,31 @@ class Found:
     baseline: tuple[Run, ...]
     canary: tuple[Run, ...]
     metrics: tuple[Metric, ...]
+    doubts: tuple[str, ...]
+    """Why there can be no pass, as `judge` takes them."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class _Side:
+    """One side, by the ends of windows."""
+
+    histograms: Mapping[str, Mapping[float, Histogram]]
+    outcomes: Mapping[float, Mapping[str, float]]
+    servers: Mapping[float, float]
+
+    @classmethod
+    def asked(cls, ask: Asker, selector: str) -> _Side:
+        return cls(
+            histograms={name: ask.histograms(signal, selector) for name, signal in _HISTOGRAMS.items()},
+            outcomes=ask.outcomes(selector),
+            servers=ask.servers(selector),
+        )
+
+    @property
+    def moments(self) -> frozenset[float]:
+        """The windows with a request."""
+        ended = {at for at, outcomes in self.outcomes.items() if sum(outcomes.values()) >= 1}
+        return frozenset(ended.union(*self.histograms.values()))
 
 
 def read(
@@ -60,76 +74,57 @@ def read(
 ) -> Found:
     """Return the runs of baseline and canary, and what can be compared.
 
-    UsageError for a selector that is no PromQL, DataError when a side has no request at all, EnvironmentProblem when Prometheus
-    does not answer.
+    UsageError for a selector that is no PromQL or shares series with the other, DataError when a side has no request at all or no
+    window has some of both, EnvironmentProblem when Prometheus does not answer.
     """
-    end = prometheus.query("vector(time())")[0].value - _SETTLED_SECONDS
-    ask = _Asker(prometheus=prometheus, model=model, end=end, windows=windows)
-    sides = [{name: ask.buckets(signal, selector) for name, signal in _HISTOGRAMS.items()} for selector in selectors]
-    metrics = [metric for name in _HISTOGRAMS for metric in _metrics(name, _pooled(sides[0][name]), tolerances)]
-    runs = [
-        _runs(side, ask.outcomes(selector), metrics, selector) for side, selector in zip(sides, selectors, strict=True)
-    ]
-    times = energy.Times(first=ask.first, last=end, seconds=windows.seconds)
+    ask = Asker.now(prometheus, model, windows)
+    ask.check_apart(*selectors)
+    sides = [_Side.asked(ask, selector) for selector in selectors]
+    moments = _moments(sides, selectors)
+    metrics = [metric for name in _HISTOGRAMS for metric in _metrics(name, sides, moments, tolerances)]
+    runs = [[_run(at, side, metrics, windows.seconds) for at in moments] for side in sides]
+    times = energy.Times(first=ask.first, last=ask.end, seconds=windows.seconds)
     baseline, canary = (energy.read(prometheus, model, selector, times) for selector in selectors)
     spent, (old, new) = energy.added((baseline, canary), runs, tolerances)
-    return Found(baseline=old, canary=new, metrics=(*metrics, errors(tolerances), *spent))
+    return Found(
+        baseline=old, canary=new, metrics=(*metrics, errors(tolerances), *spent), doubts=_silent(sides, moments)
+    )
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class _Asker:
-    """Asks how much counters grew in each window."""
-
-    prometheus: Prometheus
-    model: str
-    end: float
-    windows: Windows
-
-    @property
-    def first(self) -> float:
-        """The end of the first window."""
-        return self.end - (self.windows.count - 1) * self.windows.seconds
-
-    def buckets(self, signal: Signal, selector: str) -> ByWindow:
-        """Return a histogram of each window (by its end), +Inf included; windows without an observation are left out."""
-        grown = self._grown("le", signal.series[0], selector)
-        found = {at: {float(le): count for le, count in parts.items()} for at, parts in grown.items()}
-        return {at: counts for at, counts in found.items() if counts.get(math.inf, 0) >= 1}
-
-    def outcomes(self, selector: str) -> dict[float, dict[str, float]]:
-        """Return how many requests ended how in each window, but for those that were cancelled."""
-        return self._grown("outcome", s.REQUESTS.name, selector, f'outcome!="{_CANCELLED}"')
-
-    def _grown(self, label: str, name: str, selector: str, *matchers: str) -> dict[float, dict[str, float]]:
-        length = self.windows.seconds
-        chosen = (f"{c.MODEL}={promql.quote(self.model)}", selector, *matchers)
-        expr = promql.sum_by([label], promql.increase(name, promql.duration(length), *chosen))
-        try:
-            courses = self.prometheus.query_range(expr, self.first, self.end, length)
-        except QueryRefused as refusal:
-            raise UsageError(
-                f"Prometheus does not take {selector!r}: {refusal.message}",
-                next_step="give matchers as within the braces of PromQL, such as 'server=~\"new.*\"'",
-            ) from refusal
-        found: dict[float, dict[str, float]] = {}
-        for course in courses:
-            for at, value in zip(course.times, course.values, strict=True):
-                found.setdefault(at, {})[course.labels.get(label, "")] = value
-        return dict(sorted(found.items()))
+def _moments(sides: Sequence[_Side], selectors: Sequence[str]) -> list[float]:
+    """Return the windows in which both sides had requests; the others compare one hour with another."""
+    for side, selector in zip(sides, selectors, strict=True):
+        if not side.moments:
+            raise nothing(selector)
+    if not (both := sides[0].moments & sides[1].moments):
+        raise DataError(
+            "there is no window in which both sides had requests",
+            next_step="let both serve at the same time, or give longer windows (--run-minutes)",
+        )
+    return sorted(both)
 
 
-def _pooled(windows: ByWindow) -> Counts:
-    total: dict[float, float] = {}
-    for counts in windows.values():
-        for le, count in counts.items():
-            total[le] = total.get(le, 0.0) + count
-    return dict(sorted(total.items()))
+def _silent(sides: Sequence[_Side], moments: Sequence[float]) -> tuple[str, ...]:
+    """Return the doubt of windows without a request of the canary, from its first on, while the baseline had some."""
+    if not (silent := [at for at in sides[0].moments - sides[1].moments if at > moments[0]]):
+        return ()
+    of = len(moments) + len(silent)
+    told = f"the canary had no request in {len(silent)} of {of} windows in which the baseline had: it was down, or gets too little traffic"
+    return (f"{told}; give longer windows (--run-minutes)",)
 
 
-def _metrics(name: str, pooled: Counts, tolerances: Tolerances) -> list[Metric]:
-    """Return a metric for each bound that is worth comparing at."""
-    found = dict.fromkeys(bound for share in _SHARES if (bound := _bound(pooled, share)) is not None)
-    return [_metric(name, bound, pooled, tolerances) for bound in found]
+def _metrics(name: str, sides: Sequence[_Side], moments: Sequence[float], tolerances: Tolerances) -> list[Metric]:
+    """Return a metric for each bound that is worth comparing at, and the mean where these say nothing of the bulk."""
+    told = [one for side in sides for at in moments if (one := side.histograms[name].get(at))]
+    baseline = [one.counts for at in moments if (one := sides[0].histograms[name].get(at))]
+    if not baseline:
+        return []
+    common = reduce(frozenset.intersection, (frozenset(one.counts) for one in told))
+    pooled = {le: sum(counts[le] for counts in baseline) for le in sorted(common)}
+    bounds = list(dict.fromkeys(bound for share in _SHARES if (bound := _bound(pooled, share)) is not None))
+    found = [_metric(name, bound, pooled, tolerances) for bound in bounds]
+    bulk = bounds and _above(pooled, bounds[0]) >= _BULK
+    return found if bulk else [mean(name, tolerances), *found]
 
 
 def _bound(pooled: Counts, share: float) -> float | None:
@@ -170,48 +165,32 @@ def _risen(pooled: Counts, bound: float, slower: float) -> float:
 
 
 def _above(counts: Counts, bound: float) -> float:
-    """Return the share above a bound. A runtime's restart with other bounds leaves some out: the next smaller one is taken."""
-    upto = max((count for le, count in counts.items() if le <= bound), default=0.0)
-    return 1 - upto / counts[math.inf]
+    """Return the share above one of the bounds."""
+    return 1 - counts[bound] / counts[math.inf]
 
 
-def _runs(
-    side: Mapping[str, ByWindow],
-    outcomes: Mapping[float, Mapping[str, float]],
-    metrics: Sequence[Metric],
-    selector: str,
-) -> tuple[Run, ...]:
-    moments = sorted(
-        {at for windows in side.values() for at in windows} | {at for at in outcomes if sum(outcomes[at].values()) >= 1}
-    )
-    if not moments:
-        raise DataError(
-            f"Prometheus has no request of {selector!r} in these windows",
-            next_step="check --model and the selector: labels of signals are server, host_name, k8s_pod_name, ...",
-        )
-    return tuple(_run(at, side, outcomes.get(at, {}), metrics) for at in moments)
-
-
-def _run(at: float, side: Mapping[str, ByWindow], outcomes: Mapping[str, float], metrics: Sequence[Metric]) -> Run:
-    readings = {}
-    for metric in metrics:
-        name, bound = _named(metric.key)
-        if counts := side[name].get(at):
-            readings[metric.key] = Reading(value=_above(counts, bound), of=round(counts[math.inf]))
+def _run(at: float, side: _Side, metrics: Sequence[Metric], seconds: float) -> Run:
+    readings = {metric.key: told for metric in metrics if (told := _reading(metric.key, side, at))}
+    outcomes = side.outcomes.get(at, {})
     ended = sum(outcomes.values())
     if ended >= 1:
         readings[ERROR_SHARE] = Reading(value=1 - outcomes.get("ok", 0.0) / ended, of=round(ended))
-    answered = [counts[math.inf] for windows in side.values() if (counts := windows.get(at))]
-    name = f"window to {datetime.fromtimestamp(at, UTC):%H:%M} UTC"
+    answered = [one.observations for windows in side.histograms.values() if (one := windows.get(at))]
+    requests, servers = max([ended, *answered]), side.servers.get(at, 0.0)
     return Run(
-        name=name, tool=TOOL, requests=round(max([ended, *answered])), readings=readings, began=at, planned=False
-    )
+        name=f"window to {datetime.fromtimestamp(at, UTC):%H:%M} UTC", tool=TOOL, requests=round(requests), readings=readings,
+        began=at, planned=False, load=requests / servers / seconds if servers else None,
+    )  # fmt: skip
+
+
+def _reading(key: str, side: _Side, at: float) -> Reading | None:
+    name, slower, bound = key.partition(_SLOWER)
+    of = side.histograms[name.removesuffix(MEAN)].get(at)
+    if of is None:
+        return None
+    value = _above(of.counts, float(bound)) if slower else of.seconds / of.observations
+    return None if math.isnan(value) else Reading(value=value, of=round(of.observations))
 
 
 def _key(name: str, bound: float) -> str:
     return f"{name}{_SLOWER}{promql.number(bound)}"
-
-
-def _named(key: str) -> tuple[str, float]:
-    name, _, bound = key.partition(_SLOWER)
-    return name, float(bound)

@@ -15,6 +15,7 @@ from atlas_ops.gate.runs import (
     FIRST_TOKEN,
     INTER_TOKEN,
     LATENCY,
+    MEAN,
     QUANTILES,
     TOKENS_PER_SECOND,
     Reading,
@@ -88,6 +89,8 @@ class Metric:
 
 FEWEST_BEYOND = 5
 """Observations of a run beyond a quantile or a bound: of a hundred requests the p99 is the slowest but one, which is noise."""
+_FEWEST_OF_MEAN = 10
+"""As for a median."""
 _TITLES = {LATENCY: "request latency", FIRST_TOKEN: "time to first token", INTER_TOKEN: "inter-token latency"}
 
 
@@ -114,6 +117,14 @@ def errors(tolerances: Tolerances) -> Metric:
     """Return the share of requests that failed; its limits are percentage points."""
     limits = Limits(margin=tolerances.error_margin, detect=tolerances.error_detect)
     return Metric(key=ERROR_SHARE, title="share of errors", unit="share", scale=Scale.POINTS, limits=limits)
+
+
+def mean(name: str, tolerances: Tolerances) -> Metric:
+    """Return the mean of one of the times, for histograms that tell no quantile."""
+    limits = _ratio(tolerances)
+    return Metric(
+        key=f"{name}{MEAN}", title=f"mean {_TITLES[name]}", unit="seconds", scale=Scale.TIMES, limits=limits, fewest=_FEWEST_OF_MEAN
+    )  # fmt: skip
 
 
 def energy(tolerances: Tolerances) -> Metric:

@@ -11,6 +11,8 @@ from atlas_ops.detect.gate import quantiles
 
 QUANTILES = {"p50": 0.50, "p90": 0.90, "p99": 0.99}
 LATENCY, FIRST_TOKEN, INTER_TOKEN = "latency", "time_to_first_token", "inter_token_latency"
+MEAN = "_mean"
+"""After the name of a time, as `_p50`."""
 ERROR_SHARE = "error_share"
 TOKENS_PER_SECOND = "tokens_per_second"
 COST = "cost_per_million_tokens"

@@ -12,10 +12,11 @@ from numpy.typing import NDArray
 from atlas_ops.catalog import signals as s
 from atlas_ops.cli import main
 from atlas_ops.detect.gate import Verdict
-from atlas_ops.gate.histograms import Windows, read
+from atlas_ops.gate.histograms import read
 from atlas_ops.gate.judge import Judgement, judge
 from atlas_ops.gate.metrics import Tolerances
 from atlas_ops.gate.runs import ENERGY
+from atlas_ops.gate.windows import Windows
 from atlas_ops.prometheus import Prometheus
 from atlas_ops.rehearsal.remote_write import bodies
 from atlas_ops.rehearsal.replay import Replay
@@ -33,15 +34,20 @@ RELEASES: dict[str, dict[str, float]] = {
     "busy": {"tokens": 2.0},
     "twins": {"gpus": 2, "joules": 2.0, "tokens": 2.0},
     "unknown": {"gpus": 0},
+    "sidecar": {"gpus": 0},
 }
-"""Each is a pod of its own: how many times the joules and tokens of the old one it has, and how many GPUs."""
+"""Each but the sidecar of the old one is a pod of its own: how many times the joules and tokens of the old one it has, and how many GPUs."""
 Columns = dict[Series, NDArray[np.float64]]
 
 
 def columns(name: str, seed: int) -> Columns:
     of = RELEASES[name]
     chance = np.random.default_rng(seed)
-    pod = (("host_name", "node"), ("k8s_namespace_name", "chat"), ("k8s_pod_name", name))
+    pod = (
+        ("host_name", "node"),
+        ("k8s_namespace_name", "chat"),
+        ("k8s_pod_name", "old" if name == "sidecar" else name),
+    )
     known = (*pod, ("model", MODEL), ("server", name))
     noise = 1 + chance.normal(0, 0.01, SCRAPES)
     requests = np.cumsum(np.round(20 * STEP * noise))
@@ -103,7 +109,7 @@ def test_two_gpus_of_a_pod_are_added_up_and_two_pods_as_well(prometheus: Prometh
     [
         ("unknown", "no GPU is known to be the canary's"),
         ("busy", "times the tokens of one of the baseline"),
-        ("old|same", "on the same host, or in the same pod"),
+        ("same|sidecar", "on the same host, or in the same pod"),
     ],
 )
 def test_where_it_would_not_be_fair_it_is_not_compared_and_that_is_told(
