@@ -10,8 +10,11 @@ from atlas_ops.pager.slack.blocks import Span, plain
 
 
 def lines(events: Sequence[Event]) -> Iterator[Span]:
-    """Return each event in a line; one that calls somebody begins with a mention, which Slack tells them of."""
-    for number, event in enumerate(events):
+    """Return each event in a line; one that calls somebody begins with a mention, which Slack tells them of.
+
+    Calls come first: after much has happened, the last lines do not fit.
+    """
+    for number, event in enumerate(sorted(events, key=lambda event: not event.mention)):
         if event.mention:
             yield plain("\n" if number else "")
             yield blocks.mention(event.mention)

@@ -40,6 +40,19 @@ def test_a_page_that_was_escalated_before_slack_had_it_calls_the_person_in_its_t
         assert mentions(slack) == 1
 
 
+def test_a_call_is_told_however_much_has_happened_before_it(tmp_path: Path) -> None:
+    with standing_slack() as slack, delivering(tmp_path, slack) as rig:
+        rig.hear(alert(pod="p"))
+        assert rig.quiet()
+        slack.fail_with(503)
+        for number in range(60):
+            rig.hear(alert(pod="p"), alert(pod=f"a-pod-of-a-deployment-with-quite-a-long-name-{number}"))
+        escalate(rig, tmp_path)
+        slack.fail_with(None)
+        assert rig.quiet()
+        assert mentions(slack) == 1
+
+
 def test_in_a_storm_its_thread_calls_the_person_once_for_all_incidents(tmp_path: Path) -> None:
     pace = dataclasses.replace(FAST, own_messages=1)
     with standing_slack() as slack, delivering(tmp_path, slack, pace=pace) as rig:
