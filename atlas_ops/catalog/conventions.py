@@ -86,6 +86,9 @@ EMBEDDING_FEATURES = ("embedding",)
 others are inputs. The fault that a drift is told as follows from it."""
 
 OUTCOMES = ("ok", "error", "rejected", "cancelled", "timeout")
+FINISH_REASONS = ("stop", "length", "repetition", "done", "cancelled", "timeout", "rejected", "error", "unknown")
+"""Why an answer ended. `done`: well, of a runtime that does not tell `stop` from `length`; `unknown`: by a word that the dialect
+does not know."""
 SCRAPE_STATES = (
     "ok", "starting", "empty", "unauthorized", "disabled", "unreachable", "unparsable", "timeout",
 )  # fmt: skip

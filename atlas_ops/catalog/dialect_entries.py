@@ -27,7 +27,7 @@ from atlas_ops.document import Section
 SPOKEN_SIGNALS: tuple[Signal, ...] = (
     s.SERVER_READY, s.MODEL_READY, s.SERVER_START_TIME, s.MODEL_LOAD,
     s.REQUESTS_RUNNING, s.REQUESTS_WAITING, s.REQUESTS_CAPACITY, s.QUEUE_CAPACITY,
-    s.REQUESTS, s.REQUEST_DURATION, s.QUEUE_TIME, s.TIME_TO_FIRST_TOKEN, s.INTER_TOKEN_LATENCY,
+    s.REQUESTS, s.REQUESTS_FINISHED, s.REQUEST_DURATION, s.QUEUE_TIME, s.TIME_TO_FIRST_TOKEN, s.INTER_TOKEN_LATENCY,
     s.PROMPT_TOKENS, s.GENERATION_TOKENS, s.CACHED_PROMPT_TOKENS, s.REQUEST_PROMPT_TOKENS, s.REQUEST_GENERATION_TOKENS,
     s.KV_CACHE_USAGE, s.KV_CACHE_CAPACITY, s.PREEMPTIONS, s.PREFIX_CACHE_QUERIES, s.PREFIX_CACHE_HITS,
     s.BATCHES, s.BATCHED_REQUESTS, s.SPEC_DECODE_DRAFT_TOKENS, s.SPEC_DECODE_ACCEPTED_TOKENS,
@@ -43,12 +43,15 @@ _BY_TYPE = {
 }
 _BY_SIGNAL: dict[str, tuple[Decoding, ...]] = {
     s.REQUESTS.name: (Decoding.OUTCOME,),
+    s.REQUESTS_FINISHED.name: (Decoding.OUTCOME,),
     s.SERVER_READY.name: (Decoding.STATE, Decoding.VALUE),
     s.MODEL_READY.name: (Decoding.VALUE, Decoding.STATE),
     s.KV_CACHE_CAPACITY.name: (*_GAUGES, Decoding.LABEL_PRODUCT),
     s.LORA_ADAPTERS.name: (Decoding.LABEL_LISTS, Decoding.VALUE),
 }
 """Signals that are not decoded as their type suggests; the first is the default."""
+_ENDS = {s.REQUESTS: c.OUTCOMES, s.REQUESTS_FINISHED: c.FINISH_REASONS}
+"""The words for how requests end, by the signal that they are the label of."""
 _OPERAND_NEEDED = (Decoding.RATIO, Decoding.PRODUCT, Decoding.DIFFERENCE)
 _DERIVED = {s.MODEL_GPU_MEMORY: Derivation.PROCESSES, s.MODEL_LOAD: Derivation.START}
 """What the exporter can find out by itself."""
@@ -127,6 +130,7 @@ def _reading(section: Section, signal: Signal, quality: Quality) -> Reading:
     names = tuple(decoding.value for decoding in allowed)
     decoding = Decoding(section.string("decode", names[0], choices=names))
     outcome, histogram = decoding is Decoding.OUTCOME, decoding is Decoding.HISTOGRAM
+    ends = _ENDS.get(signal, ())
     reading = Reading(
         metric=section.string("metric", required=True),
         decoding=decoding,
@@ -150,8 +154,8 @@ def _reading(section: Section, signal: Signal, quality: Quality) -> Reading:
         labels=needed(section, "labels") if decoding is Decoding.LABEL_PRODUCT else (),
         lists=_pairs(section, "lists") if decoding is Decoding.LABEL_LISTS else (),
         label=section.string("label") if outcome else "",
-        outcomes=_pairs(section, "outcomes", c.OUTCOMES) if outcome else (),
-        otherwise=section.string("otherwise", choices=(*c.OUTCOMES, NO_EVENT)) if outcome else "",
+        outcomes=_pairs(section, "outcomes", ends) if outcome else (),
+        otherwise=section.string("otherwise", choices=(*ends, NO_EVENT)) if outcome else "",
     )
     section.finish()
     _check(section, reading)

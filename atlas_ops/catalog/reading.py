@@ -192,3 +192,9 @@ class Entry:
     def cumulative(self) -> bool:
         """Whether its native numbers only grow while the server lives."""
         return self.signal.type is not SignalType.GAUGE
+
+    @property
+    def ends(self) -> tuple[str, ...]:
+        """How requests can end by what it reads; empty for what counts no ends."""
+        words = (w for reading in self.readings for w in (*dict(reading.outcomes).values(), reading.otherwise))
+        return tuple(dict.fromkeys(word for word in words if word not in ("", NO_EVENT)))

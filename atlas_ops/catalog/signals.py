@@ -49,6 +49,8 @@ REQUESTS_WAITING = _gauge("requests_waiting", "Requests accepted and not yet bei
 REQUESTS_CAPACITY = _gauge("requests_capacity", "Requests that can be executed at the same time.", *_M)
 QUEUE_CAPACITY = _gauge("queue_capacity", "Requests that can wait before the server refuses.", *_M)
 REQUESTS = _counter("requests_total", "Requests by how they ended.", *_M, "outcome")
+REQUESTS_FINISHED = _counter("requests_finished_total", "Requests that the engine has finished, by why the answer ended.",
+                             *_M, "reason")  # fmt: skip
 REQUEST_DURATION = _histogram("request_duration_seconds", "Time from arrival to the last byte of the answer.",
                               *_M, unit="seconds")  # fmt: skip
 QUEUE_TIME = _histogram("queue_time_seconds", "Time a request waited before execution.", *_M, unit="seconds")

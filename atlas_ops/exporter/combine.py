@@ -9,6 +9,7 @@ import math
 from collections.abc import Callable, Iterable, Sequence
 
 from atlas_ops.catalog import conventions as c
+from atlas_ops.catalog import signals as s
 from atlas_ops.catalog.model import SignalType
 from atlas_ops.catalog.reading import Combine, Decoding, Entry
 from atlas_ops.exporter.decode import INFINITE, Cell
@@ -20,7 +21,7 @@ WAYS: dict[Combine, Callable[[Sequence[float]], float]] = {Combine.SUM: math.fsu
 def combine(entry: Entry, cells: Sequence[Cell], models: Sequence[str], *, emptied: bool) -> list[Cell]:
     """Return one cell for each sample; `models` are those of the page.
 
-    What the page implies is added as zeros: every outcome, and counts that the page has without a series that counts
+    What the page implies is added as zeros: every outcome, every reason that the dialect tells, and counts that the page has without a series that counts
     (`emptied`), as a fresh vLLM with two API servers, or a BentoML that has seen health checks alone.
     """
     if entry.signal.type is SignalType.HISTOGRAM:
@@ -34,7 +35,8 @@ def _zeros(entry: Entry, cells: Sequence[Cell], models: Sequence[str], *, emptie
     decoding = entry.readings[0].decoding
     if decoding is Decoding.OUTCOME:
         told = dict.fromkeys(cell.model for cell in cells) or models
-        return [Cell(model, 0.0, extra=outcome) for model in told for outcome in c.OUTCOMES]
+        ends = c.OUTCOMES if entry.signal is s.REQUESTS else entry.ends
+        return [Cell(model, 0.0, extra=end) for model in told for end in ends]
     if decoding is Decoding.VALUE and entry.combine is Combine.SUM and emptied:
         return [Cell(model, 0.0) for model in models]
     return []

@@ -16,7 +16,7 @@ from atlas_ops.catalog import signals as s
 from atlas_ops.catalog.dialect import Dialect
 from atlas_ops.catalog.dialect_entries import SPOKEN_SIGNALS
 from atlas_ops.catalog.model import Quality, Signal
-from atlas_ops.catalog.reading import NO_EVENT, Decoding, Entry
+from atlas_ops.catalog.reading import Decoding, Entry
 from atlas_ops.expressions.labels import ATTACHED
 
 _TOLD = (Quality.DIRECT, Quality.DERIVED, Quality.APPROXIMATE, Quality.MEAN_ONLY, Quality.SUMMARY, Quality.PROBE)
@@ -25,6 +25,7 @@ _VALUES: Mapping[tuple[str, str], Sequence[str]] = {
     (s.SERVER_SCRAPE_STATE.name, "state"): c.SCRAPE_STATES,
     (s.SERVER_RELEASE_INFO.name, "track"): c.TRACKS,
     (s.REQUESTS.name, "outcome"): c.OUTCOMES,
+    (s.REQUESTS_FINISHED.name, "reason"): c.FINISH_REASONS,
     (s.PROBES.name, "result"): c.PROBE_RESULTS,
     **{(signal.name, "owner"): c.XID_OWNERS for signal in (s.GPU_XID_ERRORS, s.GPU_XID_LAST)},
     (s.GPU_EVENTS.name, "event"): c.GPU_EVENTS,
@@ -73,8 +74,10 @@ class Supply:
             yield from _without_bucket(entry, matchers, self.dialect.runtime)
         elif series.endswith("_sum") and not any(reading.sums for reading in entry.readings):
             yield f"the sums of {self.dialect.runtime}'s {signal} are made up"
-        elif signal is s.REQUESTS and not accepts(matchers, "outcome", _outcomes(entry)):
+        elif signal is s.REQUESTS and not accepts(matchers, "outcome", entry.ends):
             yield f"{self.dialect.runtime} tells no such outcome"
+        elif signal is s.REQUESTS_FINISHED and not accepts(matchers, "reason", entry.ends):
+            yield f"{self.dialect.runtime} tells no such reason"
         elif signal is s.LORA_ADAPTERS and not accepts(matchers, "state", _states(entry)):
             yield f"{self.dialect.runtime} tells no such state"
 
@@ -97,13 +100,6 @@ def _without_bucket(entry: Entry, matchers: Sequence[parser.Matcher], runtime: s
     if fixed and not accepts(matchers, "le", [text for bound in bounds for text in (f"{bound:g}", repr(float(bound)))]):
         told = ", ".join(f"{bound:g}" for bound in sorted(bounds))
         yield f"{runtime} has no such bound of {entry.signal} (its bounds: {told})"
-
-
-def _outcomes(entry: Entry) -> tuple[str, ...]:
-    """Return the outcomes that can grow. All are there, at 0, where one is."""
-    told = {outcome for reading in entry.readings for _, outcome in reading.outcomes}
-    told |= {reading.otherwise for reading in entry.readings}
-    return tuple(told - {"", NO_EVENT})
 
 
 def _states(entry: Entry) -> tuple[str, ...]:

@@ -43,6 +43,8 @@ _ENDS: Mapping[str, Callable[[Counters], int]] = {
     "cancelled": lambda n: n.finished["abort"],
     "timeout": lambda _: 0,
 }
+_REASONS = {"stop": "stop", "length": "length", "repetition": "repetition", "cancelled": "abort", "error": "error"}
+"""{reason of an answer's end: how vLLM calls it}."""
 _NUMBERS: Mapping[Signal, Callable[[Engine], float]] = {
     s.REQUESTS_RUNNING: lambda e: e.requests_running,
     s.REQUESTS_WAITING: lambda e: e.requests_waiting,
@@ -179,6 +181,9 @@ def _read(group: Sequence[Sample]) -> _Read:
     if signal is s.REQUESTS:
         ends = [_ENDS[dict(sample.labels)["outcome"]] for sample in group]
         return lambda engine: [end(engine.counters) for end in ends]
+    if signal is s.REQUESTS_FINISHED:
+        reasons = [_REASONS.get(dict(sample.labels)["reason"], "") for sample in group]
+        return lambda engine: [engine.counters.finished.get(reason, 0) for reason in reasons]
     if signal in _HISTOGRAMS:
         histogram = _HISTOGRAMS[signal]
         return lambda engine: _cells(histogram(engine.counters))[-len(group) :]

@@ -33,7 +33,7 @@ _NEEDED: _Schema = {
 }
 """One text or more, and none that is empty."""
 _MATCHES: _Schema = {"type": "object", "additionalProperties": _TEXTS, "minProperties": 1}
-_OUTCOMES = [*c.OUTCOMES, NO_EVENT]
+_OUTCOMES = list(dict.fromkeys((*c.OUTCOMES, *c.FINISH_REASONS, NO_EVENT)))
 _SIGNALS = [signal.name for signal in SPOKEN_SIGNALS]
 
 
