@@ -15,7 +15,7 @@ from atlas_ops.pager.incident import Kind
 from atlas_ops.pager.store.database import Database
 from atlas_ops.pager.store.inbox import tell
 from atlas_ops.pager.store.rows import headline_of
-from atlas_ops.pager.store.tables import INCIDENTS, STORMS, TELLINGS
+from atlas_ops.pager.store.tables import EVENTS, INCIDENTS, STORMS, TELLINGS
 from atlas_ops.pager.ways.telling import Batch, Reason, Telling, Way, key_of, ways_to
 from atlas_ops.settings.people import Target
 
@@ -43,6 +43,8 @@ _PENDING = TELLINGS.c.state.in_([state.value for state in _NEXT])
 _ITS_INCIDENT = INCIDENTS.c.id == TELLINGS.c.incident
 _OVER = INCIDENTS.c.until.is_not(None)
 _IN_SLACK = or_(INCIDENTS.c.ts != "", exists().where(STORMS.c.id == INCIDENTS.c.storm, STORMS.c.ts != ""))
+_UNHEARD = (EVENTS.c.incident == INCIDENTS.c.id, EVENTS.c.mention != "", EVENTS.c.number > INCIDENTS.c.sent_event)
+"""Calls of somebody in an incident's thread that Slack does not have."""
 
 
 class Tellings:
@@ -61,10 +63,15 @@ class Tellings:
             connection.execute(update(TELLINGS).where(_PENDING).values(claimed_until=0.0, retry_at=again))
 
     def tell_of_undelivered(self, target: Target, *, before: float, now: float) -> int:
-        """Have a target told of the open pages that came before a time, and that Slack does not have; return how many."""
+        """Have a target told of the open pages that Slack does not have, or not what calls somebody in their thread.
+
+        Those that came before a time, and calls from before it; return how many.
+        """
         told = exists().where(TELLINGS.c.incident == INCIDENTS.c.id, TELLINGS.c.target == target.name)
-        late = and_(INCIDENTS.c.severity == Severity.PAGE.value, INCIDENTS.c.received_at <= before, ~_IN_SLACK, ~told)
-        wanted = select(INCIDENTS.c.id).where(~_OVER, late, ~attended(now)).order_by(INCIDENTS.c.received_at)
+        unheard = exists().where(*_UNHEARD, EVENTS.c.at <= before)
+        late = or_(and_(INCIDENTS.c.received_at <= before, ~_IN_SLACK), unheard)
+        pages = (~_OVER, INCIDENTS.c.severity == Severity.PAGE.value, ~attended(now))
+        wanted = select(INCIDENTS.c.id).where(*pages, late, ~told).order_by(INCIDENTS.c.received_at)
         with self._database.reading() as connection:
             incidents = connection.scalars(wanted.limit(MOST)).all()
         if incidents:
@@ -80,7 +87,8 @@ class Tellings:
 
     def sweep(self, now: float) -> None:
         """Withdraw what is no longer of use, and make due what tells of the end."""
-        of_no_use = or_(_OVER, attended(now), and_(TELLINGS.c.reason == Reason.SLACK_DOWN.value, _IN_SLACK))
+        taken = and_(_IN_SLACK, ~exists().where(*_UNHEARD))
+        of_no_use = or_(_OVER, attended(now), and_(TELLINGS.c.reason == Reason.SLACK_DOWN.value, taken))
         with self._database.writing(hold="tellings") as connection:
             free = TELLINGS.c.claimed_until <= self._database.now()
             _move(connection, State.DUE, State.WITHDRAWN, free, of_no_use)

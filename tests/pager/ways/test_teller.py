@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 import logging
 import threading
@@ -19,7 +20,7 @@ from atlas_ops.pager.incident import Kind
 from atlas_ops.pager.metrics import Metrics
 from atlas_ops.pager.oncall.duty import Duty
 from atlas_ops.pager.oncall.escalation import Escalation
-from atlas_ops.pager.oncall.plan import Plan
+from atlas_ops.pager.oncall.plan import Call, Plan
 from atlas_ops.pager.store.store import Store
 from atlas_ops.pager.store.tables import INCIDENTS, TELLINGS
 from atlas_ops.pager.ways.email import Mail
@@ -112,10 +113,11 @@ def test_what_slack_has_or_somebody_is_at_is_not_mailed(store: Store, settings: 
     assert mails.orders == []
 
 
-def posted(store: Store, incident: str) -> None:
-    """Let Slack have an incident, as the delivery writes it."""
+def posted(store: Store, incident: str, *, event: int = 0) -> None:
+    """Let Slack have an incident, and its timeline up to an event, as the delivery writes it."""
+    place = {"ts": "1.2", "channel": "C1", "sent_event": event}
     with store._database.writing() as connection:
-        connection.execute(update(INCIDENTS).where(INCIDENTS.c.id == incident).values(ts="1.2", channel="C1"))
+        connection.execute(update(INCIDENTS).where(INCIDENTS.c.id == incident).values(place))
 
 
 def test_a_page_that_reaches_slack_while_mail_does_not_work_is_not_mailed_after_all(
@@ -130,6 +132,26 @@ def test_a_page_that_reaches_slack_while_mail_does_not_work_is_not_mailed_after_
     repeatedly(work)
     assert len(mails.orders) == 1
     assert store.tellings.problems() == ()
+
+
+def test_a_call_that_slack_has_not_taken_is_mailed_although_slack_has_the_page(either: Store, settings: Pager) -> None:
+    """Else an escalation to somebody who is reached in Slack alone reaches nobody while Slack is down."""
+    store, mails = either, Told()
+    deaf = dataclasses.replace(settings.targets[0], emails=())
+    work = duty(store, dataclasses.replace(settings, targets=(deaf, *settings.targets[1:])), {Way.EMAIL: mails})
+    incident = page(store, 40)
+    posted(store, incident, event=told(store, incident, Kind.OPENED)[0].number)
+    call = Call(number=0, target=deaf, who="ann")
+    assert store.oncall.escalate(incident, call, "escalated to ann", time.time() - 4 * 60)
+    repeatedly(work)
+    assert mails.orders == [], "Slack may be back in time"
+    other = page(store, 40, group="two")
+    posted(store, other, event=told(store, other, Kind.OPENED)[0].number)
+    assert store.oncall.escalate(other, call, "escalated to ann", time.time() - 6 * 60)
+    repeatedly(work)
+    (order,) = mails.orders
+    assert [telling.incident.id for telling in order.batch.tellings] == [other]
+    assert "Slack has not taken" in order.text
 
 
 def test_a_storm_without_slack_does_not_fill_a_mailbox(either: Store, settings: Pager) -> None:
