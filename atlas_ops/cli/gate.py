@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import signal
 import sys
 import tempfile
 from collections.abc import Sequence
@@ -204,6 +205,8 @@ def _judged(
 def _run_load(args: argparse.Namespace, tolerances: Tolerances) -> Judgement:
     from atlas_ops.gate import interleaved  # noqa: PLC0415 - numpy
 
+    # A pipeline that is cancelled sends SIGTERM, and the load must end with it.
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
     with tempfile.TemporaryDirectory(prefix="atlas-ops-gate-") as scratch:
         plan = interleaved.Plan(
             command=args.run,

@@ -10,8 +10,8 @@ import os
 import shlex
 import signal
 import subprocess
+import time
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -25,7 +25,7 @@ SIDES = ("baseline", "canary")
 _URL, _OUTPUT = "{url}", "{output}"
 _PATIENCE_SECONDS = 5.0
 _TAIL = 1500
-"""Characters of what a failed command said."""
+"""Bytes of what a failed command said."""
 Runs = Sequence[Run]
 
 
@@ -93,12 +93,16 @@ def _load(plan: Plan, side: int, name: str) -> tuple[Run, ...]:
     command = [word.replace(_URL, plan.urls[side]).replace(_OUTPUT, str(output)) for word in shlex.split(plan.command)]
     log = output.with_name(f"{name}.log")
     code = _ended(command, log, plan.timeout_seconds)
+    if killed := _signal(code):
+        raise DataError(
+            f"{command[0]} was ended by {killed}, so its result is not whole; it said:\n{_said(log)}",
+            next_step="if nobody stopped it, memory may be short: see the kernel's log",
+        )
     # Locust takes a prefix for its files, not a file.
     written = next((path for path in (output, output.with_name(f"{name}_stats.csv")) if path.is_file()), None)
     if written is None:
-        said = log.read_text(encoding="utf-8", errors="replace")[-_TAIL:].strip()
         raise DataError(
-            f"{command[0]} ended with exit code {code} and wrote no {output}; it said:\n{said}",
+            f"{command[0]} ended with exit code {code} and wrote no {output}; it said:\n{_said(log)}",
             next_step="try the command by hand",
         )
     runs = reading.read([written], plan.skip_seconds)
@@ -131,11 +135,41 @@ def _ended(command: Sequence[str], log: Path, timeout_seconds: float) -> int:
             _end(process)
 
 
+def _signal(code: int) -> str:
+    """Return the name of the signal that an exit code tells of, by itself or in the way of a shell; "" for any other."""
+    number = -code if code < 0 else code - 128
+    return signal.Signals(number).name if number in set(signal.Signals) else ""
+
+
+def _said(log: Path) -> str:
+    """Return the last of what a command said, without what would steer a terminal."""
+    with log.open("rb") as file:
+        file.seek(max(0, log.stat().st_size - _TAIL))
+        said = file.read().decode("utf-8", errors="replace")
+    return "".join(
+        letter if letter.isprintable() or letter in "\n\t" else "\N{REPLACEMENT CHARACTER}" for letter in said
+    ).strip()
+
+
 def _end(process: subprocess.Popen[bytes]) -> None:
-    """End what the command started with it, by force where asking does not help."""
+    """End the command and all that it left behind, by force where asking does not help."""
     for number in (signal.SIGTERM, signal.SIGKILL):
-        with suppress(ProcessLookupError):
-            os.killpg(process.pid, number)
-        with suppress(subprocess.TimeoutExpired):
-            process.wait(_PATIENCE_SECONDS)
+        until = time.monotonic() + _PATIENCE_SECONDS
+        if not _sent(process, number):
             return
+        while time.monotonic() < until:
+            if not _sent(process, 0):
+                return
+            time.sleep(0.02)
+
+
+def _sent(process: subprocess.Popen[bytes], number: int) -> bool:
+    """Send a signal to the command's group (0: none); say whether any process is left in it."""
+    process.poll()
+    try:
+        os.killpg(process.pid, number)
+    except ProcessLookupError:
+        return False
+    except PermissionError:  # of a child that is another user's now
+        return process.poll() is None
+    return True

@@ -4,6 +4,10 @@ from __future__ import annotations
 
 import json
 import shutil
+import signal
+import subprocess
+import sys
+import time
 from pathlib import Path
 from xml.etree import ElementTree
 
@@ -119,3 +123,17 @@ def test_results_are_kept_in_a_new_folder_only(tmp_path: Path, capsys: pytest.Ca
     words = ["--run", "k6 {url} {output}", "--baseline-url", "a", "--canary-url", "b", "--keep", tmp_path]
     assert gate(*words) == 2
     assert "is not empty" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_load_ends_with_the_command(tmp_path: Path, number: signal.Signals) -> None:
+    told = tmp_path / "pid"
+    load = f"import os,time; open('{told}','w').write(str(os.getpid())+' '); time.sleep(600)"
+    words = ["gate", "--run", f'{sys.executable} -I -S -c "{load}" {{url}} {{output}}', "--baseline-url", "a", "--canary-url", "b"]  # fmt: skip
+    command = subprocess.Popen([sys.executable, "-m", "atlas_ops", *words], stderr=subprocess.PIPE, text=True)
+    while not (told.exists() and told.read_text(encoding="utf-8").endswith(" ")) and command.poll() is None:
+        time.sleep(0.02)
+    command.send_signal(number)
+    said = command.communicate(timeout=60)[1]
+    assert (command.returncode, said) == (130, "")
+    assert not Path(f"/proc/{told.read_text(encoding='utf-8').strip()}").exists()

@@ -72,6 +72,24 @@ def test_the_prefix_of_locust_leads_to_its_file(tmp_path: Path) -> None:
 BAD: dict[str, tuple[str, float, type[AtlasError], str]] = {
     "no result": ("print('no such host')", 60.0, DataError, "ended with exit code 0 and wrote no .*no such host"),
     "no requests": ("import sys; open(sys.argv[1],'w')", 60.0, DataError, "an empty file"),
+    "binary": (
+        "import os; os.write(1, b'x' * 5000 + bytes(range(256))); print('no such host')",
+        60.0,
+        DataError,
+        r"it said:\n.{0,1500}no such host",
+    ),
+    "killed": (
+        f"{WRITE.replace('SPREAD', '1.1')}; f.flush(); import os; os.kill(os.getpid(), 9)",
+        60.0,
+        DataError,
+        "ended by SIGKILL",
+    ),
+    "killed in a shell": (
+        f"{WRITE.replace('SPREAD', '1.1')}; f.close(); sys.exit(137)",
+        60.0,
+        DataError,
+        "ended by SIGKILL",
+    ),
     "never ends": ("import time; time.sleep(600)", 0.3, DataError, "did not end within 0.3 s"),
 }
 
@@ -79,8 +97,9 @@ BAD: dict[str, tuple[str, float, type[AtlasError], str]] = {
 @pytest.mark.parametrize("name", BAD)
 def test_load_without_a_result_says_what_the_command_said(tmp_path: Path, name: str) -> None:
     code, timeout, error, said = BAD[name]
-    with pytest.raises(error, match=f"(?s){said}"):
+    with pytest.raises(error, match=f"(?s){said}") as caught:
         run(plan(tmp_path, code, timeout=timeout))
+    assert all(letter.isprintable() or letter in "\n\t" for letter in str(caught.value))
 
 
 def test_a_load_generator_that_does_not_listen_is_ended_by_force(
@@ -94,13 +113,19 @@ def test_a_load_generator_that_does_not_listen_is_ended_by_force(
     assert not Path(f"/proc/{told.read_text(encoding='utf-8')}").exists()
 
 
-def test_what_the_load_generator_started_ends_with_it(tmp_path: Path) -> None:
+@pytest.mark.parametrize(("stops", "ends"), [("signal.SIG_DFL", False), ("signal.SIG_IGN", True)])
+def test_what_the_load_generator_started_ends_with_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, stops: str, ends: bool
+) -> None:
+    monkeypatch.setattr(interleaved, "_PATIENCE_SECONDS", 0.3)
     child = tmp_path / "child"
     code = (
-        "import subprocess,sys,time; "
-        f"p=subprocess.Popen([sys.executable,'-c','import time; time.sleep(600)']); open('{child}','w').write(str(p.pid)); time.sleep(600)"
+        "import os,subprocess,sys,time; p=subprocess.Popen([sys.executable,'-c',"
+        f"'import signal,time; signal.signal(15,{stops}); open(chr(114),chr(119)).close(); time.sleep(600)'],cwd='{tmp_path}'); "
+        f"open('{child}','w').write(str(p.pid))\nwhile not os.path.exists('{tmp_path}/r'): time.sleep(0.01)\n"
+        f"{'sys.exit(1)' if ends else 'time.sleep(600)'}"
     )
-    with pytest.raises(DataError, match="did not end"):
+    with pytest.raises(DataError, match="and wrote no" if ends else "did not end"):
         run(plan(tmp_path, code, timeout=5.0))
     left = Path(f"/proc/{child.read_text(encoding='utf-8')}/status")
     deadline = time.monotonic() + 30
