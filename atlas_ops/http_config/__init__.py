@@ -6,6 +6,6 @@ The file is the one that `promtool` and `amtool` take with --http.config.file. U
 
 from atlas_ops.http_config.config import HttpConfig
 from atlas_ops.http_config.reading import read
-from atlas_ops.http_config.wire import Answer, Wire
+from atlas_ops.http_config.wire import Answer, LoginRefused, Wire
 
-__all__ = ["Answer", "HttpConfig", "Wire", "read"]
+__all__ = ["Answer", "HttpConfig", "LoginRefused", "Wire", "read"]

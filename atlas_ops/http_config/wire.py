@@ -23,6 +23,10 @@ _MOST_TOLD = 300
 _HTML = b"<"
 
 
+class LoginRefused(EnvironmentProblem):
+    """The address wants a login, or another one."""
+
+
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Answer:
     """What came back: any status but those that speak of a login."""
@@ -88,7 +92,10 @@ class Wire:
 
     def problem(self, text: str, next_step: str = "check that it runs and answers /-/ready") -> EnvironmentProblem:
         """Return an error about this address as a whole."""
-        return EnvironmentProblem(f"{self._name} at {self.url}: {text}", next_step=next_step)
+        return EnvironmentProblem(self._told(text), next_step=next_step)
+
+    def _told(self, text: str) -> str:
+        return f"{self._name} at {self.url}: {text}"
 
     def _pooled(self) -> urllib3.PoolManager:
         name = self._config.tls.server_name if self._config.tls else ""
@@ -120,18 +127,20 @@ class Wire:
             return answer
         return Answer(status=answer.status, body=sent.hidden(answer.body.decode(errors="replace")).encode())
 
-    def _refused(self, status: int, reason: str) -> EnvironmentProblem:
+    def _refused(self, status: int, reason: str) -> LoginRefused:
         said = f" ({reason})" if reason else ""
         told = f"HTTP {status} to a request with {self._config.told}{said}"
         flag = "--http-config, or " if self._name == "Prometheus" else ""
         wanted = f"{flag}{self._name.lower()}.http_config_file in the settings"
         if not self._config.file:
-            return self.problem(f"{told}: it wants a login; see {wanted}", f"name a file with credentials: {wanted}")
-        if status == 401:
+            advice, step = f"it wants a login, see {wanted}", f"name a file with credentials: {wanted}"
+        elif status == 401:
             advice = "check whether they are still valid, and meant for this address"
+            step = f"the credentials are those of {self._config.file}"
         else:
-            advice = "they are known, but may not do this: grant it, or use others"
-        return self.problem(f"{told}: {advice}", f"the credentials are those of {self._config.file}")
+            advice = "they are known, but may not do this"
+            step = f"grant it to the credentials of {self._config.file}, or use others"
+        return LoginRefused(self._told(f"{told}: {advice}"), next_step=step)
 
     def _unreachable(self, path: str, error: urllib3.exceptions.HTTPError) -> EnvironmentProblem:
         if isinstance(error, urllib3.exceptions.SSLError):

@@ -14,6 +14,7 @@ from typing import Literal
 
 from atlas_ops.catalog.model import Catalog
 from atlas_ops.errors import AtlasError
+from atlas_ops.http_config import HttpConfig
 from atlas_ops.pager.charts.gather import Span, gather
 from atlas_ops.pager.charts.picture import Picture
 from atlas_ops.pager.incident import Alert, Incident
@@ -30,6 +31,8 @@ class Charts:
 
     catalog: Catalog
     prometheus_url: str
+    http_config: HttpConfig | None = None
+    """How to log in there; None: anybody may ask."""
 
     def picture(self, incident: Incident, alert: Alert | None = None) -> Picture | None:
         """Return what the chart of an alert (default: the gravest of the incident) shows; None when there is none."""
@@ -38,7 +41,7 @@ class Charts:
         if fault is None or not available():
             return None
         over = None if shown.firing else shown.ends_at or incident.headline.until
-        client = Prometheus(self.prometheus_url, timeout_seconds=SECONDS)
+        client = Prometheus(self.prometheus_url, timeout_seconds=SECONDS, http_config=self.http_config)
         try:
             return gather(fault.panel, shown, Span(began=shown.starts_at, over=over, now=time.time()), client)
         except AtlasError as error:

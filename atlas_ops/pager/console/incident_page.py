@@ -37,9 +37,10 @@ class Sight:
     def now(self, alert: Alert) -> Now | None:
         """Return the present values of an alert; None when nobody can be asked, or its fault is none of ours."""
         fault = self.charts.catalog.fault(alert.fault) if self.charts else None
-        return (
-            now(fault.panel, alert, prometheus(self.charts.prometheus_url, SECONDS)) if fault and self.charts else None
-        )
+        if not fault or not self.charts:
+            return None
+        query = prometheus(self.charts.prometheus_url, SECONDS, http_config=self.charts.http_config)
+        return now(fault.panel, alert, query)
 
     def charted(self, alert: Alert) -> bool:
         """Say whether an alert can have a chart."""

@@ -12,6 +12,7 @@ import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
+from atlas_ops.http_config import HttpConfig
 from atlas_ops.pager import times
 from atlas_ops.pager.incident import Alert, Notification
 from atlas_ops.pager.job import Job
@@ -37,14 +38,20 @@ class Rhythm:
 
 
 class Missed(Job):
-    """`prometheus` is the address of Prometheus; `changed` is called when there is something to tell."""
+    """`prometheus` is the address of Prometheus, `http_config` how to log in there; `changed` is called when there is something to tell."""
 
     def __init__(
-        self, store: Store, prometheus: str, *, changed: Callable[[], None] = lambda: None, rhythm: Rhythm = Rhythm()
+        self,
+        store: Store,
+        prometheus: str,
+        *,
+        http_config: HttpConfig | None = None,
+        changed: Callable[[], None] = lambda: None,
+        rhythm: Rhythm = Rhythm(),
     ) -> None:
         super().__init__("what was missed", self.round, every_seconds=rhythm.every)
         self._store = store
-        self._url = prometheus
+        self._url, self._http_config = prometheus, http_config
         self._changed = changed
         self._rhythm = rhythm
 
@@ -73,7 +80,7 @@ class Missed(Job):
         """Return the pages that fired in an absence, do so no more, and are in no incident."""
         since, step = max(absence.since, absence.until - untold.DAY), self._rhythm.step
         window = f"timestamp({untold.PAGES})[{now - since:.0f}s:{step:.0f}s]"
-        client = Prometheus(self._url)
+        client = Prometheus(self._url, http_config=self._http_config)
         try:
             first, last = (client.query(f"{which}_over_time({window})", at=now) for which in ("min", "max"))
         finally:

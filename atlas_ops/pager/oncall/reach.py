@@ -6,14 +6,19 @@ start is judged by the time of day.
 
 from __future__ import annotations
 
+import logging
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from enum import Enum
 
-import urllib3
-
+from atlas_ops.errors import EnvironmentProblem
+from atlas_ops.http_config import HttpConfig, LoginRefused, Wire
 from atlas_ops.pager import times
+
+_LOG = logging.getLogger(__name__)
+APIS = {"Prometheus": "/api/v1/query?query=1", "Alertmanager": "/api/v2/status"}
+"""What is asked. Not /-/ready: a proxy that checks logins often keeps that from everybody, or lets everybody to it."""
 
 GRACE_SECONDS = 120.0
 """After a start the heartbeat has so long to come: Alertmanager sends it once a minute."""
@@ -73,25 +78,35 @@ class Heartbeat:
 
 
 class Answers:
-    """Whether a server answers at `/-/ready`; anything but a failure of its own counts."""
+    """Whether a server answers at its API, for which the pager needs it; anything but a failure of its own, or of the login, counts."""
 
-    def __init__(self, name: str, url: str, late_seconds: float) -> None:
-        self._told = f"{name} at {url} does not answer the pager"
-        self._url = f"{url}/-/ready"
+    def __init__(self, name: str, url: str, late_seconds: float, *, http_config: HttpConfig | None = None) -> None:
+        """`name` is one of APIS."""
+        self._told = f"{name} at {url} {{}} the pager"
+        self._path = APIS[name]
         self._late = late_seconds
-        self._pool = urllib3.PoolManager(timeout=_TIMEOUT_SECONDS, retries=False)
+        self._wire = Wire(name, url, http_config, timeout_seconds=_TIMEOUT_SECONDS)
         self._well = time.monotonic()
+        self._problem = ""
 
     def ask(self) -> Heard:
         """Ask it."""
+        problem, what = "", "does not answer"
         try:
-            answer = self._pool.request("GET", self._url, redirect=False, preload_content=False)
-            answer.close()
-            well = answer.status < 500
-        except urllib3.exceptions.HTTPError:
-            well = False
-        if well:
+            answer = self._wire.ask("GET", self._path)
+            problem = f"HTTP {answer.status}" if answer.status >= 500 else ""
+        except LoginRefused as error:
+            problem, what = error.message, "refuses the login of"
+        except EnvironmentProblem as error:
+            problem = error.message
+        self._log(problem)
+        if not problem:
             self._well = time.monotonic()
             return Heard(state=State.WELL)
         late = time.monotonic() - self._well > self._late
-        return Heard(state=State.SILENT, told=self._told) if late else Heard(state=State.UNKNOWN)
+        return Heard(state=State.SILENT, told=self._told.format(what)) if late else Heard(state=State.UNKNOWN)
+
+    def _log(self, problem: str) -> None:
+        if problem and problem != self._problem:
+            _LOG.warning("%s", problem)
+        self._problem = problem

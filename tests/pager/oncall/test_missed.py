@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from atlas_ops.errors import EnvironmentProblem
+from atlas_ops.http_config import HttpConfig
 from atlas_ops.pager.deeds.deed import Act
 from atlas_ops.pager.incident import Headline, Kind
 from atlas_ops.pager.oncall import missed, untold
@@ -51,7 +52,7 @@ class Known:
         own = {"alertname": fault, "severity": "page", "alertstate": "firing"}
         self.pages.append((own | labels, began, ended))
 
-    def __call__(self, url: str) -> Known:
+    def __call__(self, url: str, *, http_config: HttpConfig | None) -> Known:
         return self
 
     def query(self, expr: str, *, at: float) -> Sequence[Point]:
