@@ -10,6 +10,7 @@ import hashlib
 import logging
 import time
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from typing import Protocol
 
 from atlas_ops.catalog import conventions as c
@@ -21,8 +22,10 @@ from atlas_ops.pager.ways.telling import Reason
 from atlas_ops.settings.people import Target
 
 _LOG = logging.getLogger(__name__)
-HEARTBEAT = "heartbeat"
-"""The variant of the page that tells that Alertmanager's heartbeat does not come."""
+HEARTBEAT, PROMETHEUS, ALERTMANAGER = "heartbeat", "prometheus", "alertmanager"
+"""The variants of the page: Alertmanager's heartbeat does not come, or one of the two does not answer."""
+GONE_SECONDS = 600.0
+"""A pager that has not been at work for so long will not end its pages any more. One in Kubernetes comes back with another name."""
 _IMPACT = "Nobody is told of what fires now: a quiet channel does not mean that all is well."
 
 
@@ -52,13 +55,19 @@ class Switch:
         self._changed = changed
 
     def round(self) -> None:
-        """Ask every source, and open or end its page."""
+        """Ask every source, and open or end its page; end those that nobody else does."""
+        self._store.oncall.present(self._instance)
         for variant, source in self._sources.items():
             heard = source.ask()
             if heard.state is State.SILENT:
                 self._page(variant, heard.told)
             elif heard.state is State.WELL:
                 self._end(variant)
+        for variant in {HEARTBEAT, PROMETHEUS, ALERTMANAGER} - self._sources.keys():
+            self._end(variant, "the settings do not have it watched any more")
+        for key, alert in self._store.oncall.left_behind(GONE_SECONDS):
+            now = time.time()
+            self._accept(replace(alert, firing=False, ends_at=now), key, now, "the pager that told it is gone")
 
     def _page(self, variant: str, told: str) -> None:
         now = time.time()
@@ -70,16 +79,16 @@ class Switch:
         if found:
             self._store.tellings.tell_of(found[0], Reason.BLIND, self._second, now)
 
-    def _end(self, variant: str) -> None:
+    def _end(self, variant: str, why: str = "") -> None:
         key = self._key(variant)
         found = self._store.oncall.open_of(key)
         if found:
-            now = time.time()
-            self._accept(self._alert(variant, "The pager hears again", since=found[1], until=now), key, now)
-            _LOG.info("the pager hears again (%s)", variant)
+            now, told = time.time(), "No longer watched" if why else "The pager hears again"
+            self._accept(self._alert(variant, told, since=found[1], until=now), key, now, why)
+            _LOG.info("%s: %s", variant, why or "the pager hears again")
 
-    def _accept(self, alert: Alert, key: str, now: float) -> bool:
-        notification = Notification(key=key, alerts=(alert,), truncated=0, heartbeat=False)
+    def _accept(self, alert: Alert, key: str, now: float, why: str = "") -> bool:
+        notification = Notification(key=key, alerts=(alert,), truncated=0, heartbeat=False, guess=why)
         changed = self._store.inbox.accept(notification, now)
         if changed:
             self._changed()

@@ -1,4 +1,4 @@
-"""How far escalations have come. Called by `pager.oncall.escalation` and `pager.oncall.switch`."""
+"""How far escalations have come, and which pages pagers have of their own. Called by `pager.oncall.escalation` and `pager.oncall.switch`."""
 
 from __future__ import annotations
 
@@ -8,14 +8,16 @@ from sqlalchemy import ColumnElement, and_, false, insert, or_, select, update
 
 from atlas_ops.catalog.model import Severity
 from atlas_ops.pager.deeds.deed import Deed
-from atlas_ops.pager.incident import Headline, Kind
+from atlas_ops.pager.incident import OWN, Alert, Headline, Kind
 from atlas_ops.pager.oncall.plan import Call
 from atlas_ops.pager.store import deeds, tellings
 from atlas_ops.pager.store.database import Database
-from atlas_ops.pager.store.rows import headline_of
-from atlas_ops.pager.store.tables import EVENTS, INCIDENTS
+from atlas_ops.pager.store.rows import alert_of, headline_of
+from atlas_ops.pager.store.tables import ALERTS, EVENTS, HEARTBEATS, INCIDENTS
 from atlas_ops.pager.ways.telling import Reason
 
+_PAGER = "pager "
+"""So begin the names of the heartbeats of single pagers."""
 _AT_ONCE = 500
 """Steps that are taken in one round."""
 
@@ -63,6 +65,28 @@ class OnCall:
         with self._database.reading() as connection:
             row = connection.execute(wanted).one_or_none()
         return (str(row.id), float(row.since)) if row else None
+
+    def present(self, instance: str) -> None:
+        """Note that the pager of this name is at work."""
+        row = HEARTBEATS.c.name == f"{_PAGER}{instance}"
+        with self._database.writing(hold=f"{_PAGER}{instance}") as connection:
+            now = self._database.moment(connection)
+            if connection.execute(update(HEARTBEATS).where(row).values(at=now)).rowcount == 0:
+                connection.execute(insert(HEARTBEATS).values(name=f"{_PAGER}{instance}", at=now))
+
+    def left_behind(self, seconds: float) -> Sequence[tuple[str, Alert]]:
+        """Return (key of its group, alert) of each open page of a pager's own that has not been at work for so long."""
+        own = and_(ALERTS.c.firing, ALERTS.c.fingerprint.startswith(OWN, autoescape=True), INCIDENTS.c.until.is_(None))
+        wanted = select(ALERTS, INCIDENTS.c.key).join(INCIDENTS, INCIDENTS.c.id == ALERTS.c.incident).where(own)
+        with self._database.reading() as connection:
+            found = [(str(row.key), alert_of(row)) for row in connection.execute(wanted)]
+            now = self._database.moment(connection)
+            pagers = {row.name: now - row.at for row in connection.execute(select(HEARTBEATS))}
+        return [
+            (key, alert)
+            for key, alert in found
+            if (name := alert.labels.get("instance")) and pagers.get(f"{_PAGER}{name}", seconds) >= seconds
+        ]
 
 
 def _quiet_since(moment: float) -> ColumnElement[bool]:

@@ -13,9 +13,11 @@ from pathlib import Path
 import pytest
 
 from atlas_ops.pager.incident import Headline, Notification
-from atlas_ops.pager.oncall import reach
+from atlas_ops.pager.oncall import reach, untold
+from atlas_ops.pager.oncall import switch as oncall_switch
 from atlas_ops.pager.oncall.reach import Answers, Heard, Heartbeat, State
-from atlas_ops.pager.oncall.switch import HEARTBEAT, Switch
+from atlas_ops.pager.oncall.switch import HEARTBEAT, PROMETHEUS, Switch
+from atlas_ops.pager.store.absences import Absence
 from atlas_ops.pager.store.store import Store
 from atlas_ops.pager.ways.telling import Way
 from atlas_ops.postgresql import Server
@@ -140,6 +142,42 @@ def test_what_one_pager_does_not_reach_is_not_ended_by_another_that_does(store: 
     assert only(store).place == "one"
     switch(store, Said(WELL), "prometheus", "one").round()
     assert store.incidents.open() == ()
+
+
+def test_the_page_of_a_pager_that_is_gone_for_good_ends_and_that_of_one_that_is_there_stays(
+    store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """In Kubernetes a pager that is started again has another name."""
+    gone, there = (switch(store, Said(SILENT), PROMETHEUS, name) for name in ("gone", "there"))
+    gone.round()
+    there.round()
+    assert {head.place for head in store.incidents.open()} == {"gone", "there"}, "it may only be slow"
+    monkeypatch.setattr(oncall_switch, "GONE_SECONDS", 0.5)
+    time.sleep(0.6)
+    there.round()
+    assert only(store).place == "there"
+    [over] = store.incidents.recent(5)
+    work = store.incidents.work(over.id)
+    assert work
+    assert work.events[-1].text.endswith("the pager that told it is gone")
+
+
+@pytest.mark.parametrize("variant", [HEARTBEAT, PROMETHEUS])
+def test_the_page_of_what_the_settings_do_not_have_watched_any_more_ends(store: Store, variant: str) -> None:
+    switch(store, Said(SILENT), variant).round()
+    Switch(store, {}, SECOND, instance="one").round()
+    assert store.incidents.open() == ()
+
+
+def test_the_page_of_an_absence_does_not_end_with_the_pager_that_told_it(
+    store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(oncall_switch, "GONE_SECONDS", 0.0)
+    absence = Absence(key="k", since=time.time() - 600, until=time.time())
+    told = Notification(key="k", alerts=(untold.page(absence, (), "http://p"),), truncated=0, heartbeat=False)
+    store.inbox.accept(told, time.time())
+    switch(store, Said(WELL)).round()
+    assert only(store).fault == "PagerDeliveryFailing"
 
 
 def test_a_clock_that_is_set_back_between_two_silences_loses_no_page(
