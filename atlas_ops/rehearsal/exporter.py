@@ -25,6 +25,8 @@ from atlas_ops.simulator.replica import Replica
 
 TARGET: Labels = (("job", c.EXPORTER_JOB), ("instance", f"{HOST}:9464"))
 """What Prometheus puts on every series of the exporter."""
+_SCRAPE_SECONDS = 0.01
+"""How long Prometheus waits for the page."""
 _OTHERS: Mapping[str, Labels] = {
     "atlas_pager_": (("job", c.PAGER_JOB), ("instance", "pager:9465")),
     "atlas_watch_": (("job", c.WATCH_JOB), ("instance", "watch:9467")),
@@ -87,7 +89,8 @@ class Exporter:
             of_gpus += [sample._replace(value=value) for sample, value in zip(samples, values, strict=True)]
         own = [Sample(s.GPU_EXPECTED, labels(host_name=HOST), float(len(self._fleet.replicas))), *self._itself(now)]
         self._blocks.put(sheet, own, [sample.value for sample in own])
-        self._outside.put(sheet, [*_outside(self._fleet, others=False), ("up", (), 1.0)], TARGET)
+        itself = (("up", (), 1.0), ("scrape_duration_seconds", (), _SCRAPE_SECONDS))
+        self._outside.put(sheet, [*_outside(self._fleet, others=False), *itself], TARGET)
         return of_gpus
 
     def close(self) -> None:
@@ -108,7 +111,8 @@ class Exporter:
             adapters = (shown.adapters_running, shown.adapters_waiting)
             shape = (shown.lost_metrics, shown.accepted_share is not None, adapters)
             frozen = replica.answer is Answer.FROZEN
-            sheet.put(*server.page(replica.engine, lambda: self._fleet.page(index), began, shape, frozen=frozen))
+            text, version = (lambda: self._fleet.page(index)), replica.version
+            sheet.put(*server.page(replica.engine, text, began, shape, version=version, frozen=frozen))
         besides: dict[Signal, float] = {}
         if state in _THERE:
             besides |= dict.fromkeys(READINESS[server.runtime], float(replica.ready))

@@ -21,7 +21,9 @@ from atlas_ops.simulator.trace import Trace
 
 TICK_SECONDS = 1.0
 """Of simulated time: short against the patience of clients and the inertia of heat."""
-_DOWN = (Series("up", TARGET),)
+_DOWN = (Series("up", TARGET), Series("scrape_duration_seconds", TARGET))
+_TIMEOUT_SECONDS = 10.0
+"""How long Prometheus waits for a target that hangs, unless it is told otherwise."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -109,7 +111,7 @@ class Course:
             return
         self._sheet.begin(round(self._now * 1000))
         if effect.scrape_lost:
-            self._sheet.put(_DOWN, (0.0,))
+            self._sheet.put(_DOWN, (0.0, _TIMEOUT_SECONDS))
         else:
             gpus = self._exporter.scrape(self._sheet)
             if self._native is not None:

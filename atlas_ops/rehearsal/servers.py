@@ -30,12 +30,9 @@ from atlas_ops.simulator.counters import DRAFTED_TOKENS, Counters
 from atlas_ops.simulator.effects import Runtime
 from atlas_ops.simulator.engine import Engine
 from atlas_ops.simulator.histogram import Histogram
-from atlas_ops.simulator.vllm_page import VERSION
 
 READINESS: Mapping[Runtime, tuple[Signal, ...]] = {"vllm": (s.SERVER_READY,), "triton": (s.SERVER_READY, s.MODEL_READY)}
 """What its endpoints tell of whether it is ready."""
-_VERSIONS: Mapping[Runtime, Version | None] = {"vllm": Version.parse(VERSION), "triton": None}
-"""What the endpoints of a runtime tell of its version."""
 _ENDS: Mapping[str, Callable[[Counters], int]] = {
     "ok": lambda n: n.succeeded,
     "error": lambda n: n.finished["error"],
@@ -101,16 +98,17 @@ class ServerScrapes:
     _told: dict[tuple[Signal, ...], tuple[Series, ...]] = field(default_factory=dict)
 
     def page(
-        self, engine: Engine, text: Callable[[], str], began: float, shape: object, *, frozen: bool
+        self, engine: Engine, text: Callable[[], str], began: float, shape: object, *, version: str, frozen: bool
     ) -> tuple[tuple[Series, ...], Sequence[float]]:
-        """Return what is told of a page. `began` is the start of the process (Unix time).
+        """Return what is told of a page. `began` is the start of the process (Unix time), `version` what its endpoints say.
 
         Pages of the same process and `shape` have the same series. `text` returns the page as it is when it is called. A
         `frozen` one is the same again and again.
         """
-        known = self._shapes.get((began, shape, frozen))
+        known = self._shapes.get((began, shape, version, frozen))
         if known is None:
-            known = self._shapes[began, shape, frozen] = self._learn(text, frozen=frozen)
+            known = self._learn(text, version, frozen=frozen)
+            self._shapes[began, shape, version, frozen] = known
         if self._began is not None and began != self._began:
             self._restarted()
         self._began, self._shape, self._last = began, known, known.values(engine)
@@ -132,12 +130,12 @@ class ServerScrapes:
                 if counted:
                     self._before[series] = self._before.get(series, 0.0) + value
 
-    def _learn(self, text: Callable[[], str], *, frozen: bool) -> _Shape:
+    def _learn(self, text: Callable[[], str], version: str, *, frozen: bool) -> _Shape:
         """Let the exporter translate a page, and find out where on the engine each of its values comes from."""
         dialect = next(dialect for dialect in shipped_dialects() if dialect.runtime == self.runtime)
         translator = Translator(dialect, self.identity, Exporter().max_models)
         told = frozenset((*READINESS[self.runtime], s.MODEL_GPU_MEMORY))
-        facts = Facts(version=_VERSIONS[self.runtime], told=told)
+        facts = Facts(version=Version.parse(version) if version else None, told=told)
 
         def translated() -> Sequence[Sample]:
             return translator.translate(Parser().parse(text().encode()), facts)

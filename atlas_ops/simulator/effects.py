@@ -62,6 +62,8 @@ class ServerEffect:
     """The restarts are the kernel's doing: it kills the process for want of memory."""
     lost_metrics: tuple[str, ...] = ()
     """Native metrics, by the beginning of their names, that are gone from the page, as after an upgrade."""
+    version: str = ""
+    """What its endpoints say its version is, as after an upgrade. Empty: that of the page that is simulated."""
     accepted_share: float | None = None
     """Share of the tokens drafted by speculation that are accepted. None: no speculation."""
     adapters_running: int = 0

@@ -15,7 +15,6 @@ from atlas_ops.simulator.completions import HANGING, PATHS, completion
 from atlas_ops.simulator.exposition import CONTENT_TYPE
 from atlas_ops.simulator.fleet import Fleet
 from atlas_ops.simulator.listener import Answer, json_answer, refusal
-from atlas_ops.simulator.vllm_page import VERSION
 
 _LOOK_SECONDS = 0.05
 """How often somebody who waits looks whether the wait is over."""
@@ -66,9 +65,10 @@ class ModelServer:
     def _about(self, path: str) -> Answer:
         with self._lock:
             replica = self._fleet.replicas[self._index]
-            ready, runtime, model = replica.ready, replica.runtime, self._fleet.config.model_name
+            ready, version, model = replica.ready, replica.version, self._fleet.config.model_name
+            runtime = replica.runtime
         health = Answer(body="", status=HTTPStatus.OK if ready else HTTPStatus.SERVICE_UNAVAILABLE)
-        known = _of_triton(model, health) if runtime == "triton" else _of_vllm(model, health)
+        known = _of_triton(model, health) if runtime == "triton" else _of_vllm(model, version, health)
         return known.get(path) or refusal(HTTPStatus.NOT_FOUND, f"known: {', '.join(('/metrics', *known, *PATHS))}")
 
     def _complete(self, path: str) -> Answer | None:
@@ -92,9 +92,9 @@ class ModelServer:
                     return
 
 
-def _of_vllm(model: str, health: Answer) -> Mapping[str, Answer]:
+def _of_vllm(model: str, version: str, health: Answer) -> Mapping[str, Answer]:
     models: dict[str, object] = {"object": "list", "data": [{"id": model, "object": "model", "owned_by": "vllm"}]}
-    return {"/health": health, "/version": json_answer({"version": VERSION}), "/v1/models": json_answer(models)}
+    return {"/health": health, "/version": json_answer({"version": version}), "/v1/models": json_answer(models)}
 
 
 def _of_triton(model: str, health: Answer) -> Mapping[str, Answer]:

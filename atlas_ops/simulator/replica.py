@@ -20,7 +20,7 @@ from atlas_ops.simulator.life import Life
 from atlas_ops.simulator.profile import Profile
 from atlas_ops.simulator.trace import TracePlayer
 from atlas_ops.simulator.triton_page import triton_page
-from atlas_ops.simulator.vllm_page import vllm_page
+from atlas_ops.simulator.vllm_page import VERSION, vllm_page
 
 USUAL_ACCEPTED_SHARE = 0.7
 """Of drafted tokens, where speculation pays: with it a step takes as long as one without speculation; assumed."""
@@ -78,6 +78,11 @@ class Replica:
     def runtime(self) -> Runtime:
         """Whose page and endpoints it has."""
         return self._effect.runtime
+
+    @property
+    def version(self) -> str:
+        """What its endpoints tell of its version; empty: nothing, as those of Triton."""
+        return (self._effect.version or VERSION) if self.runtime == "vllm" else ""
 
     def advance(self, start: float, end: float, effect: Effect, *, scale: float) -> None:
         """Live from `start` to `end` (simulated seconds) under what the scenario does to it; `scale` shortens its times."""

@@ -29,6 +29,7 @@ SERVER: Changes = {
     "load_seconds": {"restart_every_minutes": 0.2, "load_seconds": 5.0},
     "killed_for_memory": {"restart_every_minutes": 0.2, "killed_for_memory": True},
     "lost_metrics": {"lost_metrics": ("vllm:kv_cache",)},
+    "version": {"version": "9.9.9"},
     "runtime": {"runtime": "triton"},
     "accepted_share": {"accepted_share": 0.5},
     "adapters_running": {"adapters_running": 2},
@@ -86,7 +87,8 @@ def seen(effect: Effect) -> list[object]:
     fleet.advance(30)
     fleet.set_fault(active=True)
     fleet.advance(60)
-    boundaries = [(fleet.answer(index), fleet.replicas[index].ready, fleet.page(index)) for index in range(2)]
+    replicas = list(enumerate(fleet.replicas))
+    boundaries = [(fleet.answer(index), one.ready, one.version, fleet.page(index)) for index, one in replicas]
     # What happens to the parts around the fleet is done by who plays the scenario, the stage or the rehearsal.
     of_players = (fleet.exporter_restarts, fleet.effect.scrape_lost, fleet.effect.prometheus_away)
     return [boundaries, fleet.gpus(), fleet.outside(), of_players]

@@ -9,6 +9,10 @@ from atlas_ops.simulator.effects import Answer, Effect, ServerEffect
 from atlas_ops.simulator.scenario import Phase, Scenario
 from atlas_ops.simulator.scenarios.traffic import CALM
 
+_UPGRADED = ServerEffect(
+    version="0.33.0", lost_metrics=("vllm:num_requests_waiting",), restart_every_minutes=1440.0
+)  # it begins with the restart
+
 
 def _server(effect: ServerEffect) -> Effect:
     return replace(CALM, servers={0: effect})
@@ -32,10 +36,10 @@ SCENARIOS = (
     ),
     Scenario(
         name="signal_unresolved",
-        description="An upgrade of server 0 renames the gauge of waiting requests.",
+        description="An upgrade of server 0, the first of the fleet, renames the gauge of waiting requests.",
         expected_fault="SignalUnresolved",
         calm=CALM,
-        course=(Phase(effect=_server(ServerEffect(lost_metrics=("vllm:num_requests_waiting",)))),),
+        course=(Phase(effect=_server(_UPGRADED)),),
         active_minutes=25.0,
     ),
     Scenario(

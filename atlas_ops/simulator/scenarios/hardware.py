@@ -1,4 +1,4 @@
-"""Scenarios of the faults of hardware: what happens to GPU 0, while GPU 1 stays well."""
+"""Scenarios of the faults of hardware: what happens to GPU 0, while GPU 1 mostly stays well."""
 
 from __future__ import annotations
 
@@ -47,12 +47,13 @@ SCENARIOS = (
         GpuEffect(cooled=False),
         companions=_USERS_FEEL_IT,
     ),
-    _gpu_0(
-        "power_brake",
-        "GpuPowerBrake",
-        "A power supply of the node fails, and the board's brake holds GPU 0 at half its clock.",
-        GpuEffect(power_brake=True),
+    Scenario(
+        name="power_brake",
+        description="A power supply of the node fails, and its brake holds every GPU at half its clock.",
+        expected_fault="GpuPowerBrake",
         companions=_USERS_FEEL_IT,
+        calm=CALM,
+        course=(Phase(effect=replace(CALM, every_gpu=GpuEffect(power_brake=True))),),
     ),
     _gpu_0(
         "clock_deficit",
