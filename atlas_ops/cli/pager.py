@@ -10,6 +10,7 @@ import sys
 from pathlib import Path
 
 from atlas_ops.cli import listening, pager_console, pager_parts, pager_slack, place
+from atlas_ops.cli.pager_logins import Logins
 from atlas_ops.cli.pager_slack import APP_TOKEN, SIGNING_SECRET, SLACK_API, TOKEN
 from atlas_ops.pager.store import address
 from atlas_ops.pager.store.store import Store
@@ -32,6 +33,9 @@ On call: the section `pager` of the settings (--config; README.md, section On ca
 acknowledges, by which schedule people hand over (`atlas-ops oncall` shows it), and who gets e-mail or a webhook while Slack
 is down. When Alertmanager's heartbeat does not come, or Prometheus or Alertmanager does not answer, the pager pages itself.
 
+Logins: prometheus.http_config_file and alertmanager.http_config_file of the settings say how the pager logs in at
+links.prometheus and links.alertmanager (README.md, section Prometheus behind a login).
+
 Database: a file is for one pager. Two or more pagers share a PostgreSQL server (pip install 'atlas-ops[postgres]'): each
 incident is delivered by one of them, by another when that one dies. The password is taken from {PASSWORD}; a socket
 is named by ?host=/var/run/postgresql, TLS by ?sslmode=verify-full&sslrootcert=FILE.
@@ -44,7 +48,7 @@ exit codes:
   0  stopped by SIGTERM or Ctrl-C
   2  the command line is wrong, {TOKEN} is set and --channel is not, or --listen opens the pages to other machines and
      nobody would have to log in (pager.console in the settings, --public-console)
-  3  the settings file or a schedule has mistakes (all of them are listed)
+  3  the settings file, one that says how to log in, or a schedule has mistakes (all of them are listed)
   4  the port is in use, or the database cannot be used
 """
 
@@ -82,12 +86,12 @@ def run(args: argparse.Namespace) -> int:
     logging.basicConfig(format="%(asctime)s %(levelname)s %(message)s", level=logging.INFO, stream=sys.stderr)
     settings = place.read_config(args)
     slack, external = pager_slack.slack_of(args, settings), pager_parts.external(args, settings)
-    ways_in = pager_console.ways_in(args, settings)
+    ways_in, logins = pager_console.ways_in(args, settings), Logins.read(settings)
     database = address.read(args.database, os.environ)
     with listening.listening(args.listen) as listener, contextlib.closing(Store(database)) as store:
         here = listening.address(listener)
         gate = ways_in.gate(external or here)
-        parts = pager_parts.build(args, settings, store, slack, external or here, gate)
+        parts = pager_parts.build(args, settings, logins, store, slack, external or here, gate)
         server = listening.server(parts.pager.app())
         with parts.working():
             where = f"Slack: #{slack.channel}" if slack else "no token, messages are shown on the console"

@@ -8,6 +8,7 @@ import socket
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
+from atlas_ops.cli.pager_logins import Logins
 from atlas_ops.pager.job import Job
 from atlas_ops.pager.metrics import Metrics
 from atlas_ops.pager.oncall.duty import EVERY_SECONDS, Duty
@@ -42,6 +43,7 @@ class OnCall:
 def build(
     args: argparse.Namespace,
     settings: Settings,
+    logins: Logins,
     store: Store,
     slack: Slack | None,
     metrics: Metrics,
@@ -61,7 +63,7 @@ def build(
     # Without Slack there is nothing to wait for.
     duty = Duty(store, escalation, teller, pager.fallback, pager.fallback_after_seconds if slack else 0.0)
     switch = Switch(
-        store, _sources(args, settings, store), pager.fallback, instance=socket.gethostname(), changed=changed
+        store, _sources(args, settings, logins, store), pager.fallback, instance=socket.gethostname(), changed=changed
     )
     every = min(_ASKED_SECONDS, pager.heartbeat_late_seconds / 20)
     jobs = [
@@ -69,7 +71,7 @@ def build(
         Job("the dead man's switch", switch.round, every_seconds=every),
     ]
     if args.config:  # without settings nobody has said where Prometheus is
-        jobs.append(Missed(store, settings.links.prometheus, changed=changed))
+        jobs.append(Missed(store, settings.links.prometheus, http_config=logins.prometheus, changed=changed))
     return OnCall(escalation=escalation if plan.waits else None, jobs=jobs)
 
 
@@ -88,12 +90,12 @@ def _senders(settings: Settings, store: Store, slack: Slack | None, address: str
     return senders
 
 
-def _sources(args: argparse.Namespace, settings: Settings, store: Store) -> dict[str, Source]:
+def _sources(args: argparse.Namespace, settings: Settings, logins: Logins, store: Store) -> dict[str, Source]:
     late, links = settings.pager.heartbeat_late_seconds, settings.links
     sources: dict[str, Source] = {}
     if settings.pager.heartbeat_expected:
         sources[HEARTBEAT] = Heartbeat(store.inbox.heartbeat, late)
     if args.config and settings.pager.heartbeat_reach:
-        sources["prometheus"] = Answers("Prometheus", links.prometheus, late)
-        sources["alertmanager"] = Answers("Alertmanager", links.alertmanager, late)
+        sources["prometheus"] = Answers("Prometheus", links.prometheus, late, http_config=logins.prometheus)
+        sources["alertmanager"] = Answers("Alertmanager", links.alertmanager, late, http_config=logins.alertmanager)
     return sources

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import argparse
 import contextlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -14,6 +14,7 @@ from atlas_ops.alertmanager import Alertmanager
 from atlas_ops.catalog import build_catalog
 from atlas_ops.cli import pager_oncall, pager_slack, place
 from atlas_ops.cli.listening import STOP_SECONDS
+from atlas_ops.cli.pager_logins import Logins
 from atlas_ops.cli.pager_slack import Beside
 from atlas_ops.errors import UsageError
 from atlas_ops.pager.access.gate import Gate
@@ -60,73 +61,131 @@ class Parts:
 
 
 def build(
-    args: argparse.Namespace, settings: Settings, store: Store, slack: Slack | None, address: str, gate: Gate
+    args: argparse.Namespace,
+    settings: Settings,
+    logins: Logins,
+    store: Store,
+    slack: Slack | None,
+    address: str,
+    gate: Gate,
 ) -> Parts:
     """Return the parts of a pager that readers reach at `address`."""
-    charts = Charts(catalog=build_catalog(settings.parameters), prometheus_url=settings.links.prometheus)
-    buttons = pager_slack.buttons_of(args)
-    composer = _composer(args, settings, address, charts, buttons=slack is not None and buttons.heard)
-    metrics = Metrics()
-    metrics.heartbeat(store.inbox.heartbeat())
-    delivery = _delivery(settings, store, slack, composer, metrics) if slack else None
-    jobs: list[Worker] = [delivery] if delivery else []
-    if settings.pager.diagnosis:
-        told = delivery.wake if delivery else _nobody
-        jobs.append(Diagnostician(store, composer, prometheus(settings.links.prometheus), told=told))
+    return _Assembly(args, settings, logins, store, slack, address).parts(gate)
 
-    def wake() -> None:
-        for job in jobs:
+
+class _Assembly:
+    """What most parts need, and in which order they are made: each knows those that it has to wake."""
+
+    def __init__(
+        self,
+        args: argparse.Namespace,
+        settings: Settings,
+        logins: Logins,
+        store: Store,
+        slack: Slack | None,
+        address: str,
+    ) -> None:
+        self._args, self._settings, self._logins = args, settings, logins
+        self._store, self._slack, self._address = store, slack, address
+        self._metrics = Metrics()
+        self._metrics.heartbeat(store.inbox.heartbeat())
+        self._buttons = pager_slack.buttons_of(args)
+        self._charts = Charts(
+            catalog=build_catalog(settings.parameters),
+            prometheus_url=settings.links.prometheus,
+            http_config=logins.prometheus,
+        )
+        self._composer = self._composed()
+        self._delivery = self._delivered(slack) if slack else None
+        self._tellers = (*([self._delivery] if self._delivery else []), *self._diagnosed())
+
+    def parts(self, gate: Gate) -> Parts:
+        """Return them; ConfigError when a schedule is wrong."""
+        oncall = pager_oncall.build(
+            self._args, self._settings, self._logins, self._store, self._slack, self._metrics, self._address, self._wake
+        )
+        alertmanager = Alertmanager(self._settings.links.alertmanager, http_config=self._logins.alertmanager)
+        escalate = oncall.escalation.by_hand if oncall.escalation else None
+        performer = Performer(self._store, alertmanager, self._metrics, changed=self._wake, escalate=escalate)
+        reconciler = Reconciler(self._store, alertmanager, self._metrics, changed=self._wake)
+        beside = self._beside(performer, connected=reconciler.wake)
+        console = self._console(gate, performer, (reconciler, *oncall.jobs, *beside.jobs))
+        jobs = (*self._tellers, *oncall.jobs, reconciler, *beside.jobs)
+        return Parts(pager=self._pager(console, beside), jobs=jobs)
+
+    def _wake(self) -> None:
+        """Have what changed shown."""
+        for job in self._tellers:
             job.wake()
 
-    sight = Sight(charts=charts, again=wake if settings.pager.diagnosis else None)
-    oncall = pager_oncall.build(args, settings, store, slack, metrics, address, wake)
-    escalate = oncall.escalation.by_hand if oncall.escalation else None
-    alertmanager = Alertmanager(settings.links.alertmanager)
-    performer = Performer(store, alertmanager, metrics, changed=wake, escalate=escalate)
-    reconciler = Reconciler(store, alertmanager, metrics, changed=wake)
-    beside = Beside()
-    if slack:
-        connected = reconciler.wake
-        beside = pager_slack.build(buttons, store, slack, charts, performer, metrics, connected=connected, changed=wake)
-    console = Console(
-        store=store,
-        composer=composer,
-        gate=gate,
-        delivery=delivery,
-        performer=performer,
-        sight=sight,
-        heartbeat_late_seconds=settings.pager.heartbeat_late_seconds,
-        troubles=lambda: [job.trouble for job in (reconciler, *oncall.jobs, *beside.jobs) if job.trouble],
-    )
-    token = settings.pager.webhook_token_file
-    pager = Pager(
-        store=store,
-        console=console,
-        metrics=metrics,
-        delivery=delivery,
-        wake=wake,
-        routes=beside.routes,
-        token=Token.read(Path(token)) if token else None,
-    )
-    return Parts(pager=pager, jobs=(*jobs, *oncall.jobs, reconciler, *beside.jobs))
+    def _composed(self) -> Composer:
+        runbooks = self._args.runbooks
+        return Composer(
+            runbooks=place.existing(runbooks) if runbooks else shipped.folder("runbooks"),
+            pager_url=self._address,
+            alertmanager_url=self._settings.links.alertmanager,
+            buttons=self._slack is not None and self._buttons.heard,
+            escalates=bool(self._settings.pager.escalation),
+            charts=self._charts,
+        )
 
+    def _delivered(self, slack: Slack) -> Delivery:
+        pager = self._settings.pager
+        return Delivery(
+            self._store,
+            slack,
+            self._composer,
+            self._metrics,
+            Pace(own_messages=pager.storm_messages_per_minute),
+            patience=DIAGNOSIS_PATIENCE if pager.diagnosis else 0.0,
+            lanes=lanes(slack.channel, pager.tickets_channel),
+        )
 
-def _composer(args: argparse.Namespace, settings: Settings, address: str, charts: Charts, *, buttons: bool) -> Composer:
-    return Composer(
-        runbooks=place.existing(args.runbooks) if args.runbooks else shipped.folder("runbooks"),
-        pager_url=address,
-        alertmanager_url=settings.links.alertmanager,
-        buttons=buttons,
-        escalates=bool(settings.pager.escalation),
-        charts=charts,
-    )
+    def _diagnosed(self) -> list[Worker]:
+        if not self._settings.pager.diagnosis:
+            return []
+        query = prometheus(self._settings.links.prometheus, http_config=self._logins.prometheus)
+        told = self._delivery.wake if self._delivery else _nobody
+        return [Diagnostician(self._store, self._composer, query, told=told)]
 
+    def _beside(self, performer: Performer, *, connected: Callable[[], None]) -> Beside:
+        if not self._slack:
+            return Beside()
+        return pager_slack.build(
+            self._buttons,
+            self._store,
+            self._slack,
+            self._charts,
+            performer,
+            self._metrics,
+            connected=connected,
+            changed=self._wake,
+        )
 
-def _delivery(settings: Settings, store: Store, slack: Slack, composer: Composer, metrics: Metrics) -> Delivery:
-    patience = DIAGNOSIS_PATIENCE if settings.pager.diagnosis else 0.0
-    pace = Pace(own_messages=settings.pager.storm_messages_per_minute)
-    places = lanes(slack.channel, settings.pager.tickets_channel)
-    return Delivery(store, slack, composer, metrics, pace, patience=patience, lanes=places)
+    def _console(self, gate: Gate, performer: Performer, jobs: Sequence[Worker]) -> Console:
+        pager = self._settings.pager
+        return Console(
+            store=self._store,
+            composer=self._composer,
+            gate=gate,
+            delivery=self._delivery,
+            performer=performer,
+            sight=Sight(charts=self._charts, again=self._wake if pager.diagnosis else None),
+            heartbeat_late_seconds=pager.heartbeat_late_seconds,
+            troubles=lambda: [job.trouble for job in jobs if job.trouble],
+        )
+
+    def _pager(self, console: Console, beside: Beside) -> Pager:
+        token = self._settings.pager.webhook_token_file
+        return Pager(
+            store=self._store,
+            console=console,
+            metrics=self._metrics,
+            delivery=self._delivery,
+            wake=self._wake,
+            routes=beside.routes,
+            token=Token.read(Path(token)) if token else None,
+        )
 
 
 def external(args: argparse.Namespace, settings: Settings) -> str:
