@@ -17,6 +17,8 @@ def of(baseline: Sequence[Run], canary: Sequence[Run], detect: float) -> Iterato
         yield (
             f"{100 * failed:.3g} % of the baseline's requests failed, so no worse than the baseline is not good: mend the load or the baseline"
         )
+    if not all(any(ERROR_SHARE in run.readings for run in side) for side in (baseline, canary)):
+        yield "how many requests failed is not told, and a release that drops what is hard looks better"
     if (ratio := load_ratio(baseline, canary)) < 1 / (1 + detect):
         yield (
             f"the canary had {ratio:.2g} times the load of the baseline, and less load makes any release look better: give both the "

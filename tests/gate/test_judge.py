@@ -116,6 +116,12 @@ def test_a_baseline_that_fails_itself_is_no_measure(tmp_path: Path) -> None:
     assert any("of the baseline's requests failed" in note for note in worse.notes)
 
 
+def test_runs_that_do_not_say_how_many_requests_failed_do_not_pass(tmp_path: Path) -> None:
+    found = judged(*([without(run, "error_share") for run in side] for side in sides(tmp_path)))
+    assert found.verdict is Verdict.CANNOT_TELL
+    assert "how many requests failed is not told" in words.sentence(found)
+
+
 def test_a_canary_that_had_less_load_does_not_pass(tmp_path: Path) -> None:
     baseline = read(runs.side(tmp_path, "old"))
     light = read(runs.side(tmp_path, "idle", first=1, slower=0.5, apart=0.2))

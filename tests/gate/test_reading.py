@@ -141,6 +141,80 @@ def test_results_that_vllm_appended_to_a_file_are_runs_of_their_own(tmp_path: Pa
     assert [run.name for run in read([tmp_path / "r.json"])] == ["r.json run 1", "r.json run 2"]
 
 
+def written(path: Path, *documents: object) -> Run:
+    path.write_text("\n".join(map(json.dumps, documents)), encoding="utf-8")
+    return only(path)
+
+
+def test_the_new_summary_of_k6_is_read_like_the_old_one(tmp_path: Path) -> None:
+    run = written(tmp_path / "s.json", runs.k6_new_summary())
+    assert (values(run)["latency_p50"], values(run)["latency_p90"]) == (0.24, 0.4)
+    assert (run.requests, run.load, values(run)["error_share"]) == (1000, 50.0, 0.01)
+    assert "p99" in run.notes[0]
+
+
+def test_what_k6_does_not_say_of_failures_is_not_taken_for_none(tmp_path: Path) -> None:
+    grpc = {"metrics": {"grpc_req_duration": {"med": 5.0, "p(90)": 9.0}, "iterations": {"count": 40, "rate": 2.0}}}
+    run = written(tmp_path / "s.json", grpc)
+    assert set(values(run)) == {"latency_p50", "latency_p90"}
+    assert run.readings["latency_p50"].of == 40
+
+
+def test_a_result_of_sglang_does_not_say_how_many_failed_unless_in_detail(tmp_path: Path) -> None:
+    run = written(tmp_path / "r.jsonl", runs.sglang(detailed=False))
+    assert run.tool == "SGLang's bench_serving"
+    assert values(run)["latency_p50"] == 0.5
+    assert values(run)["latency_p99"] == 0.9
+    assert "error_share" not in values(run)
+    assert "--output-details" in run.notes[0]
+    assert run.load == pytest.approx(0.3)
+    detailed = written(tmp_path / "d.jsonl", runs.sglang(detailed=True))
+    assert (detailed.tool, detailed.requests) == (run.tool, 4)
+    assert values(detailed)["error_share"] == 0.25
+
+
+def test_a_result_of_aiperf_counts_the_requests_that_failed(tmp_path: Path) -> None:
+    run = written(tmp_path / "r.json", runs.aiperf(successor=True))
+    assert (run.tool, run.requests) == ("AIPerf", 284)
+    assert values(run)["latency_p99"] == pytest.approx(9.3816)
+    assert values(run)["time_to_first_token_p50"] == pytest.approx(0.7875)
+    assert values(run)["error_share"] == pytest.approx(84 / 284)
+    assert values(run)["tokens_per_second"] == 1274.6
+    counted = written(
+        tmp_path / "c.json", runs.aiperf(successor=True) | {"error_request_count": {"unit": "requests", "avg": 100.0}}
+    )
+    assert values(counted)["error_share"] == pytest.approx(1 / 3)
+    with pytest.raises(DataError, match="stopped before its end"):
+        written(tmp_path / "s.json", runs.aiperf(successor=True) | {"was_cancelled": True})
+
+
+def test_a_result_of_genai_perf_does_not_say_how_many_failed(tmp_path: Path) -> None:
+    run = written(tmp_path / "r.json", runs.aiperf(successor=False))
+    assert (run.tool, run.requests) == ("GenAI-Perf", 200)
+    assert "error_share" not in values(run)
+    assert values(run)["inter_token_latency_p90"] == pytest.approx(0.0531)
+
+
+def test_the_requests_of_aiperf_are_read_without_those_that_it_cancelled_itself(tmp_path: Path) -> None:
+    lines = [runs.aiperf_request(start=1e9 + n, latency=100.0 + n, failed=n == 0) for n in range(10)]
+    run = written(tmp_path / "r.jsonl", *lines, runs.aiperf_request(start=1e9, failed=True, cancelled=True))
+    assert run.requests == 10
+    assert values(run)["error_share"] == pytest.approx(0.1)
+    assert values(run)["latency_p50"] == pytest.approx(0.105)
+    assert values(run)["time_to_first_token_p50"] == pytest.approx(0.2558)
+    assert run.load == pytest.approx(1.0)
+    assert run.began == pytest.approx(1e9)
+
+
+def test_the_load_is_what_each_tool_says_of_it(tmp_path: Path) -> None:
+    assert only(runs.k6_summary(tmp_path / "s", nested=True)).load == 50.0
+    assert only(runs.k6_points(tmp_path / "p", [0.1] * 21)).load == pytest.approx(1.0, rel=0.01)
+    assert written(tmp_path / "v", runs.vllm(detailed=False)).load == pytest.approx(0.4)
+    assert only(runs.lines(tmp_path / "l", 0, apart=0.25)).load == pytest.approx(4.0)
+    stats = runs.RESULTS / "locust_stats.csv"
+    assert only(stats).load == pytest.approx(float(stats.read_text().splitlines()[-1].split(",")[9]))
+
+
 def test_json_lines_may_hold_several_runs(tmp_path: Path) -> None:
     rows = [{"latency_seconds": 1.0 + run, "run": run, "inter_token_latency_seconds": 0.1} for run in (1, 2, 1)]
     (tmp_path / "r").write_text("\n".join(map(json.dumps, rows)), encoding="utf-8")

@@ -15,6 +15,7 @@ from hypothesis import strategies as st
 
 from atlas_ops.errors import DataError
 from atlas_ops.gate.reading import read
+from tests.gate import runs
 
 VLLM = {
     "completed": 2,
@@ -49,6 +50,11 @@ DOCUMENTS: dict[str, list[Any]] = {
             "latencies": [0.3, 0.4], "start_times": [1.0, 2.0],
         },
     ],
+    "k6's new summary": [runs.k6_new_summary()],
+    "SGLang": [runs.sglang(detailed=False)],
+    "AIPerf": [runs.aiperf(successor=True)],
+    "GenAI-Perf": [runs.aiperf(successor=False)],
+    "requests of AIPerf": [runs.aiperf_request(start=1.7e9), runs.aiperf_request(start=1.7e9, failed=True)],
     "vLLM of old": [{**VLLM, "ttfts": [0.1, 0.2], "itls": [[0.1, 0.1], [0.2]]}],
     "JSON lines": [
         {

@@ -1,6 +1,6 @@
 """Reads what load generators write, and recognises it by its content: names of files say nothing. Called by the command.
 
-k6 (points and summary), Locust (CSV), vllm bench serve (JSON), JSON lines; gzipped or not.
+k6 (points and summaries), Locust (CSV), vllm bench serve and SGLang's (JSON), GenAI-Perf and AIPerf (JSON), JSON lines; gzipped or not.
 """
 
 from __future__ import annotations
@@ -12,13 +12,14 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from atlas_ops.errors import DataError
-from atlas_ops.gate.reading import k6, lines, locust, vllm
+from atlas_ops.gate.reading import genai_perf, k6, lines, locust, vllm
 from atlas_ops.gate.reading.source import opened
 from atlas_ops.gate.runs import Run
 
 _KNOWN = (
     "known are: k6 run --out json=FILE or --summary-export FILE, Locust's --csv (NAME_stats.csv, NAME_stats_history.csv), "
-    f"vllm bench serve --save-result, and JSON lines with {lines.LATENCY_KEY}"
+    "vllm bench serve --save-result, sglang.bench_serving --output-file, GenAI-Perf's profile_export_genai_perf.json, AIPerf's "
+    f"profile_export.jsonl and profile_export_aiperf.json, and JSON lines with {lines.LATENCY_KEY}"
 )
 
 
@@ -50,6 +51,8 @@ def _json(path: Path, first: str, skip_seconds: float) -> tuple[Run, ...]:
     head = _object(first)
     if head.keys() >= {"type", "metric", "data"}:
         return k6.points(path, skip_seconds)
+    if head.keys() >= genai_perf.REQUEST_KEYS:
+        return (genai_perf.requests(path, skip_seconds),)
     if lines.LATENCY_KEY in head or ("error" in head and not head.keys() & vllm.KEYS):
         return lines.read(path, skip_seconds)
     with opened(path) as file:
@@ -58,8 +61,10 @@ def _json(path: Path, first: str, skip_seconds: float) -> tuple[Run, ...]:
         documents = vllm.documents(text.lstrip())
     except ValueError as error:
         raise DataError(f"{path}: no JSON: {error}; was the run cut off?", next_step=_KNOWN) from error
-    if len(documents) == 1 and isinstance(documents[0].get("metrics"), Mapping):
+    if len(documents) == 1 and k6.is_summary(documents[0]):
         return k6.summary(path, documents[0])
+    if len(documents) == 1 and documents[0].keys() >= genai_perf.KEYS:
+        return (genai_perf.read(path, documents[0]),)
     if all(isinstance(one, Mapping) and one.keys() >= vllm.KEYS for one in documents):
         return vllm.read(path, documents, skip_seconds)
     raise DataError(f"{path}: found JSON with {', '.join(list(documents[0])[:8]) or 'nothing'}", next_step=_KNOWN)

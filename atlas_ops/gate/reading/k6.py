@@ -1,13 +1,15 @@
 """Results of k6: its points (`k6 run --out json=FILE`) and its summary (`--summary-export FILE`, or handleSummary). Called by `reading`.
 
 Times are milliseconds. A request is good when k6 tags its duration `expected_response: true` (a status of 200 to 399, unless the
-script says otherwise); `http_req_failed` is 1 for the others. gRPC has durations alone. Read back from files that k6 1.1.0 wrote.
+script says otherwise); `http_req_failed` is 1 for the others. gRPC has durations alone, and its summary does not say what failed.
+Read back from files that k6 1.1.0 wrote; the summary of `--new-machine-readable-summary` (k6 1.5 and later, the default of k6 2) by
+internal/lib/summary/machine_readable.go.
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from contextlib import suppress
 from datetime import datetime
 from pathlib import Path
@@ -21,6 +23,7 @@ _TOOL = "k6"
 _MILLISECOND = 1e-3
 _DURATIONS = ("http_req_duration", "grpc_req_duration")
 _GOOD = "http_req_duration{expected_response:true}"
+_HOW = "run it with --summary-trend-stats 'med,p(90),p(99)' (which k6's new summary leaves out as well), or with --out json=FILE"
 _PERCENTILES = {"p50": ("med", "p(50)"), "p90": ("p(90)",), "p99": ("p(99)",)}
 
 
@@ -70,29 +73,58 @@ def _moment(path: Path, number: int, data: Mapping[str, Any]) -> float:
 
 def summary(path: Path, document: Record) -> tuple[Run, ...]:
     """Return the run of a summary, whose numbers lie flat in each metric or under `values`, by the way it was written."""
-    metrics = {str(name): _values(path, name, metric) for name, metric in document["metrics"].items()}
+    metrics = {name: _values(path, name, metric) for name, metric in _named(path, document)}
     durations = metrics.get(_GOOD) or next((metrics[name] for name in _DURATIONS if name in metrics), None)
     if durations is None:
         raise DataError(
             f"{path}: found no {' or '.join(_DURATIONS)} in this summary of k6",
             next_step="did the script send requests?",
         )
-    failed = metrics.get("http_req_failed", {})
-    count = int(_number(path, metrics.get("http_reqs", metrics.get("iterations", {})), ("count",), 0.0))
-    share = _number(path, failed, ("rate", "value"), 0.0)
+    sent = metrics.get("http_reqs", metrics.get("iterations", {}))
+    count = int(_number(path, sent, ("count",), 0.0))
+    share = _number(path, metrics.get("http_req_failed", {}), ("rate", "value"), math.nan)
     if share > 1:
         raise _no_summary(path, f"http_req_failed: found {share:g}, expected a share of 1 or less")
+    good = count if math.isnan(share) else round(count * (1 - share))
     readings = {
-        f"{LATENCY}_{name}": Reading(value=value * _MILLISECOND, of=round(count * (1 - share)))
+        f"{LATENCY}_{name}": Reading(value=value * _MILLISECOND, of=good)
         for name, keys in _PERCENTILES.items()
-        if not math.isnan(value := _number(path, durations, keys, math.nan)) and share < 1
+        if not math.isnan(value := _number(path, durations, keys, math.nan)) and good
     }
-    readings[ERROR_SHARE] = Reading(value=share, of=count)
     missing = [name for name in _PERCENTILES if f"{LATENCY}_{name}" not in readings]
-    notes = (
-        f"k6's summary lacks {', '.join(missing)}: run it with --summary-trend-stats 'med,p(90),p(99)', or with --out json=FILE",
+    if not math.isnan(share):
+        readings[ERROR_SHARE] = Reading(value=share, of=count)
+    notes = (f"k6's summary lacks {', '.join(missing)}: {_HOW}",) if missing else ()
+    load = _load(path, document, sent, count)
+    return (Run(name=path.name, tool=_TOOL, requests=count, readings=readings, notes=notes, load=load),)
+
+
+def is_summary(document: Record) -> bool:
+    """Say whether a JSON object is a summary of k6."""
+    results = document.get("results")
+    return isinstance(document.get("metrics"), Mapping) or (
+        isinstance(results, Mapping) and isinstance(results.get("metrics"), list)
     )
-    return (Run(name=path.name, tool=_TOOL, requests=count, readings=readings, notes=notes if missing else ()),)
+
+
+def _named(path: Path, document: Record) -> Iterator[tuple[str, object]]:
+    """Yield the metrics with their names, which are keys in one kind of summary, and inside of the metrics in the other."""
+    if isinstance(document.get("metrics"), Mapping):
+        yield from ((str(name), metric) for name, metric in document["metrics"].items())
+        return
+    for metric in document["results"]["metrics"]:
+        if not isinstance(metric, Mapping):
+            raise _no_summary(path, f"metrics: found {short(metric)}, expected objects")
+        yield str(metric.get("name")), metric
+
+
+def _load(path: Path, document: Record, sent: Mapping[str, Any], count: int) -> float | None:
+    """Return the requests per second; None where neither they nor the time are told."""
+    if rate := _number(path, sent, ("rate",), 0.0):
+        return rate
+    config = document.get("config")
+    lasted = _number(path, config, ("duration",), 0.0) if isinstance(config, Mapping) else 0.0
+    return count / lasted if lasted > 0 else None
 
 
 def _values(path: Path, name: str, metric: object) -> Mapping[str, Any]:

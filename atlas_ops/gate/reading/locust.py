@@ -13,6 +13,7 @@ from __future__ import annotations
 import csv
 import math
 from collections.abc import Iterator, Mapping
+from dataclasses import replace
 from pathlib import Path
 
 from atlas_ops.errors import DataError
@@ -35,7 +36,10 @@ def stats(path: Path) -> tuple[Run, ...]:
         raise DataError(
             f"{path}: found {len(rows)} rows {_ALL}, expected one", next_step="let Locust end by itself (--run-time)"
         )
-    return (_run(path, *rows[0], ("Request Count", "Failure Count"), dict(_PERCENTILES)),)
+    number, row = rows[0]
+    run = _run(path, number, row, ("Request Count", "Failure Count"), dict(_PERCENTILES))
+    rate = seconds(path, number, row, "Requests/s")
+    return (replace(run, load=rate if rate > 0 else None),)
 
 
 def history(path: Path) -> tuple[Run, ...]:
@@ -46,7 +50,9 @@ def history(path: Path) -> tuple[Run, ...]:
         raise DataError(f"{path}: found no row {_ALL}", next_step="let Locust end by itself (--run-time)")
     full = any(row.get("Name") != _ALL for _, row in rows)
     columns = {"p50": "Total Median Response Time"} if full else dict(_PERCENTILES)
-    return (_run(path, *last, ("Total Request Count", "Total Failure Count"), columns),)
+    run = _run(path, *last, ("Total Request Count", "Total Failure Count"), columns)
+    lasted = seconds(path, *last, "Timestamp") - seconds(path, *rows[0], "Timestamp")
+    return (replace(run, load=run.requests / lasted if lasted > 0 else None),)
 
 
 def requests(path: Path, skip_seconds: float) -> tuple[Run, ...]:

@@ -1,15 +1,19 @@
-"""Results of `vllm bench serve --save-result`: one JSON object for each run, with `--append-result` several in a file. Called by `reading`.
+"""Results of `vllm bench serve --save-result` and of `sglang.bench_serving --output-file`, which began as a copy of it. Called by `reading`.
+
+One JSON object for each run; with `--append-result`, and of SGLang always, several in a file.
 
 With `--save-detailed` there are the times of every request in seconds (`ttfts`, `itls`, `latencies`, `errors`, `start_times` by the
 load generator's own clock); without it the percentiles that were asked for, in milliseconds: the median and p99 by default, and, since
 some version before 0.32, the latency of every request (0 where it failed). Fields by vllm/benchmarks/serve.py; read back from files
-that vLLM 0.32.0 wrote.
+that vLLM 0.32.0 wrote. SGLang has the same of every request with `--output-details`, and without it does not say how many failed
+(fields by python/sglang/bench_serving.py; no file of its own was read).
 """
 
 from __future__ import annotations
 
 import json
 import math
+from dataclasses import replace
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -30,14 +34,16 @@ from atlas_ops.gate.runs import (
 
 KEYS = {"completed", "duration", "request_throughput"}
 """Fields that every result has."""
-_TOOL = "vllm bench serve"
+_VLLM, _SGLANG = "vllm bench serve", "SGLang's bench_serving"
+_ONLY_SGLANG = "median_e2e_latency_ms"
 _MILLISECOND = 1e-3
-_METRICS = {LATENCY: "e2el", FIRST_TOKEN: "ttft", INTER_TOKEN: "itl"}
+_METRICS = {LATENCY: ("e2el", "e2e_latency"), FIRST_TOKEN: ("ttft",), INTER_TOKEN: ("itl",)}
 _NAMES = {"p50": ("p50", "median"), "p90": ("p90",), "p99": ("p99",)}
-_NOTE = (
-    "results without single requests have the percentiles that were asked for: add --save-detailed, or "
-    "--percentile-metrics ttft,itl,e2el --metric-percentiles 50,90,99"
-)
+_NOTES = {
+    _VLLM: "results without single requests have the percentiles that were asked for: add --save-detailed, or "
+    "--percentile-metrics ttft,itl,e2el --metric-percentiles 50,90,99",
+    _SGLANG: "results of SGLang without single requests do not say how many failed: add --output-details",
+}
 
 
 def read(path: Path, documents: tuple[Record, ...], skip_seconds: float) -> tuple[Run, ...]:
@@ -55,28 +61,41 @@ def read(path: Path, documents: tuple[Record, ...], skip_seconds: float) -> tupl
 
 
 def _run(name: str, result: Record, skip_seconds: float) -> Run:
-    lasted = _amount(result["duration"])
-    began = _date(result, lasted)
     if "ttfts" in result and "itls" in result:
-        return _detailed(name, result, skip_seconds, began, lasted)
-    good = int(_amount(result["completed"]))
-    failed = int(_amount(result["failed"] if "failed" in result else _amount(result.get("num_prompts", good)) - good))
+        return _detailed(name, result, skip_seconds)
+    lasted, good = _amount(result["duration"]), int(_amount(result["completed"]))
+    failed = _failed(result, good)
     readings = {
         f"{metric}_{quantile}": Reading(value=value * _MILLISECOND, of=good)
-        for metric, short in _METRICS.items()
+        for metric, names in _METRICS.items()
         for quantile, words in _NAMES.items()
-        if not math.isnan(value := _first(result, [f"{word}_{short}_ms" for word in words])) and good
+        if not math.isnan(value := _first(result, [f"{word}_{name}_ms" for name in names for word in words])) and good
     }
     readings |= timings(LATENCY, [latency for latency in map(_amount, result.get("latencies", [])) if latency > 0])
-    if good + failed:
-        readings[ERROR_SHARE] = Reading(value=failed / (good + failed), of=good + failed)
+    every = good + (failed or 0)
+    if every and failed is not None:
+        readings[ERROR_SHARE] = Reading(value=failed / every, of=every)
     if rate := _amount(result.get("output_throughput") or 0):
         readings[TOKENS_PER_SECOND] = Reading(value=rate, of=good)
-    return Run(name=name, tool=_TOOL, requests=good + failed, readings=readings, began=began, notes=(_NOTE,))
+    return Run(
+        name=name, tool=_tool(result), requests=every, readings=readings, began=_date(result, lasted),
+        load=every / lasted if lasted > 0 else None, notes=(_NOTES[_tool(result)],),
+    )  # fmt: skip
 
 
-def _detailed(name: str, result: Record, skip_seconds: float, began: float | None, lasted: float) -> Run:
-    requests = Requests()
+def _tool(result: Record) -> str:
+    return _SGLANG if _ONLY_SGLANG in result else _VLLM
+
+
+def _failed(result: Record, good: int) -> int | None:
+    """Return how many requests failed; None where the file does not say."""
+    if "failed" in result:
+        return int(_amount(result["failed"]))
+    return int(_amount(_amount(result["num_prompts"]) - good)) if "num_prompts" in result else None
+
+
+def _detailed(name: str, result: Record, skip_seconds: float) -> Run:
+    requests, lasted = Requests(), _amount(result["duration"])
     count = len(result["ttfts"])
     columns = zip(
         result["ttfts"], result["itls"], result.get("errors", [""] * count), result.get("output_lens", [math.nan] * count),
@@ -90,9 +109,9 @@ def _detailed(name: str, result: Record, skip_seconds: float, began: float | Non
             latency=took, start=_or_unknown(start), first_token=first if first > 0 else math.nan, between=between,
             tokens=_or_unknown(tokens), failed=bool(error) or took <= 0,
         )  # fmt: skip
-    run = requests.run(name=name, tool=_TOOL, skip_seconds=skip_seconds, seconds=lasted)
+    run = requests.run(name=name, tool=_tool(result), skip_seconds=skip_seconds, seconds=lasted)
     # The starts count from when the machine was switched on; the date is that of the end.
-    return Run(name=name, tool=_TOOL, requests=run.requests, readings=run.readings, began=began)
+    return replace(run, began=_date(result, lasted))
 
 
 def _first(result: Record, keys: list[str]) -> float:

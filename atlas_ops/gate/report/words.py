@@ -74,7 +74,7 @@ def sentence(judgement: Judgement) -> str:
     if judgement.verdict is Verdict.FAIL:
         worse = [finding for finding in judgement.findings if finding.verdict is Verdict.FAIL]
         return "fail: " + ", ".join(_worse(finding) for finding in worse)
-    if judgement.verdict is Verdict.PASS:
+    if judgement.verdict is Verdict.PASS:  # which takes the share of errors
         limits = judgement.tolerances
         passed = f"pass: nothing is worse by {100 * limits.detect:.3g} % or more, errors by {100 * limits.error_detect:.3g} points"
         unjudged = ", ".join(finding.metric.title for finding in judgement.findings if not finding.verdict)
