@@ -17,6 +17,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 import numpy as np
+from numpy.typing import NDArray
 
 from atlas_ops.detect.student import t_quantile
 
@@ -113,7 +114,7 @@ def overall(verdicts: Sequence[Verdict]) -> Verdict:
     return Verdict.PASS if verdicts else Verdict.CANNOT_TELL
 
 
-def quantiles(values: Sequence[float], probabilities: Sequence[float]) -> tuple[float, ...]:
+def quantiles(values: Sequence[float] | NDArray[np.float64], probabilities: Sequence[float]) -> tuple[float, ...]:
     """Return quantiles of the requests of one run, interpolated between neighbours as numpy does by default."""
     found = np.quantile(np.asarray(values, dtype=np.float64), np.asarray(probabilities))
     return tuple(float(value) for value in found)

@@ -7,7 +7,12 @@ from array import array
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
+import numpy as np
+from numpy.typing import NDArray
+
 from atlas_ops.detect.gate import quantiles
+
+Floats = NDArray[np.float64]
 
 QUANTILES = {"p50": 0.50, "p90": 0.90, "p99": 0.99}
 LATENCY, FIRST_TOKEN, INTER_TOKEN = "latency", "time_to_first_token", "inter_token_latency"
@@ -56,9 +61,9 @@ class Run:
         return replace(self, readings={**self.readings, COST: cost})
 
 
-def timings(metric: str, values: Sequence[float]) -> dict[str, Reading]:
+def timings(metric: str, values: Sequence[float] | Floats) -> dict[str, Reading]:
     """Return the quantiles of one run's times (seconds), by their keys such as `latency_p99`; nothing without values."""
-    if not values:
+    if not len(values):
         return {}
     found = quantiles(values, tuple(QUANTILES.values()))
     return {
@@ -101,40 +106,54 @@ class Requests:
         Times are those of requests that succeeded; failed ones count in the share of errors. `seconds` is how long the load lasted,
         for tokens per second, where the requests do not say when they began.
         """
-        began = min((start for start in self._starts if not math.isnan(start)), default=math.nan)
+        starts, latencies, first_tokens, tokens = map(
+            _column, (self._starts, self._latencies, self._first, self._tokens)
+        )
+        failed = np.frombuffer(self._failed, dtype=np.int8).astype(np.bool_)
+        began = float(np.nanmin(starts)) if np.isfinite(starts).any() else math.nan
         first = began + skip_seconds if skip_seconds else -math.inf
-        kept = [place for place, start in enumerate(self._starts) if not start < first]
-        good = [place for place in kept if not self._failed[place]]
-        between = [value for value, start in zip(self._between, self._between_starts, strict=True) if not start < first]
+        kept = ~(starts < first)
+        good = kept & ~failed
+        between = _column(self._between)[~(_column(self._between_starts) < first)]
+        lasted = seconds if not skip_seconds else None
         readings = {
-            **timings(LATENCY, _known(self._latencies, good)),
-            **timings(FIRST_TOKEN, _known(self._first, good)),
+            **timings(LATENCY, _known(latencies[good])),
+            **timings(FIRST_TOKEN, _known(first_tokens[good])),
             **timings(INTER_TOKEN, between),
-            **self._rate(good, seconds if not skip_seconds else None),
+            **_rate(starts[good], latencies[good], tokens[good], lasted),
         }
-        if kept:
-            readings[ERROR_SHARE] = Reading(value=1 - len(good) / len(kept), of=len(kept))
-        known = None if math.isnan(began) else began
-        load = self._load(kept, seconds if not skip_seconds else None)
-        return Run(name=name, tool=tool, requests=len(kept), readings=readings, began=known, load=load)
-
-    def _load(self, kept: Sequence[int], seconds: float | None) -> float | None:
-        starts = _known(self._starts, kept)
-        span = max(starts) - min(starts) if len(starts) == len(kept) > 1 else 0.0
-        if span > 0:
-            return (len(kept) - 1) / span
-        return len(kept) / seconds if seconds else None
-
-    def _rate(self, good: Sequence[int], seconds: float | None) -> dict[str, Reading]:
-        tokens = _known(self._tokens, good)
-        if seconds is None:
-            starts = _known(self._starts, good)
-            ends = _known([start + took for start, took in zip(self._starts, self._latencies, strict=True)], good)
-            seconds = max(ends) - min(starts) if ends else 0.0
-        if not (sum(tokens) > 0 and seconds > 0 and math.isfinite(rate := sum(tokens) / seconds)):
-            return {}
-        return {TOKENS_PER_SECOND: Reading(value=rate, of=len(tokens))}
+        count = int(kept.sum())
+        if count:
+            readings[ERROR_SHARE] = Reading(value=1 - int(good.sum()) / count, of=count)
+        return Run(
+            name=name, tool=tool, requests=count, readings=readings, began=None if math.isnan(began) else began,
+            load=_load(starts[kept], lasted),
+        )  # fmt: skip
 
 
-def _known(column: Sequence[float], places: Sequence[int]) -> list[float]:
-    return [column[place] for place in places if not math.isnan(column[place])]
+def _rate(starts: Floats, latencies: Floats, tokens: Floats, seconds: float | None) -> dict[str, Reading]:
+    """Return the tokens per second of the requests that succeeded."""
+    tokens = _known(tokens)
+    if seconds is None:
+        ends = _known(starts + latencies)
+        seconds = float(ends.max() - np.nanmin(starts)) if len(ends) else 0.0
+    total = float(tokens.sum())
+    if not (total > 0 and seconds > 0 and math.isfinite(rate := total / seconds)):
+        return {}
+    return {TOKENS_PER_SECOND: Reading(value=rate, of=len(tokens))}
+
+
+def _load(starts: Floats, seconds: float | None) -> float | None:
+    """Return the requests per second, by their starts where all tell them."""
+    span = float(starts.max() - starts.min()) if len(starts) > 1 else 0.0
+    if span > 0:  # which no unknown start is
+        return (len(starts) - 1) / span
+    return len(starts) / seconds if seconds else None
+
+
+def _column(values: array[float]) -> Floats:
+    return np.frombuffer(values, dtype=np.float64)
+
+
+def _known(values: Floats) -> Floats:
+    return values[~np.isnan(values)]
