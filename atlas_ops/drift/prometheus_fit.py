@@ -1,6 +1,6 @@
 """Makes a reference of what Prometheus knows of a model: weeks of its counters. Called by `atlas-ops drift fit --prometheus`.
 
-Lengths of prompts and answers need nothing else. What servers count themselves is counted in the bins of an earlier reference: its
+Lengths of prompts and answers, and why answers end, need nothing else. What servers count themselves is counted in the bins of an earlier reference: its
 bins are kept, and everything else is learned anew.
 """
 
@@ -16,8 +16,9 @@ from atlas_ops.detect.features import Feature
 from atlas_ops.detect.windows import STEP, Windows
 from atlas_ops.drift.counting import Counting, Table, merge
 from atlas_ops.drift.fit import LEAST_ROWS, learned
-from atlas_ops.drift.prometheus_counts import LENGTHS, Told, check_bins, counted, counts, lengths
+from atlas_ops.drift.prometheus_counts import Progress, check_bins, counted, counts, offered
 from atlas_ops.drift.reference import Reference
+from atlas_ops.drift.runtime_features import SIGNALS
 from atlas_ops.drift.words import moment
 from atlas_ops.errors import DataError
 from atlas_ops.prometheus import Prometheus
@@ -26,14 +27,14 @@ TIME = "time"
 """What the column of times is called in a reference that no file was read for."""
 
 
-def fit(client: Prometheus, model: str, start: float, end: float, bins: Reference | None, told: Told) -> Reference:
+def fit(client: Prometheus, model: str, start: float, end: float, bins: Reference | None, told: Progress) -> Reference:
     """Return the reference of a model's traffic from `start` to `end` (Unix seconds); DataError when there is too little.
 
-    `bins` is the reference that the servers count by; None: only lengths are looked at.
+    `bins` is the reference that the servers count by; None: only what runtimes tell is looked at.
     """
     there = counted(client, model, start, end)
     known = [feature for feature in bins.features if feature.name in there] if bins else []
-    wanted = (*known, *(one for one in lengths(client, model, start, end) if one.name not in there))
+    wanted = (*known, *(one for one in offered(client, model, start, end) if one.name not in there))
     if not wanted:
         raise _nothing(client, model, start, end, bins, there)
     check_bins(client, model, wanted, end)
@@ -88,8 +89,8 @@ def _notes(there: frozenset[str], wanted: Sequence[Feature], rows: dict[str, int
         notes.append(f"servers count {', '.join(unknown)}: not watched, {how}")
     names = {feature.name for feature in wanted}
     notes += [
-        f"no requests are told in {LENGTHS[name]}, or its servers have no bucket in common: {name} is not watched"
-        for name in LENGTHS
+        f"no requests are told in {SIGNALS[name]}, or its servers tell it in different ways: {name} is not watched"
+        for name in SIGNALS
         if name not in names
     ]
     return notes
@@ -105,10 +106,10 @@ def _nothing(
             else "in the bins of the reference that they have loaded"
         )
         return DataError(
-            f"the servers of {model!r} tell no lengths; they count {', '.join(sorted(there))}, {which}",
+            f"the servers of {model!r} tell neither lengths nor reasons; they count {', '.join(sorted(there))}, {which}",
             next_step="give that reference with --bins REFERENCE",
         )
-    signals = [*map(str, LENGTHS.values()), str(s.FEATURE_VALUES)]
+    signals = [*map(str, SIGNALS.values()), str(s.FEATURE_VALUES)]
     return DataError(
         f"Prometheus at {client.url} has no {' or '.join(signals)} of the model {model!r} from {moment(start)} to {moment(end)}",
         next_step="check the name of the model, and that its servers tell their lengths (exporters/README.md) or count their "

@@ -11,7 +11,7 @@ import pytest
 from atlas_ops.cli import main
 from atlas_ops.detect.features import Numeric
 from atlas_ops.drift import reference
-from atlas_ops.drift.prometheus_counts import check_bins, counts, lengths
+from atlas_ops.drift.prometheus_counts import check_bins, counts, offered
 from atlas_ops.errors import DataError
 from atlas_ops.prometheus import Prometheus
 from atlas_ops.rehearsal.remote_write import bodies
@@ -66,18 +66,18 @@ def _wild(name: str, model: str) -> Iterator[Written]:
     times = ((HOURS * 3_600 - np.arange(0, 1_800, EVERY)[::-1] + data.MONDAY) * 1_000).astype(np.int64)
     for bound in (*map("{:g}".format, BOUNDS), "+Inf"):
         labels = (("le", bound), ("model", model), ("server", name))
-        values = np.where(np.arange(len(times)) % 2, np.inf, -np.inf)
+        values = np.full(len(times), np.inf)
         yield Written(Series("atlas_request_prompt_tokens_bucket", labels), times, values)
 
 
 def test_servers_with_other_buckets_are_told_and_the_time_of_both_is_not_seen(prometheus: Prometheus) -> None:
     end, feature = data.MONDAY + HOURS * 3_600, Numeric(name="prompt_tokens", edges=(0.0, *BOUNDS))
-    (found,) = lengths(prometheus, "mixed", data.MONDAY, end)
+    (found,) = offered(prometheus, "mixed", data.MONDAY, end)
     assert found == feature
     windows = counts(prometheus, "mixed", [feature], data.MONDAY, end)
     assert windows.seen is not None
     assert (~windows.seen).sum() == pytest.approx(12, abs=1)
-    assert not windows.seen[-11:].any()
+    assert windows.seen[-11:].sum() == 1, "b alone begins anew then, and is left out"
     assert not windows.counts["prompt_tokens"][~windows.seen].any()
     counted = windows.counts["prompt_tokens"].sum(axis=0)
     assert (counted[[0, 1, 2, 3, 5]] / counted.sum()).tolist() == pytest.approx(SHARES, abs=0.01)
@@ -85,8 +85,8 @@ def test_servers_with_other_buckets_are_told_and_the_time_of_both_is_not_seen(pr
     with pytest.raises(DataError, match=r"not all of the servers of 'mixed' .* have the buckets le=256"):
         check_bins(prometheus, "mixed", [feature], end)
     # Of the hour of both alone, what both have is known.
-    (common,) = lengths(prometheus, "mixed", end - 3_000, end)
-    assert common.edges == (0.0, 16.0, 64.0, 1024.0)
+    (common,) = offered(prometheus, "mixed", end - 3_000, end)
+    assert common == Numeric(name="prompt_tokens", edges=(0.0, 16.0, 64.0, 1024.0))
     both = counts(prometheus, "mixed", [common], end - 3_000, end)
     assert both.seen is not None
     assert both.seen.all()
