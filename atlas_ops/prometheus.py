@@ -75,7 +75,7 @@ class Prometheus:
         moment = {} if at is None else {"time": f"{at:.3f}"}
         try:
             series = self._client.custom_query(expr, params=moment)
-        except (requests.RequestException, PrometheusApiClientException, ValueError) as error:
+        except (requests.RequestException, PrometheusApiClientException, ValueError, KeyError, TypeError) as error:
             raise self._wire.problem(f"the query {expr!r} failed: {error}") from error
         return tuple(Point(labels=entry["metric"], value=float(entry["value"][1])) for entry in series)
 

@@ -40,7 +40,10 @@ def address(args: argparse.Namespace, configured: Settings | None = None) -> str
     if not problem and ("?" in url or "#" in url):
         problem = "it has to end before the first ? or #"
     if problem:
-        raise UsageError(f"--prometheus: {problem}", next_step="give its address alone, such as http://127.0.0.1:9090")
+        raise UsageError(
+            f"--prometheus: {problem}",
+            next_step="give its address alone, such as http://127.0.0.1:9090; credentials go into the file of --http-config",
+        )
     return url
 
 

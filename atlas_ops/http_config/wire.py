@@ -130,10 +130,11 @@ class Wire:
     def _refused(self, status: int, reason: str) -> LoginRefused:
         said = f" ({reason})" if reason else ""
         told = f"HTTP {status} to a request with {self._config.told}{said}"
-        flag = "--http-config, or " if self._name == "Prometheus" else ""
+        flag = "--http-config or " if self._name == "Prometheus" else ""
         wanted = f"{flag}{self._name.lower()}.http_config_file in the settings"
         if not self._config.file:
-            advice, step = f"it wants a login, see {wanted}", f"name a file with credentials: {wanted}"
+            advice = f"it wants a login, which {wanted} gives"
+            step = "README.md, section Prometheus behind a login, shows such a file"
         elif status == 401:
             advice = "check whether they are still valid, and meant for this address"
             step = f"the credentials are those of {self._config.file}"

@@ -59,7 +59,8 @@ def url_problem(url: str) -> str:
         parts = urlsplit(url)
         port = parts.port
     except ValueError as error:
-        return f"expected an address such as http://127.0.0.1:8000, found {shown(url)!r} ({error})"
+        why = "" if "@" in url else f" ({error})"  # which may repeat a part of a password
+        return f"expected an address such as http://127.0.0.1:8000, found {shown(url)!r}{why}"
     if parts.scheme not in ("http", "https") or not parts.hostname or port == 0:
         return f"expected an address such as http://127.0.0.1:8000, found {shown(url)!r}"
     if parts.username is not None or parts.password is not None:
