@@ -111,7 +111,7 @@ class Prometheus:
         try:
             document = json.loads(answer.body)
         except ValueError as error:
-            why = f"HTTP {answer.status}: {answer.reason or error}"
+            why = f"HTTP {answer.status}: {answer.reason or 'a page came, and no JSON: is this really its address?'}"
             raise self._wire.problem(f"the query {form['query']!r} failed: {why}") from error
         if document.get("status") != "success":
             raise QueryRefused(str(document.get("error", f"HTTP {answer.status}")))

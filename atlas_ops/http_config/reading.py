@@ -58,7 +58,7 @@ class _Reader:
     def _username(self, section: Section) -> str:
         name = section.string("username", required=True)
         if ":" in name or not name.isprintable():
-            section.mistake("username", f"expected a name without a colon or line break, found {name!r}")
+            section.mistake("username", "expected a name without a colon; the password stands in the file of password_file")
         return name
 
     def _scheme(self, section: Section) -> str:
@@ -130,7 +130,7 @@ class _Reader:
 
     def _refuse(self, section: Section, key: str, told: str) -> None:
         if section.has(key):
-            section.string(key)
+            section.strings(key)
             section.mistake(key, told)
 
 

@@ -77,8 +77,8 @@ def _secured(folder: Path, command: Sequence[str], answers: Callable[[Guarded], 
     web = {"tls_server_config": tls, "basic_auth_users": {USER: hashed}}
     (folder / "web.yml").write_text(yaml.safe_dump(web))
     (folder / "password").write_text(f"{PASSWORD}\n")
-    login = {"username": USER, "password_file": "password"}
-    config = written(folder, {"basic_auth": login, "tls_config": {"ca_file": authority.file.name}})
+    login = {"username": USER, "password_file": str(folder / "password")}
+    config = written(folder, {"basic_auth": login, "tls_config": {"ca_file": str(authority.file)}})
     address = f"127.0.0.1:{free_port()}"
     more = [f"--web.config.file={folder / 'web.yml'}", f"--web.listen-address={address}", "--log.level=warn"]
     guarded = Guarded(f"https://{address}", config)
@@ -138,7 +138,17 @@ def serving(handler: type[BaseHTTPRequestHandler]) -> Iterator[str]:
 
 
 class Handler(BaseHTTPRequestHandler):
-    """Says nothing on the terminal."""
+    """Answers every GET and POST as `respond` does, and says nothing on the terminal."""
+
+    def respond(self, body: bytes) -> None:
+        """Answer a request with this body."""
+        raise NotImplementedError
+
+    def do_GET(self) -> None:
+        self.respond(self.rfile.read(int(self.headers.get("Content-Length") or 0)))
+
+    def do_POST(self) -> None:
+        self.do_GET()
 
     def answer(self, status: int, body: bytes, **headers: str) -> None:
         """Send a whole answer."""
@@ -156,11 +166,7 @@ def _forwarding(behind: Guarded) -> type[BaseHTTPRequestHandler]:
     config = http_config.read(behind.config)
 
     class Proxy(Handler):
-        def do_GET(self) -> None:
-            self.do_POST()
-
-        def do_POST(self) -> None:
-            body = self.rfile.read(int(self.headers.get("Content-Length") or 0))
+        def respond(self, body: bytes) -> None:
             if self.headers.get("Authorization") != f"Bearer {TOKEN}":
                 # As careless ones do: what was sent stands in the answer.
                 self.answer(401, f"unknown: {self.headers.get('Authorization')}".encode())
