@@ -80,7 +80,9 @@ PSI = "psi"
 """The detector that is nothing but recording rules, for those who run no watcher; tickets only."""
 BIN = "bin"
 """What part of a feature's values is counted; the names are those of `detect.features`."""
-PREDICTION_FEATURES = ("prediction", "generation", "output", "confidence", "finish_reason", "refusal")
+FINISH_REASON = "finish_reason"
+"""The feature that is made of why answers end, where no server counts it itself."""
+PREDICTION_FEATURES = ("prediction", "generation", "output", "confidence", FINISH_REASON, "refusal")
 EMBEDDING_FEATURES = ("embedding",)
 """How the names of features begin that are no inputs, such as `prediction_spam`, `generation_tokens` and `embedding_query`. All
 others are inputs. The fault that a drift is told as follows from it."""

@@ -21,8 +21,7 @@ from atlas_ops.prometheus import Course
 
 LENGTHS = {"prompt_tokens": s.REQUEST_PROMPT_TOKENS, "generation_tokens": s.REQUEST_GENERATION_TOKENS}
 """{feature: histogram}."""
-FINISH_REASON = "finish_reason"
-SIGNALS = {**LENGTHS, FINISH_REASON: s.REQUESTS_FINISHED}
+SIGNALS = {**LENGTHS, c.FINISH_REASON: s.REQUESTS_FINISHED}
 """{feature: what tells it}."""
 _Grown = NDArray[np.float64]
 
@@ -104,7 +103,7 @@ def told(feature: Feature) -> Told | None:
     """Return how runtimes tell a feature; None when they do not."""
     if isinstance(feature, Numeric):
         return Length(feature) if feature.name in LENGTHS else None
-    return Reasons(feature) if feature.name == FINISH_REASON else None
+    return Reasons(feature) if feature.name == c.FINISH_REASON else None
 
 
 class Servers:
@@ -150,4 +149,4 @@ def length(name: str, servers: Servers) -> Numeric | None:
 def reasons(servers: Servers, happened: Sequence[str]) -> Category | None:
     """Return why answers end: bins are those that have `happened`. None when most of the time servers told other reasons than each other."""
     names = tuple(reason for reason in c.FINISH_REASONS if reason in happened and reason in servers.common)
-    return Category(name=FINISH_REASON, names=names) if names and servers.alike else None
+    return Category(name=c.FINISH_REASON, names=names) if names and servers.alike else None

@@ -1,6 +1,6 @@
 """Drift of counted features by recording rules alone, for those who run no watcher (`drift: {promql: true}`). Called by `detected`.
 
-From the counters and gauges of `atlas_ops.instrument.FeatureCounter`, over an hour and a day: PSI less what chance gives, the KS
+From the counters and gauges of `atlas_ops.instrument.FeatureCounter`, and from why answers end (`finish_reasons`), over an hour and a day: PSI less what chance gives, the KS
 distance at the edges of the bins, and the location. A day whose PSI reaches its limit is drift (detector `psi`): a ticket, because
 it sees great changes only, but hardly ever what is none (drift reference, section 3). The same numbers as `detect.distances`.
 """
@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from atlas_ops import promql
 from atlas_ops.catalog import conventions as c
 from atlas_ops.catalog import signals as s
+from atlas_ops.catalog.faults.drift import finish_reasons
 from atlas_ops.catalog.model import Recording, Signal
 from atlas_ops.catalog.parameters import Parameters, Timing
 
@@ -88,7 +89,8 @@ def recordings(parameters: Parameters) -> tuple[Recording, ...]:
     timing = parameters.timing
     return (
         _grown(timing),
-        _gathered(REFERENCE, "max", _BIN, s.FEATURE_REFERENCE_SHARE),
+        finish_reasons.past(GROWN, timing),
+        _reference(parameters),
         _gathered(WEIGHT, "max", _BIN, s.FEATURE_BIN_SCORE),
         _gathered(NEWEST, "max", _FEATURE, s.FEATURE_BINS_CHECKSUM),
         _gathered(OLDEST, "min", _FEATURE, s.FEATURE_BINS_CHECKSUM),
@@ -102,9 +104,17 @@ def _gathered(name: str, of: str, labels: tuple[str, ...], signal: Signal) -> Re
     return Recording(name=name, expr=f"{of} by ({', '.join(labels)}) ({signal})")
 
 
+def _reference(parameters: Parameters) -> Recording:
+    """Return the recording of the usual share of each bin: by the reference that servers have loaded, else by the past."""
+    loaded = _gathered(REFERENCE, "max", _BIN, s.FEATURE_REFERENCE_SHARE)
+    return Recording(name=REFERENCE, expr=f"{loaded.expr}\nor\n{finish_reasons.shares(parameters)}")
+
+
 def _grown(timing: Timing) -> Recording:
     """Return the recording of the growth of each bin since the last look: looks meet, and do not overlap."""
-    grown = promql.sum_by(_BIN, promql.increase(s.FEATURE_VALUES, promql.duration(_look_seconds(timing))))
+    look = promql.duration(_look_seconds(timing))
+    counted = promql.sum_by(_BIN, promql.increase(s.FEATURE_VALUES, look))
+    grown = f"(\n{counted}\nor\n{finish_reasons.grown(look)}\n)"
     return Recording(name=GROWN, expr=promql.thinned(grown, timing.unhurried_seconds, of=_LOOKS))
 
 
