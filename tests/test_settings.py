@@ -161,3 +161,13 @@ def test_discovery_that_cannot_work_is_refused() -> None:
     }
     with pytest.raises(ConfigError, match="name the namespaces of your model servers"):
         settings.parse("discovery: {kubernetes: {}}")
+
+
+def test_logins_of_prometheus_and_alertmanager_are_files_and_never_stand_in_their_addresses() -> None:
+    found = settings.parse("prometheus: {http_config_file: p.yml}\nalertmanager: {http_config_file: a.yml}")
+    assert (found.prometheus.http_config_file, found.alertmanager.http_config_file) == ("p.yml", "a.yml")
+    for address in ("https://eve:s4lm0n@prometheus.example.org", "https://eve:s4lm/0n@prometheus.example.org"):
+        (told,) = mistakes(f'links: {{prometheus: "{address}"}}')
+        assert "links.prometheus" in told
+        assert "s4lm" not in told
+    assert "http_config_file" in mistakes('links: {alertmanager: "http://eve:s4lm0n@example.org"}')[0]

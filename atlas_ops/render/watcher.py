@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import PurePath
+
 from atlas_ops import promql
 from atlas_ops.catalog import conventions
 from atlas_ops.catalog.model import Catalog
@@ -13,6 +15,8 @@ NAMESPACE = "atlas-ops-watch"
 REFERENCES = "atlas-references"
 """The ConfigMap of the references, which the user makes."""
 FOLDER = "/etc/atlas-references"
+LOGIN, LOGIN_FOLDER = "atlas-prometheus", "/etc/atlas-prometheus"
+"""The Secret of the login at Prometheus, which the user makes, and where it is mounted."""
 _OPERATED = "http://prometheus-operated.monitoring.svc:9090"
 """The service that the Prometheus Operator makes."""
 _NAMES: yamltext.Value = {"app.kubernetes.io/name": conventions.WATCH_JOB}
@@ -29,6 +33,9 @@ Finds drift in what servers count, by the references of a ConfigMap that you mak
   kubectl --namespace atlas-ops-watch create configmap atlas-references --from-file=references/
 No root, no capability, a read-only root filesystem, no access to the Kubernetes API, nothing that is kept: one that starts anew reads the
 last eight days from Prometheus. --prometheus is links.prometheus of atlas-ops.yaml; without it the service of the Prometheus Operator.
+Where Prometheus wants a login, set prometheus.http_config_file in atlas-ops.yaml and build again: the container then has --http-config and
+a Secret with that file and those that it names, which lie beside it (paths are relative to it); tokens and certificates may be rotated:
+  kubectl --namespace atlas-ops-watch create secret generic atlas-prometheus --from-file=login.yml --from-file=token --from-file=ca.crt
 The image is that of the exporter with numpy (README.md, beside this file).
 """
 _ABOUT_POD_MONITOR = """\
@@ -43,9 +50,10 @@ def render(catalog: Catalog, settings: Settings) -> dict[str, str]:
     """Return the manifest; it is the same for every catalog."""
     del catalog
     prometheus = settings.links.prometheus if settings.links.prometheus != Links().prometheus else _OPERATED
+    login = PurePath(settings.prometheus.http_config_file).name
     documents = (
         (_ABOUT_NAMESPACE, _namespace()),
-        (_ABOUT_DEPLOYMENT, _object("apps/v1", "Deployment", spec=_deployment(prometheus))),
+        (_ABOUT_DEPLOYMENT, _object("apps/v1", "Deployment", spec=_deployment(prometheus, login))),
         (_ABOUT_POD_MONITOR, _pod_monitor(settings.parameters.timing.scrape_seconds)),
         (_ABOUT_NETWORK_POLICY, _network_policy(prometheus)),
     )
@@ -62,7 +70,9 @@ def _namespace() -> yamltext.Value:
     return {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": NAMESPACE, "labels": labels}}
 
 
-def _deployment(prometheus: str) -> yamltext.Value:
+def _deployment(prometheus: str, login: str) -> yamltext.Value:
+    volumes: list[yamltext.Value] = [{"name": "references", "configMap": {"name": REFERENCES}}]
+    volumes += [{"name": "login", "secret": {"secretName": LOGIN}}] if login else []
     return {
         "replicas": 1,
         "selector": {"matchLabels": _NAMES},
@@ -73,19 +83,24 @@ def _deployment(prometheus: str) -> yamltext.Value:
                 "enableServiceLinks": False,
                 "nodeSelector": {"kubernetes.io/os": "linux"},
                 "securityContext": pods.SECURITY,
-                "containers": [_container(prometheus)],
-                "volumes": [{"name": "references", "configMap": {"name": REFERENCES}}],
+                "containers": [_container(prometheus, login)],
+                "volumes": volumes,
             },
         },
     }
 
 
-def _container(prometheus: str) -> yamltext.Value:
+def _container(prometheus: str, login: str) -> yamltext.Value:
     port = address(DEFAULT_WATCH)[1]
+    args: list[yamltext.Value] = ["watch", FOLDER, "--prometheus", prometheus, "--listen", f"0.0.0.0:{port}"]
+    args += ["--http-config", f"{LOGIN_FOLDER}/{login}"] if login else []
+    mounts: list[yamltext.Value] = [{"name": "references", "mountPath": FOLDER, "readOnly": True}]
+    # A whole folder: a file that is mounted alone (subPath) is not replaced when the Secret is.
+    mounts += [{"name": "login", "mountPath": LOGIN_FOLDER, "readOnly": True}] if login else []
     return {
         "name": "watch",
         "image": pods.image("atlas-ops-watch"),
-        "args": ["watch", FOLDER, "--prometheus", prometheus, "--listen", f"0.0.0.0:{port}"],
+        "args": args,
         "ports": [{"name": pods.PORT, "containerPort": port}],
         # The first round reads eight days of every model; the process answers meanwhile.
         "livenessProbe": pods.probe("/-/healthy", 10, 6),
@@ -95,7 +110,7 @@ def _container(prometheus: str) -> yamltext.Value:
             "limits": {"memory": _MEMORY_LIMIT},
         },
         "securityContext": pods.CONTAINER_SECURITY,
-        "volumeMounts": [{"name": "references", "mountPath": FOLDER, "readOnly": True}],
+        "volumeMounts": mounts,
     }
 
 

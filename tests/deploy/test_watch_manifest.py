@@ -67,3 +67,20 @@ def test_it_asks_the_prometheus_of_the_settings_and_reaches_nothing_but_its_port
     egress = found(text)["NetworkPolicy"]["spec"]["egress"]
     assert {port["port"] for rule in egress for port in rule["ports"]} == {53, 443}
     assert {port["port"] for rule in found()["NetworkPolicy"]["spec"]["egress"] for port in rule["ports"]} == {53, 9090}
+
+
+@pytest.mark.parametrize("version", VERSIONS)
+def test_with_a_login_in_the_settings_it_has_a_secret_with_it_and_is_told_where(version: str) -> None:
+    with_login = found("prometheus: {http_config_file: /home/me/secrets/login.yml}")
+    validate_objects(with_login, version)
+    spec = with_login["Deployment"]["spec"]["template"]["spec"]
+    assert list(forbidden(spec)) == []
+    (container,) = spec["containers"]
+    args = cli._parser("watch").parse_args(container["args"])
+    (mount,) = [mount for mount in container["volumeMounts"] if mount["mountPath"] == str(args.http_config.parent)]
+    assert args.http_config.name == "login.yml"
+    assert mount["readOnly"] is True
+    assert "subPath" not in mount
+    (volume,) = [volume for volume in spec["volumes"] if volume["name"] == mount["name"]]
+    assert volume["secret"] == {"secretName": watcher.LOGIN}
+    assert "--http-config" not in str(found())
