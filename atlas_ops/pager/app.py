@@ -102,6 +102,9 @@ class Pager:
             changed = self.store.inbox.accept(notification, now)
         except AtlasError as error:
             return self._refuse(request, "failed", error.message, 503)
+        except Exception:  # noqa: BLE001 - whatever it is, Alertmanager has to try again
+            _LOG.exception("a webhook could not be kept")
+            return self._refuse(request, "failed", "the pager has failed: its log says why", 503)
         if notification.heartbeat:
             self.metrics.heartbeat(now)
         if changed:

@@ -20,6 +20,7 @@ MAX_BODY_BYTES = 16 * 1024 * 1024
 """Ten thousand alerts in one group were measured at 6.9 MB."""
 MAX_TEXT = 8192
 """Characters of one label or annotation that are kept; real ones have a few hundred."""
+_MOST_TRUNCATED = 1_000_000_000
 _SHOWN_MISTAKES = 20
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
@@ -53,14 +54,17 @@ def _notification(reader: _Reader, document: object) -> Notification:
     alerts = tuple(
         _alert(reader, entry, f"alerts[{number}].") for number, entry in enumerate(reader.entries(root, "alerts"))
     )
-    truncated = root.get("truncatedAlerts", 0)
     return Notification(
         # Only a hash is kept: the group key repeats the labels, and with them whatever secret they hold.
         key=hashlib.sha256(group.encode("utf-8", "surrogatepass")).hexdigest(),
         alerts=tuple(alert for alert in alerts if alert.fault != conventions.HEARTBEAT),
-        truncated=truncated if isinstance(truncated, int) else 0,
+        truncated=_count(root.get("truncatedAlerts")),
         heartbeat=any(alert.firing and alert.fault == conventions.HEARTBEAT for alert in alerts),
     )
+
+
+def _count(value: object) -> int:
+    return min(max(0, value), _MOST_TRUNCATED) if isinstance(value, int) else 0
 
 
 def _alert(reader: _Reader, entry: object, path: str) -> Alert:

@@ -21,7 +21,7 @@ from atlas_ops.pager.incident import Notification
 from atlas_ops.pager.metrics import Metrics
 from atlas_ops.pager.store.inbox import Inbox
 from atlas_ops.pager.store.store import Store
-from tests.pager.notes import alert, body, runbooks
+from tests.pager.notes import alert, body, document, runbooks
 from tests.pager.rig import serving
 
 
@@ -116,6 +116,25 @@ def test_what_cannot_be_kept_is_answered_503_so_that_it_is_sent_again(
         assert metric(pager, 'atlas_pager_received_total{result="failed"}') == 1
     assert pager.post("/webhook", content=body(alert())).status_code == 200
     assert len(store.incidents.open()) == 1
+
+
+def test_what_makes_the_pager_fail_is_answered_503_counted_and_logged(
+    pager: httpx.Client, store: Store, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    def odd(self: Inbox, notification: Notification, now: float) -> bool:
+        raise KeyError("odd")
+
+    monkeypatch.setattr(Inbox, "accept", odd)
+    answer = pager.post("/webhook", content=body(alert()))
+    assert (answer.status_code, "odd" in answer.text, "log" in answer.text) == (503, False, True)
+    assert metric(pager, 'atlas_pager_received_total{result="failed"}') == 1
+    assert "KeyError: 'odd'" in caplog.text
+
+
+@pytest.mark.parametrize("truncated", [10**30, -(10**30), 2**31, True, 1.5])
+def test_no_number_of_left_out_alerts_costs_the_others(pager: httpx.Client, truncated: object) -> None:
+    content = json.dumps(document(alert()) | {"truncatedAlerts": truncated})
+    assert pager.post("/webhook", content=content).status_code == 200
 
 
 def test_a_broken_database_shows_on_readiness_and_as_a_page_that_says_so(pager: httpx.Client, store: Store) -> None:
