@@ -66,7 +66,8 @@ def run(args: argparse.Namespace) -> int:
     since = prometheus_parts.moment("--since", args.since) if args.since else None
     until = prometheus_parts.moment("--until", args.until or "0")
     from atlas_ops.drift import accept  # noqa: PLC0415 - numpy
-    from atlas_ops.drift.prometheus_counts import check_bins, counts  # noqa: PLC0415
+    from atlas_ops.drift.prometheus_counts import counts  # noqa: PLC0415
+    from atlas_ops.drift.server_bins import check_bins  # noqa: PLC0415
 
     with prometheus_parts.client(args) as client:
         check_bins(client, before.model, before.features, until)

@@ -8,7 +8,6 @@ from the same scrape on, so that shares stay what they are.
 from __future__ import annotations
 
 import math
-from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 
 import numpy as np
@@ -17,13 +16,12 @@ from numpy.typing import NDArray
 from atlas_ops import promql
 from atlas_ops.catalog import conventions as c
 from atlas_ops.catalog import signals as s
-from atlas_ops.catalog.checksum import bins_checksum
-from atlas_ops.detect.features import Feature, Numeric
+from atlas_ops.detect.features import Feature
 from atlas_ops.detect.season import DAY
 from atlas_ops.detect.windows import STEP, Windows
-from atlas_ops.drift.runtime_features import LENGTHS, Servers, Told, length, reasons, told
-from atlas_ops.errors import DataError
-from atlas_ops.prometheus import Course, Prometheus
+from atlas_ops.drift.runtime_features import Told, told
+from atlas_ops.drift.server_bins import checksum, checksums, of_model
+from atlas_ops.prometheus import Prometheus
 
 _REPLICAS = ("prometheus_replica", "replica")
 """How Prometheis that scrape the same servers are told apart where somebody has put their samples together."""
@@ -58,65 +56,6 @@ def counts(
     for of in grown.values():
         of[~reader.seen] = 0.0
     return Windows(times=reader.times, counts={name: _whole(grown[name]) for name in grown}, seen=reader.seen)
-
-
-def check_bins(client: Prometheus, model: str, features: Sequence[Feature], at: float) -> None:
-    """Raise DataError when a server counts a feature into other bins `at` a Unix time: with another reference, or by its runtime's."""
-    expected = {feature.name: _checksum(feature) for feature in features}
-    points = [point for expr in _checksums(model) for point in client.query(expr, at=at)]
-    names = [point.labels.get(c.FEATURE, "") for point in points]
-    for feature in features:
-        if feature.name not in names and (by_runtimes := told(feature)):
-            _check_told(client, model, by_runtimes, at)
-    found = {name for name, point in zip(names, points, strict=True) if expected.get(name, point.value) != point.value}
-    if found:
-        raise DataError(
-            f"servers of {model!r} count {', '.join(sorted(found))} into other bins than those of the reference",
-            next_step="give the reference that they have loaded, or let all of them load this one",
-        )
-
-
-def _check_told(client: Prometheus, model: str, told: Told, at: float) -> None:
-    """Raise DataError when a server that tells a feature lacks something that is a bin of the reference."""
-    servers: Counter[int | None] = Counter()
-    most = 0
-    for point in client.query(f"count by ({told.label}) ({_select(told.metric, model)})", at=at):
-        servers[told.place(point.labels.get(told.label, ""))] += round(point.value)
-        most = max(most, round(point.value))
-    lacking = [place for place in range(len(told.needed)) if servers[place] != most]
-    if lacking:
-        who = "none of" if not any(servers[place] for place in lacking) else "not all of"
-        raise DataError(
-            f"servers tell {told.feature.name} otherwise than the reference has it: {who} the servers of {model!r} that tell "
-            f"{told.metric} have {told.lacks(lacking)}",
-            next_step="let all servers tell the same, or make the reference again with `atlas-ops drift fit --prometheus`",
-        )
-
-
-def offered(client: Prometheus, model: str, start: float, end: float) -> tuple[Feature, ...]:
-    """Return what the runtimes of a model's servers tell of its requests, as features."""
-    found: list[Feature | None] = []
-    for name, signal in LENGTHS.items():
-        courses = _courses(client, f"count by (le) ({_select(signal.series[0], model)})", start, end)
-        found.append(length(name, Servers(courses, "le")))
-    ends = _select(s.REQUESTS_FINISHED, model)
-    servers = Servers(_courses(client, f"count by (reason) ({ends})", start, end), "reason")
-    happened = [course.labels["reason"] for course in _courses(client, f"max by (reason) ({ends}) > 0", start, end)]
-    found.append(reasons(servers, happened))
-    return tuple(feature for feature in found if feature is not None)
-
-
-def counted(client: Prometheus, model: str, start: float, end: float) -> frozenset[str]:
-    """Return the names of the features that the servers of a model count."""
-    expr = f"count by ({c.FEATURE}) ({_select(s.FEATURE_VALUES, model)})"
-    return frozenset(course.labels.get(c.FEATURE, "") for course in _courses(client, expr, start, end))
-
-
-def _courses(client: Prometheus, expr: str, start: float, end: float) -> Iterator[Course]:
-    """Yield what an expression was, a day at a time."""
-    while start <= end:
-        yield from client.query_range(expr, start, min(start + DAY, end), STEP)
-        start += DAY + STEP
 
 
 class _Reader:
@@ -177,9 +116,12 @@ class _Reader:
     ) -> Iterator[tuple[Mapping[str, str], _Places, _Grown]]:
         """Yield (labels, windows, how much it grew in each) of every counter of the model, summed up over its servers; or their `count`.
 
-        Prometheis that scrape the same servers tell the same, which counts once: their mean.
+        Prometheis that scrape the same servers tell the same, which counts once: their mean. So do exporters.
         """
-        expr = f"{how} by ({', '.join(by)}) (avg without ({', '.join(_REPLICAS)}) ({self._grown(metric, without)}))"
+        one = (
+            f"avg by ({', '.join((*c.SERVER_LABELS, without))})" if without else f"avg without ({', '.join(_REPLICAS)})"
+        )
+        expr = f"{how} by ({', '.join(by)}) ({one} ({self._grown(metric, without)}))"
         # One day at a time: four weeks of five minutes in one query may be more than Prometheus wants to hold.
         for day in range(0, self._windows, _DAY):
             times = self.times[day : day + _DAY]
@@ -202,16 +144,16 @@ class _Reader:
         The exporter's counters go on when a server restarts. They fall when a new exporter takes over, which knows the server's
         own counter alone: what that holds was counted before.
         """
-        series = f"{_select(metric, self._model)}[{promql.duration(STEP)}]"
+        series = f"{of_model(metric, self._model)}[{promql.duration(STEP)}]"
         fallen = f" unless ignoring ({without}) (resets({series}) > 0)" if without else ""
         return f"increase({series}){fallen}"
 
     def _other_bins(self, features: Sequence[Feature]) -> dict[str, NDArray[np.bool_]]:
         """Return in which windows some server counted by other bins, for each feature that this happened to."""
-        expected = {feature.name: _checksum(feature) for feature in features}
+        expected = {feature.name: checksum(feature) for feature in features}
         found: dict[str, NDArray[np.bool_]] = {}
         start = self._first * STEP
-        for expr in _checksums(self._model):
+        for expr in checksums(self._model):
             for course in self._client.query_range(expr, start, start + self._windows * STEP, STEP):
                 name = course.labels.get(c.FEATURE, "")
                 others = np.asarray(course.values) != expected.get(name, 0)
@@ -223,20 +165,6 @@ class _Reader:
         return found
 
 
-def _checksums(model: str) -> tuple[str, str]:
-    """Return PromQL for the least and the greatest checksum of each feature: servers may differ."""
-    least, greatest = (f"{of} by ({c.FEATURE}) ({_select(s.FEATURE_BINS_CHECKSUM, model)})" for of in ("min", "max"))
-    return least, greatest
-
-
-def _checksum(feature: Feature) -> int:
-    return bins_checksum(feature.edges) if isinstance(feature, Numeric) else bins_checksum(feature.names, feature.known)
-
-
 def _whole(grown: _Grown) -> NDArray[np.int64]:
     """Return whole numbers whose sums over any windows are right to one: what is rounded off goes on to the next window."""
     return np.diff(np.rint(np.cumsum(grown, axis=0)), axis=0, prepend=0.0).astype(np.int64)
-
-
-def _select(metric: object, model: str) -> str:
-    return promql.select(metric, f"{c.MODEL}={promql.quote(model)}")

@@ -6,22 +6,25 @@ bins are kept, and everything else is learned anew.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 import numpy as np
 
+from atlas_ops.catalog import conventions as c
 from atlas_ops.catalog import signals as s
 from atlas_ops.detect.embedding import Embedding
 from atlas_ops.detect.features import Feature
+from atlas_ops.detect.season import DAY
 from atlas_ops.detect.windows import STEP, Windows
 from atlas_ops.drift.counting import Counting, Table, merge
 from atlas_ops.drift.fit import LEAST_ROWS, learned
-from atlas_ops.drift.prometheus_counts import Progress, check_bins, counted, counts, offered
+from atlas_ops.drift.prometheus_counts import Progress, counts
 from atlas_ops.drift.reference import Reference
-from atlas_ops.drift.runtime_features import SIGNALS
+from atlas_ops.drift.runtime_features import LENGTHS, SIGNALS, Servers, length, reasons
+from atlas_ops.drift.server_bins import check_bins, of_model
 from atlas_ops.drift.words import moment
 from atlas_ops.errors import DataError
-from atlas_ops.prometheus import Prometheus
+from atlas_ops.prometheus import Course, Prometheus
 
 TIME = "time"
 """What the column of times is called in a reference that no file was read for."""
@@ -52,6 +55,32 @@ def fit(client: Prometheus, model: str, start: float, end: float, bins: Referenc
     begin = table.first - _number(windows, 0)
     seen = None if windows.seen is None else windows.seen[begin : begin + len(table.counts)]
     return learned(model, counting, table, notes=notes, seen=seen)
+
+
+def offered(client: Prometheus, model: str, start: float, end: float) -> tuple[Feature, ...]:
+    """Return what the runtimes of a model's servers tell of its requests, as features."""
+    found: list[Feature | None] = []
+    for name, signal in LENGTHS.items():
+        courses = _courses(client, f"count by (le) ({of_model(signal.series[0], model)})", start, end)
+        found.append(length(name, Servers(courses, "le")))
+    ends = of_model(s.REQUESTS_FINISHED, model)
+    servers = Servers(_courses(client, f"count by (reason) ({ends})", start, end), "reason")
+    happened = [course.labels["reason"] for course in _courses(client, f"max by (reason) ({ends}) > 0", start, end)]
+    found.append(reasons(servers, happened))
+    return tuple(feature for feature in found if feature is not None)
+
+
+def counted(client: Prometheus, model: str, start: float, end: float) -> frozenset[str]:
+    """Return the names of the features that the servers of a model count."""
+    expr = f"count by ({c.FEATURE}) ({of_model(s.FEATURE_VALUES, model)})"
+    return frozenset(course.labels.get(c.FEATURE, "") for course in _courses(client, expr, start, end))
+
+
+def _courses(client: Prometheus, expr: str, start: float, end: float) -> Iterator[Course]:
+    """Yield what an expression was, a day at a time."""
+    while start <= end:
+        yield from client.query_range(expr, start, min(start + DAY, end), STEP)
+        start += DAY + STEP
 
 
 def _table(windows: Windows, features: Sequence[Feature]) -> Table:

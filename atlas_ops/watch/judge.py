@@ -6,7 +6,9 @@ what it lacks, and has no score: silence is not `no drift`.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import replace
+from types import MappingProxyType
 
 import numpy as np
 
@@ -26,8 +28,8 @@ _DAY = round(DAY / STEP)
 _NAMES = {"seasonal": c.SEASONAL, "slow": c.SLOW}
 
 
-def judge(reference: Reference, windows: Windows) -> Judgement:
-    """Return the judgement on counts of the features of the reference."""
+def judge(reference: Reference, windows: Windows, misfits: Mapping[str, str] = MappingProxyType({})) -> Judgement:
+    """Return the judgement on counts of the features of the reference; `misfits` says of some why they are not counted."""
     windows = _since_accepted(windows, reference.accepted_since)
     observed = observe(windows, reference.watched)
     calibration = reference.calibration
@@ -44,7 +46,7 @@ def judge(reference: Reference, windows: Windows) -> Judgement:
         counted_until=float(windows.times[busy[-1]]) if busy.size else None,
         findings=findings,
         untold={
-            feature.name: _lacks(reference, windows, feature, cold=bool(notes))
+            feature.name: misfits.get(feature.name) or _lacks(reference, windows, feature, cold=bool(notes))
             for feature in reference.features
             if feature.name not in told
         },

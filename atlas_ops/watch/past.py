@@ -7,7 +7,8 @@ found, and what the slower chart has added up.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,7 +16,8 @@ from numpy.typing import NDArray
 from atlas_ops.detect.features import Feature
 from atlas_ops.detect.season import DAY, HOUR
 from atlas_ops.detect.windows import STEP, Windows
-from atlas_ops.drift.prometheus_counts import check_bins, counts
+from atlas_ops.drift.prometheus_counts import counts
+from atlas_ops.drift.server_bins import check_fitting, misfits
 from atlas_ops.prometheus import Prometheus
 
 PAST = 8 * DAY
@@ -28,22 +30,33 @@ class Past:
     def __init__(self, client: Prometheus, model: str, features: Sequence[Feature]) -> None:
         self._client, self.model, self.features = client, model, tuple(features)
         self._kept: Windows | None = None
+        self.misfits: Mapping[str, str] = {}
+        """{feature: why servers cannot be asked for it}, as of the last question. It is as if nobody counted it."""
 
     def until(self, end: float) -> Windows:
         """Return the windows of the eight days before `end`, which is the end of a window (Unix seconds).
 
-        DataError when the servers count by other bins, EnvironmentProblem when Prometheus does not answer; what was read is kept.
+        DataError when the servers count no feature by its bins, EnvironmentProblem when Prometheus does not answer; what was read is kept.
         """
-        check_bins(self._client, self.model, self.features, end)
-        start = end - PAST
-        kept = self._kept
+        self.misfits = misfits(self._client, self.model, self.features, end)
+        check_fitting(self.features, self.misfits.values())
+        fitting = [feature for feature in self.features if feature.name not in self.misfits]
+        windows = self._read(fitting, end)
+        nothing = {f.name: np.zeros((len(windows.times), len(f.bins)), dtype=np.int64) for f in self.features}
+        return replace(windows, counts=nothing | dict(windows.counts))
+
+    def _read(self, features: Sequence[Feature], end: float) -> Windows:
+        """Return the windows of these features, of which what was read before is not read again."""
+        start, kept = end - PAST, self._kept
+        if kept is not None and kept.counts.keys() != {feature.name for feature in features}:
+            kept = None
         if kept is not None and (kept.times[-1] > end or kept.times[-1] < start):
             kept = None  # a clock that went back, or a watcher that stood still for a week
         # The hour that was not over yet is read again: samples may come late, and counts are whole numbers over all of a reading.
         begin = start if kept is None else max(start, (kept.times[-1] - STEP) // HOUR * HOUR)
         while begin < end:
             upto = min((begin // DAY + 1) * DAY, end)
-            kept = self._kept = _joined(kept, counts(self._client, self.model, self.features, begin, upto), start)
+            kept = self._kept = _joined(kept, counts(self._client, self.model, features, begin, upto), start)
             begin = upto
         if kept is None:
             raise ValueError("there is no window before the first")

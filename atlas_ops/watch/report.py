@@ -34,7 +34,7 @@ def _told(judgement: Judgement | None) -> bool:
 
 def _outcome(outcome: Outcome) -> Iterator[str]:
     judgement = outcome.judgement
-    if outcome.problem or judgement is None:
+    if judgement is None:
         yield f"{outcome.model} ({outcome.file}): CANNOT TELL: {outcome.problem}"
         return
     yield f"{outcome.model} ({outcome.file}): {_headline(judgement)}"
@@ -49,6 +49,8 @@ def _outcome(outcome: Outcome) -> Iterator[str]:
     for feature, why in judgement.untold.items():
         yield f"{words.short(feature, _NAME):{_NAME}} cannot tell: {why}"
     yield from (f"note: {note}" for note in judgement.notes)
+    if outcome.problem:
+        yield f"problem: {outcome.problem}"
 
 
 def _headline(judgement: Judgement) -> str:

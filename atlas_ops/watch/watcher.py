@@ -12,25 +12,33 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from atlas_ops.detect.windows import STEP
+from atlas_ops.detect.season import DAY
+from atlas_ops.detect.windows import STEP, Windows
 from atlas_ops.drift import words
 from atlas_ops.drift.reference import Reference
 from atlas_ops.errors import AtlasError, DataError, EnvironmentProblem
 from atlas_ops.prometheus import Prometheus
 from atlas_ops.watch.finding import Finding, Judgement
 from atlas_ops.watch.judge import judge
-from atlas_ops.watch.past import Past
+from atlas_ops.watch.past import PAST, Past
 from atlas_ops.watch.shelf import Kept, Shelf
 
 LATE_SECONDS = 60.0
 """How long after its end a window is complete: the last scrape in it has been stored by then, also where samples are handed on."""
 _UNREACHED = "not reached in this round: the questions about other models took too long"
+_UNCOUNTED = (
+    f"no server has counted a request of it for {PAST / DAY:.0f} days: where the model has another name now, or is gone, make a new "
+    "reference or take this one away"
+)
 _log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Outcome:
-    """What came of one reference. While Prometheus does not answer, the last judgement stands; the problem is told beside it."""
+    """What came of one reference. While Prometheus does not answer, the last judgement stands; a problem is told beside it.
+
+    So is one of some features alone, and that nobody asks anything of the model any more.
+    """
 
     file: str
     """Name of the reference's file."""
@@ -101,7 +109,11 @@ class Watcher:
         outcome = Outcome(file=file, model=model)
         try:
             outcome = replace(outcome, reference=_called(kept.reference, kept.path))
-            return replace(outcome, judgement=judge(kept.reference, self._past(kept.path, kept.reference).until(end)))
+            past = self._past(kept.path, kept.reference)
+            windows = past.until(end)
+            judgement = judge(kept.reference, windows, past.misfits)
+            problem = "; ".join(past.misfits.values()) or ("" if _counted(windows) else _UNCOUNTED)
+            return replace(outcome, judgement=judgement, problem=problem)
         except DataError as error:
             return replace(outcome, problem=str(error))
         except AtlasError as error:
@@ -121,6 +133,10 @@ class Watcher:
         if not points:
             raise EnvironmentProblem(f"Prometheus at {self._client.url} does not say what time it is")
         return points[0].value
+
+
+def _counted(windows: Windows) -> bool:
+    return any(of.any() for of in windows.counts.values())
 
 
 def _called(reference: Reference, path: Path) -> str:

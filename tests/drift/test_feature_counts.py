@@ -15,7 +15,7 @@ from atlas_ops.cli import main
 from atlas_ops.detect.distances import distances
 from atlas_ops.detect.features import Category, Counts, Numeric
 from atlas_ops.detect.windows import STEP
-from atlas_ops.drift import prometheus_counts, prometheus_fit, reference
+from atlas_ops.drift import prometheus_counts, prometheus_fit, reference, server_bins
 from atlas_ops.drift.counting import Counting, Table
 from atlas_ops.drift.fit import learned
 from atlas_ops.errors import DataError
@@ -132,10 +132,10 @@ def test_what_was_counted_in_other_bins_is_left_out(prometheus: Prometheus) -> N
     seen = prometheus_counts.counts(prometheus, "renewed", FEATURES, START, END).seen
     assert seen is not None
     assert (seen == (rows > 0)).all()
-    prometheus_counts.check_bins(prometheus, "renewed", FEATURES, END - EVERY)
+    server_bins.check_bins(prometheus, "renewed", FEATURES, END - EVERY)
     for model, at in (("other", END - EVERY), ("renewed", START + 2 * STEP)):
         with pytest.raises(DataError, match="count amount into other bins"):
-            prometheus_counts.check_bins(prometheus, model, FEATURES, at)
+            server_bins.check_bins(prometheus, model, FEATURES, at)
 
 
 @given(st.lists(st.lists(st.floats(0, 100), min_size=3, max_size=3), min_size=1, max_size=40), st.data())
@@ -178,8 +178,8 @@ def test_a_reference_is_learned_from_the_counters_with_the_bins_of_an_earlier_on
 
 
 def test_a_model_that_runs_for_some_minutes_now_and_then_is_found(prometheus: Prometheus) -> None:
-    assert prometheus_counts.counted(prometheus, "fraud", START - 86_400, START + 5 * 60) == {"amount", "tenant"}
-    assert prometheus_counts.counted(prometheus, "nobody", START - 86_400, END) == set()
+    assert prometheus_fit.counted(prometheus, "fraud", START - 86_400, START + 5 * 60) == {"amount", "tenant"}
+    assert prometheus_fit.counted(prometheus, "nobody", START - 86_400, END) == set()
 
 
 def test_without_the_bins_of_an_earlier_reference_counters_are_not_understood(

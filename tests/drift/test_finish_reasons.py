@@ -12,7 +12,9 @@ from atlas_ops.catalog import signals as s
 from atlas_ops.cli import main
 from atlas_ops.detect.features import Category
 from atlas_ops.drift import reference
-from atlas_ops.drift.prometheus_counts import check_bins, counts, offered
+from atlas_ops.drift.prometheus_counts import counts
+from atlas_ops.drift.prometheus_fit import offered
+from atlas_ops.drift.server_bins import check_bins
 from atlas_ops.errors import DataError
 from atlas_ops.prometheus import Prometheus
 from atlas_ops.rehearsal.remote_write import bodies
@@ -39,6 +41,7 @@ def told(
     anew: int = SCRAPES,
     before: int = 0,
     later: Mapping[str, float] | None = None,
+    exporter: str = "x",
 ) -> Iterator[Written]:
     """A server as the exporter tells of it, which from `anew` on is a new one: it knows no more than the server's own counters.
 
@@ -53,7 +56,7 @@ def told(
     times = ((np.arange(first, SCRAPES) * EVERY + data.MONDAY) * 1_000).astype(np.int64)
     for name, values in zip(names, totals.T, strict=True):
         there = np.arange(first, SCRAPES) >= (0 if name in shares else before)
-        labels = (("model", model), ("reason", name), ("server", server))
+        labels = (("instance", exporter), ("model", model), ("reason", name), ("server", server))
         yield Written(Series(s.REQUESTS_FINISHED.name, labels), times[there], values[there])
 
 
@@ -64,6 +67,8 @@ def prometheus(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Prometheus]
         servers: Sequence[Iterator[Written]] = (
             told("chat", "a", VLLM, seed=1),
             told("chat", "b", VLLM, seed=2, first=NOON),
+            told("twice", "a", VLLM, seed=1),
+            told("twice", "a", VLLM, seed=1, first=NOON, exporter="y"),
             told("both", "a", VLLM, seed=3),
             told("both", "b", LMDEPLOY, seed=4, first=SCRAPES - 120),
             told("lmdeploy", "a", LMDEPLOY, seed=5),
@@ -107,6 +112,13 @@ def test_a_new_exporter_tells_nothing_twice(prometheus: Prometheus) -> None:
     usual = EACH * 300 / EVERY
     assert counted.max() < 1.2 * usual
     assert np.median(counted) == pytest.approx(usual, rel=0.02)
+
+
+def test_two_exporters_of_one_server_tell_the_same_which_counts_once(prometheus: Prometheus) -> None:
+    windows = counts(prometheus, "twice", [FEATURE], data.MONDAY, END)
+    assert windows.counts["finish_reason"].sum() == pytest.approx(SCRAPES * EACH, rel=0.01)
+    assert windows.seen is not None
+    assert windows.seen.all()
 
 
 def test_servers_of_runtimes_that_tell_other_reasons_are_told_and_the_time_of_both_is_not_seen(

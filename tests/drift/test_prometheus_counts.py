@@ -11,7 +11,9 @@ import pytest
 from atlas_ops.cli import main
 from atlas_ops.detect.features import Numeric
 from atlas_ops.drift import reference
-from atlas_ops.drift.prometheus_counts import check_bins, counts, offered
+from atlas_ops.drift.prometheus_counts import counts
+from atlas_ops.drift.prometheus_fit import offered
+from atlas_ops.drift.server_bins import check_bins
 from atlas_ops.errors import DataError
 from atlas_ops.prometheus import Prometheus
 from atlas_ops.rehearsal.remote_write import bodies

@@ -7,8 +7,10 @@ import threading
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 
+from atlas_ops.catalog import signals as s
 from atlas_ops.cli import watch
 from atlas_ops.drift import reference as files
 from atlas_ops.prometheus import Course, Point, Prometheus
@@ -19,16 +21,21 @@ from tests.watch.test_judge import reference
 from tests.watch.traffic import END
 
 
-class Empty(Prometheus):
-    """One that answers, and knows of nothing."""
+class Small(Prometheus):
+    """One that answers, and knows of some requests."""
 
     def query(self, expr: str, *, at: float | None = None) -> tuple[Point, ...]:
         del expr, at
         return ()
 
     def query_range(self, expr: str, start: float, end: float, step: float) -> tuple[Course, ...]:
-        del expr, start, end, step
-        return ()
+        times = tuple(np.arange(start, end + 1, step).tolist())
+        there = s.FEATURE_VALUES.name in expr
+        return (
+            (Course(labels={"feature": "length", "bin": "00"}, times=times, values=(1.0,) * len(times)),)
+            if there
+            else ()
+        )
 
 
 @pytest.fixture
@@ -38,7 +45,7 @@ def folder(tmp_path: Path) -> Path:
 
 
 def watcher(folder: Path) -> Watcher:
-    return Watcher(folder, Empty("http://127.0.0.1:9"), clock=lambda: END)
+    return Watcher(folder, Small("http://127.0.0.1:9"), clock=lambda: END)
 
 
 def damaged(folder: Path, **changes: Any) -> None:

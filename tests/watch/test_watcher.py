@@ -17,9 +17,11 @@ from atlas_ops.drift import words
 from atlas_ops.drift.counting import Counting, Table
 from atlas_ops.drift.fit import learned
 from atlas_ops.drift.reference import Reference
+from atlas_ops.drift.standing import Standing
 from atlas_ops.prometheus import Prometheus
 from atlas_ops.rehearsal.remote_write import bodies
 from atlas_ops.rehearsal.samples import Series, Written
+from atlas_ops.watch import report
 from atlas_ops.watch.finding import Judgement
 from atlas_ops.watch.page import Page
 from atlas_ops.watch.watcher import LATE_SECONDS, Outcome, Round, Watcher
@@ -151,7 +153,9 @@ def test_one_model_that_cannot_be_judged_does_not_keep_another_from_it(
     assert {series for series, value in lines(page).items() if "watch_success" in series and not value} == {
         f'atlas_watch_success{{model="{model}"}}' for model in ("quiet", "torn", "twin")
     }
-    assert not [series for series in lines(page) if 'model="quiet"' in series and "drift" in series]
+    assert not [series for series in lines(page) if 'feature="length",model="quiet"' in series]
+    assert lines(page)['atlas_drift_detected{detector="seasonal",feature="prediction_kind",model="quiet"}'] == 0
+    assert "count length into other bins" in judged(found, "quiet").untold["length"]
     # What is mended is judged in the next round, and what is taken away is forgotten.
     files.write(quiet, folder / "quiet.json")
     (folder / "torn.json").unlink()
@@ -253,6 +257,21 @@ def test_prometheus_says_what_time_it_is(prometheus: Prometheus, shelf: Folder) 
     assert found.at is not None
     assert found.at > END
     assert "no server counts it" in judged(found, "quiet").untold["length"]
+
+
+def test_a_model_that_nobody_asks_any_more_is_told_and_one_that_sleeps_is_not(
+    prometheus: Prometheus, shelf: Folder
+) -> None:
+    """It may have another name now: its reference would be kept for nothing, and the new name would have none."""
+    watcher, page = Watcher(shelf("quiet"), prometheus, clock=Clock(END + 7 * DAY)), Page()
+    assert outcome(watcher.round(), "quiet").problem == ""
+    watcher = Watcher(shelf("quiet"), prometheus, clock=Clock(END + 9 * DAY))
+    page.show(found := watcher.round())
+    assert "no server has counted a request of it for 8 days" in outcome(found, "quiet").problem
+    assert lines(page)['atlas_watch_success{model="quiet"}'] == 0
+    assert "no request was counted" in (said := report.text(found))
+    assert "problem: no server has counted a request" in said
+    assert report.standing(found) is Standing.CANNOT_TELL
 
 
 def test_the_histograms_that_every_llm_server_has_are_enough(prometheus: Prometheus, tmp_path: Path) -> None:
