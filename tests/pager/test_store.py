@@ -324,6 +324,35 @@ def test_the_database_of_another_program_is_refused_and_left_alone(tmp_path: Pat
         assert other.execute("SELECT name FROM sqlite_master").fetchall() == [("alerts",)]
 
 
+@pytest.mark.parametrize("replaced", [False, True])
+def test_a_file_that_is_taken_away_takes_nothing_more(tmp_path: Path, replaced: bool) -> None:
+    """SQLite goes on with a file that nobody finds again: what it takes is lost with the next start."""
+    file = tmp_path / "pager.db"
+    with closing(Store(file)) as store:
+        store.inbox.accept(notification(alert()), 1.0)
+        kept = file.read_bytes()
+        file.unlink()
+        if replaced:
+            file.write_bytes(kept)
+        with pytest.raises(EnvironmentProblem, match=r"pager\.db"):
+            store.inbox.accept(notification(alert(pod="b"), group="two"), 2.0)
+        with pytest.raises(EnvironmentProblem, match="another file|not there"):
+            store.check()
+
+
+@pytest.mark.parametrize("harm", ["cut in half", "overwritten"])
+def test_a_damaged_file_is_said_to_be_with_what_to_do(tmp_path: Path, harm: str) -> None:
+    file = tmp_path / "pager.db"
+    with closing(Store(file)) as store:
+        for number in range(50):
+            store.inbox.accept(notification(alert(pod=f"p{number}"), group=f"{number}"), 1.0)
+    whole = file.read_bytes()
+    file.write_bytes(whole[: len(whole) // 2] if harm == "cut in half" else b"\0" * 4096 + whole[4096:])
+    with pytest.raises(EnvironmentProblem) as raised:
+        Store(file)
+    assert "move it away" in str(raised.value)
+
+
 def test_a_folder_that_is_not_there_is_named(tmp_path: Path) -> None:
     with pytest.raises(EnvironmentProblem, match="nowhere"):
         Store(tmp_path / "nowhere" / "pager.db")

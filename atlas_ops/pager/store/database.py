@@ -46,6 +46,7 @@ class Database:
 
     def check(self) -> None:
         """Raise EnvironmentProblem when the database cannot be read."""
+        self._kind.there()
         with self.reading() as connection:
             connection.execute(select(func.count()).select_from(HEARTBEATS))
 
@@ -70,6 +71,7 @@ class Database:
         Who reads something and writes what follows from it names it in `hold`: nobody else, in any pager, is inside
         with the same name meanwhile.
         """
+        self._kind.there()
         with self._reported(), self._kind.one_writer(), self._kind.engine.begin() as connection:
             if hold:
                 self._kind.hold(connection, hold)
@@ -80,8 +82,9 @@ class Database:
         try:
             yield
         except SQLAlchemyError as error:
+            reason = _reason(error)
             raise EnvironmentProblem(
-                f"the database {self._kind.name} cannot be used: {_reason(error)}", next_step=self._kind.advice
+                f"the database {self._kind.name} cannot be used: {reason}", next_step=self._kind.advice(reason)
             ) from error
 
 

@@ -46,7 +46,6 @@ _SESSION = (
 class Postgres:
     """The database on a server."""
 
-    advice = "check that the server runs, that its disk has room, and that the user may create tables in the database"
     shared = True
     """Whether several pagers may use it at the same time."""
 
@@ -56,6 +55,14 @@ class Postgres:
 
     def close(self) -> None:
         """Nothing is held between transactions."""
+
+    def there(self) -> None:
+        """The server says itself what is not there."""
+
+    def advice(self, reason: str) -> str:
+        """Return what to do when the database cannot be used."""
+        del reason
+        return "check that the server runs, that its disk has room, and that the user may create tables in the database"
 
     def now(self) -> ColumnElement[float]:
         """Return the time by which deliveries are planned, Unix seconds: the server's, for all pagers the same."""

@@ -38,6 +38,8 @@ from atlas_ops.pager.store.tables import METADATA, SCHEMA
 
 BUSY_SECONDS = 5
 """How long to wait for another program that holds the file; below the 10 s after which Alertmanager gives up."""
+_DAMAGE = ("malformed", "not a database")
+"""What SQLite says of a damaged file."""
 _APPLICATION = 0x61746C73
 """`PRAGMA application_id` of our databases ("atls"), so that another program's database is never written to."""
 _BOOT = Path("/proc/sys/kernel/random/boot_id")
@@ -49,12 +51,14 @@ _CLOCK = Table("clock", MetaData(), Column("boot", String, nullable=False), Colu
 class Sqlite:
     """The database in a file, which is locked until `close`."""
 
-    advice = "check that the path is right, that the disk has room and that nothing else holds the file"
     shared = False
     """Whether several pagers may use it at the same time."""
 
     def __init__(self, path: Path) -> None:
         self.name = str(path)
+        self._path = path
+        self._file: tuple[int, int] | None = None
+        """Which file it is, by the numbers that the system has for it; None: it may not be there yet."""
         self._writing = threading.Lock()
         self._lock = lock.take(path)
         # The clock of this machine may be set meanwhile; what is planned by this one goes on.
@@ -68,6 +72,23 @@ class Sqlite:
     def now(self) -> ColumnElement[float]:
         """Return the time by which deliveries are planned, Unix seconds: one that nobody sets, until the machine is booted."""
         return literal(self._ahead + time.monotonic(), Float)
+
+    def there(self) -> None:
+        """Raise EnvironmentProblem when the file was moved or deleted: SQLite goes on, with what no start finds again."""
+        if self._file is not None and self._file != _file(self._path):
+            raise EnvironmentProblem(
+                f"the database {self.name} is not there any more, or another file is in its place",
+                next_step="put it back, or stop the pager and start it again",
+            )
+
+    def advice(self, reason: str) -> str:
+        """Return what to do when the file cannot be used for a reason."""
+        if any(sign in reason for sign in _DAMAGE):
+            return (
+                "move it away, with its -wal and -shm, and start anew: Alertmanager tells again what fires; "
+                "`sqlite3 FILE .recover` may find the rest"
+            )
+        return "check that the path is right, that the disk has room and that nothing else holds the file"
 
     @contextmanager
     def one_writer(self) -> Iterator[None]:
@@ -92,6 +113,7 @@ class Sqlite:
         self._keep_time(connection)
         connection.execute(text(f"PRAGMA application_id = {_APPLICATION}"))
         connection.execute(text(f"PRAGMA user_version = {SCHEMA}"))
+        self._file = _file(self._path)
 
     def _keep_time(self, connection: Connection) -> None:
         """Go on with the clock of the pager before this one: the time may have been set between the two."""
@@ -103,6 +125,14 @@ class Sqlite:
             return
         connection.execute(delete(_CLOCK))
         connection.execute(insert(_CLOCK).values(boot=boot, ahead=self._ahead))
+
+
+def _file(path: Path) -> tuple[int, int] | None:
+    try:
+        found = path.stat()
+    except OSError:
+        return None
+    return (found.st_dev, found.st_ino)
 
 
 def _boot() -> str:
