@@ -11,7 +11,7 @@ from pathlib import Path
 
 import httpx
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 from starlette.requests import Request
@@ -23,6 +23,7 @@ from atlas_ops.pager.access.session import SECONDS, Sessions
 from atlas_ops.pager.access.throttle import MOST_FAILURES
 from atlas_ops.pager.access.token import Token
 from atlas_ops.pager.console.forms import MOST_BYTES
+from atlas_ops.pager.scrub import scrub_name
 from tests.pager.console_rig import SECRET, Scene, hidden, key, scene
 from tests.pager.notes import alert, body
 
@@ -155,6 +156,13 @@ def test_a_forged_or_altered_or_old_session_is_none(pager: Scene) -> None:
 @hypothesis_settings(max_examples=200)
 def test_no_text_is_a_session(cookie: str) -> None:
     assert Sessions(Token(SECRET)).name(cookie, time.time()) is None
+
+
+@given(st.text(st.characters() | st.sampled_from("\N{FIRE}"), min_size=1, max_size=100))
+@example("\N{FIRE}" * 100)
+def test_whoever_logs_in_is_known_again_whatever_their_name_is(name: str) -> None:
+    shown = scrub_name(name)
+    assert Sessions(Token(SECRET)).name(Sessions(Token(SECRET)).issue(shown, time.time()), time.time()) == shown
 
 
 # --- where one is led -------------------------------------------------------------------------------------------------

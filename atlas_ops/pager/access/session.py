@@ -16,7 +16,8 @@ from atlas_ops.pager.access.token import Token
 
 SECONDS = 12 * 3600.0
 """How long a login lasts: a shift."""
-_LONGEST = 1024
+_LONGEST = 2048
+"""Characters of a cookie: twelve for each of the oddest characters of a name, four for three of them, and some more."""
 
 
 class Sessions:

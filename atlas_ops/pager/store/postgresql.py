@@ -57,7 +57,7 @@ class Postgres:
         """Nothing is held between transactions."""
 
     def there(self) -> None:
-        """The server says itself what is not there."""
+        """Raise nothing: the server itself says what is not there."""
 
     def advice(self, reason: str) -> str:
         """Return what to do when the database cannot be used."""
