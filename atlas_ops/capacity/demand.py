@@ -8,12 +8,10 @@ from dataclasses import dataclass
 import numpy as np
 
 from atlas_ops.capacity.estimate import Estimate
-from atlas_ops.capacity.observed import Floats, Observed
+from atlas_ops.capacity.observed import LATELY, Floats, Observed
 
 PEAK_SHARE = 0.01
 """The peak is what the demand exceeds in this share of the time: a quarter of an hour of each day."""
-_LATELY = 12
-"""Windows that say how many replicas there are now."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -80,7 +78,7 @@ def demand(seen: Observed) -> Demand:
     total = np.where(known.any(axis=0), np.nansum(seen.arrived, axis=0), np.nan)
     there = (np.isfinite(seen.arrived) | np.isfinite(seen.running)).sum(axis=0).astype(np.float64)
     told = total[np.isfinite(total)]
-    lately = there[there > 0][-_LATELY:]
+    lately = there[there > 0][-LATELY:]
     return Demand(
         course=total,
         mean=float(told.mean()) if len(told) else 0.0,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -35,3 +35,8 @@ def bootstrapped(draws: Floats, *, at_least: bool = False) -> Estimate:
         return Estimate(value=value, low=value, high=value)
     low, high = (value * (max(end, 0.0) / value) ** _WIDER for end in np.quantile(known, (TAIL, 1 - TAIL)).tolist())
     return Estimate(value=value, low=min(low, value), high=max(high, value))
+
+
+def either(one: Estimate, other: Estimate) -> Estimate:
+    """Return the first with an interval that holds those of both, where nothing says which of two models is right."""
+    return replace(one, low=min(one.low, other.low), high=max(one.high, other.high))

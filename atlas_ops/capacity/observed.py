@@ -11,6 +11,8 @@ Floats = NDArray[np.float64]
 
 WINDOW = 300.0
 """Seconds: long against the time of most requests, short against the rise of the morning."""
+LATELY = 12
+"""Windows that say how many replicas there are now, and may be."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

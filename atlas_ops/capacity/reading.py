@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from atlas_ops import promql
-from atlas_ops.capacity.observed import WINDOW, Floats, Key, Observed, Promise
+from atlas_ops.capacity.observed import LATELY, WINDOW, Floats, Key, Observed, Promise
 from atlas_ops.catalog import bounds
 from atlas_ops.catalog import conventions as c
 from atlas_ops.catalog import signals as s
@@ -176,7 +176,8 @@ class _Asker:
 
     def most_replicas(self) -> dict[str, int]:
         """Return how many replicas autoscalers may ask for, by model: they tell of no runtime."""
-        expr = f"max by ({c.MODEL}) ({promql.select(s.REPLICAS_MAXIMUM, self.matcher)})"
+        lately = f"{promql.select(s.REPLICAS_MAXIMUM, self.matcher)}[{promql.duration(LATELY * WINDOW)}]"
+        expr = f"max by ({c.MODEL}) (last_over_time({lately}))"
         points = self.prometheus.query(expr, at=float(self.span.times[-1]))
         return {point.labels.get(c.MODEL, ""): int(point.value) for point in points if math.isfinite(point.value)}
 

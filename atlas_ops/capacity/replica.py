@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from atlas_ops.capacity.estimate import Estimate, bootstrapped
+from atlas_ops.capacity.estimate import Estimate, bootstrapped, either
 from atlas_ops.capacity.observed import WINDOW, Floats, Promise
 from atlas_ops.detect import capacity, isotonic
 from atlas_ops.detect.capacity import Curve, Levels, Whole, Windows
@@ -64,6 +64,9 @@ class Fitted:
     blocks: Whole
     weights: Floats
     curve: Curve
+    """What describes the windows best."""
+    batch: Curve
+    """The same with as little variability as a batching engine has: its bend is no queue's, and most of what replicas are."""
     halted: int
     """Windows of a server that are left out because it hung."""
 
@@ -74,9 +77,10 @@ class Fitted:
         halted = capacity.halted(windows, first, WINDOW) & (levels.where >= 0)
         levels = capacity.without(levels, halted)
         curve = capacity.fit(windows, levels, blocks, weights)
+        batch = capacity.fit(windows, levels, blocks, weights, variability=capacity.MARKOV)
         return cls(
-            windows=windows, levels=levels, blocks=blocks, weights=weights, curve=curve, halted=int(halted.sum())
-        )
+            windows=windows, levels=levels, blocks=blocks, weights=weights, curve=curve, batch=batch, halted=int(halted.sum()),
+        )  # fmt: skip
 
     @property
     def top(self) -> float:
@@ -109,17 +113,18 @@ def carried(of: Fitted, promises: tuple[Promise, ...], used_ratio: float) -> Rep
     kept = [_kept(of, promise, concurrency, reached) for promise in promises]
     ends = [(draws, told.promise.name) for told, draws in kept if told.rate and not told.rate.at_least]
     # Where it was never full, what it carried is known to be usable; what lies beyond is not.
-    ends.append((used_ratio * of.curve.most, SATURATION) if full else (reached, ""))
-    limited_by = min(ends, key=lambda end: float(end[0][0]))[1]
-    usable = np.minimum.reduce([draws for draws, _ in ends])
+    tops = [used_ratio * curve.most for curve in (of.batch, of.curve)] if full else [reached]
+    ways = [[*ends, (top, SATURATION if full else "")] for top in tops]
+    limited_by = min(ways[0], key=lambda end: float(end[0][0]))[1]
+    usable = [np.minimum.reduce([draws for draws, _ in way]) for way in ways]
     return Replica(
-        most=bootstrapped(of.curve.most) if full else _at_least(reached),
+        most=either(bootstrapped(of.batch.most), bootstrapped(of.curve.most)) if full else _at_least(reached),
         places=float(of.curve.places[0]),
         curve=of.curve,
         points=(concurrency[0], of.means(of.windows.throughput)[0]),
         seen=of.top,
         kept=tuple(told for told, _ in kept),
-        usable=bootstrapped(usable) if limited_by else _at_least(usable),
+        usable=either(bootstrapped(usable[0]), bootstrapped(usable[-1])) if limited_by else _at_least(usable[0]),
         limited_by=limited_by,
     )
 

@@ -37,6 +37,8 @@ _WIDTH = 0.1
 """Of a level: concurrencies that differ by less than this share."""
 _LIMITS = np.array([[-30.0, -30.0, np.log(0.02)], [30.0, 30.0, np.log(50.0)]])
 """Of the logarithms of slope, most and variability."""
+MARKOV = 1.0
+"""Variability of arrivals and work that are as random as in an M/M/c queue."""
 _HALVINGS, _TINY = 40, 1e-12
 _ROUNDS, _REFINING = 60, 15
 _HALTED, _EXPECTED = 0.5, 100.0
@@ -125,19 +127,22 @@ def resampled(blocks: int, draws: int, seed: int = 0) -> Floats:
     return np.concatenate([np.ones((1, blocks)), drawn])
 
 
-def fit(seen: Windows, levels: Levels, blocks: Whole, weights: Floats) -> Curve:
+def fit(seen: Windows, levels: Levels, blocks: Whole, weights: Floats, *, variability: float | None = None) -> Curve:
     """Return a curve for each row of `weights` (`resampled`), which says how often each block of time counts.
 
-    `blocks` is the block of each window: 0, 1, 2, ... Of rows without a window the curve is that of all of them.
+    `blocks` is the block of each window: 0, 1, 2, ... Of rows without a window the curve is that of all of them. `variability`: what it
+    may be at the most.
     """
+    limits = _LIMITS if variability is None else np.array([_LIMITS[0], [*_LIMITS[1][:2], np.log(variability)]])
     known = np.where(levels.where >= 0, 1.0, np.nan)
     counts, concurrency, throughput = (
         weights @ levels.sums(known * values, blocks) for values in (np.ones(1), seen.concurrency, seen.throughput)
     )
     there = np.maximum(counts, 1e-12)
     held, done = (np.where(counts > 0, total / there, 1.0) for total in (concurrency, throughput))
-    first = _solved(held[:1], done[:1], counts[:1], _start(held[0], done[0], counts[0]), _ROUNDS)
-    found = np.exp(_solved(held, done, counts, np.repeat(first, len(weights), axis=0), _REFINING))
+    start = _start(held[0], done[0], counts[0])
+    first = _solved(held[:1], done[:1], counts[:1], start, limits, _ROUNDS)
+    found = np.exp(_solved(held, done, counts, np.repeat(first, len(weights), axis=0), limits, _REFINING))
     return Curve(slope=found[:, 0], most=found[:, 1], variability=found[:, 2])
 
 
@@ -179,12 +184,14 @@ def _gradient(parameters: Floats, use: Floats) -> Floats:
     return np.asarray(np.stack([most * by_places, most * (use - by_places), -most * queue / steep], axis=-1))
 
 
-def _solved(concurrency: Floats, throughput: Floats, weights: Floats, start: Floats, rounds: int) -> Floats:
+def _solved(
+    concurrency: Floats, throughput: Floats, weights: Floats, start: Floats, limits: Floats, rounds: int
+) -> Floats:
     """Return the logarithms of the parameters of least squares for each row (Levenberg and Marquardt, all rows at once).
 
     A count has the variance of its mean, so squares of residuals are divided by what the curve says.
     """
-    parameters, damping = start.copy(), np.full(len(start), 1e-2)
+    parameters, damping = np.clip(start, *limits), np.full(len(start), 1e-2)
     least = 0.02 * max(float(throughput.max()), 1e-9)
     use = _used(parameters, concurrency)
     for _ in range(rounds):
@@ -196,7 +203,7 @@ def _solved(concurrency: Floats, throughput: Floats, weights: Floats, start: Flo
         diagonal = np.einsum("bii->bi", bent) + 1e-12
         damped = bent + damping[:, None, None] * diagonal[:, :, None] * np.eye(3)
         step = np.clip(np.linalg.solve(damped, slope[..., None])[..., 0], -1.0, 1.0)
-        tried = np.clip(parameters + step, *_LIMITS)
+        tried = np.clip(parameters + step, *limits)
         then = _used(tried, concurrency)
         left = throughput - np.exp(tried[:, 1, None]) * then
         better = (precision * (left**2 - missed**2)).sum(axis=1) <= 0

@@ -66,6 +66,24 @@ def test_a_server_that_batches_is_full_where_its_slots_are() -> None:
     assert curve.places[0] == pytest.approx(worlds.SLOTS.max_num_seqs, rel=0.25)
 
 
+def test_the_bend_of_a_batch_is_no_variability() -> None:
+    """Throughput as of 24 places, each of which slows the others, and then flat: the free curve sees a queue, and more beyond the data."""
+    held = np.geomspace(0.5, 400.0, WINDOWS)
+    running = np.minimum(held, 24.0)
+    windows = Windows(concurrency=held[None], throughput=(running / (14.0 + 1.4 * running))[None])
+    blocks = np.arange(WINDOWS) // 12
+    levels, weights = capacity.levels(windows), np.ones((1, WINDOWS // 12))
+    most = 24.0 / (14.0 + 1.4 * 24.0)
+    free, batch = (
+        capacity.fit(windows, levels, blocks, weights, variability=variability)
+        for variability in (None, capacity.MARKOV)
+    )
+    assert free.variability[0] > 1.5
+    assert free.most[0] > 1.04 * most
+    assert batch.variability[0] <= capacity.MARKOV * (1 + 1e-9)
+    assert batch.most[0] == pytest.approx(most, rel=0.005)
+
+
 def test_replicas_are_fitted_together_and_one_that_is_away_does_not_matter() -> None:
     windows = seen(full(0), full(1))
     windows.concurrency[1, 100:] = np.nan
