@@ -43,8 +43,8 @@ class Secret:
 class Sent:
     """Headers of one request, and the texts in them that nobody may see."""
 
-    headers: Mapping[str, str]
-    secrets: tuple[str, ...]
+    headers: Mapping[str, str] = field(repr=False)
+    secrets: tuple[str, ...] = field(repr=False)
 
     def hidden(self, text: str) -> str:
         """Return what a server said without the secrets that it was sent: some repeat them."""
@@ -75,6 +75,11 @@ class HttpConfig:
             headers[name], hidden = value
             secrets += hidden
         return Sent(headers=headers, secrets=tuple(secrets))
+
+    @property
+    def anonymous(self) -> bool:
+        """Whether nothing is sent that could tell who asks."""
+        return not (self.username or self.credentials or (self.tls and self.tls.certificate))
 
     @property
     def told(self) -> str:

@@ -58,7 +58,9 @@ class _Reader:
     def _username(self, section: Section) -> str:
         name = section.string("username", required=True)
         if ":" in name or not name.isprintable():
-            section.mistake("username", "expected a name without a colon; the password stands in the file of password_file")
+            section.mistake(
+                "username", "expected a name without a colon; the password stands in the file of password_file"
+            )
         return name
 
     def _scheme(self, section: Section) -> str:

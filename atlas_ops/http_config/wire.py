@@ -44,7 +44,8 @@ class Answer:
             document = "" if self.body.lstrip().startswith(_HTML) else plain
         if isinstance(document, dict):
             document = document.get("message") or document.get("error") or plain
-        return " ".join(str(document).split())[:_MOST_TOLD]
+        words = "".join(letter if letter.isprintable() else " " for letter in str(document)).split()
+        return " ".join(words)[:_MOST_TOLD]
 
 
 class Wire:
@@ -116,16 +117,18 @@ class Wire:
 
     def _admitted(self, answer: Answer, location: str, sent: Sent) -> Answer:
         """Return an answer that is one; a refusal without what it may repeat of the secrets."""
+        if answer.status < 300:
+            return answer
+        # The body before its reason is cut to length: a half of a secret is none that would be found.
+        answer = Answer(status=answer.status, body=sent.hidden(answer.body.decode(errors="replace")).encode())
         if answer.status in (401, 403):
             raise self._refused(answer.status, sent.hidden(answer.reason))
-        if 300 <= answer.status < 400:
+        if answer.status < 400:
             raise self.problem(
                 f"HTTP {answer.status}: it sends us on to {sent.hidden(_place(location))}; redirects are not followed",
                 "give the address of the API itself; where that leads to a login page, give credentials as well",
             )
-        if answer.status < 400 or not sent.secrets:
-            return answer
-        return Answer(status=answer.status, body=sent.hidden(answer.body.decode(errors="replace")).encode())
+        return answer
 
     def _refused(self, status: int, reason: str) -> LoginRefused:
         said = f" ({reason})" if reason else ""
@@ -135,6 +138,9 @@ class Wire:
         if not self._config.file:
             advice = f"it wants a login, which {wanted} gives"
             step = "README.md, section Prometheus behind a login, shows such a file"
+        elif self._config.anonymous:
+            advice = "it wants a login, and the file for it names none"
+            step = f"add basic_auth or authorization to {self._config.file}"
         elif status == 401:
             advice = "check whether they are still valid, and meant for this address"
             step = f"the credentials are those of {self._config.file}"
@@ -155,6 +161,9 @@ class Wire:
 
 def _place(location: str) -> str:
     """Return where a redirect leads, without what may be secret in it."""
-    parts = urlsplit(location)
+    try:
+        parts = urlsplit(location)
+    except ValueError:
+        return "no address"
     host = parts.netloc.rpartition("@")[2]
     return f"{parts.scheme}://{host}{parts.path}" if host else parts.path or "nowhere"

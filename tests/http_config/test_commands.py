@@ -196,6 +196,7 @@ def test_a_watcher_that_is_refused_tells_it_and_goes_on_when_the_token_is_replac
         assert "HTTP 401 to a request with a token and the header X-Scope-OrgID (unknown: Bearer ***)" in caplog.text
         token.write_text((proxied.config.parent / "token").read_text())
         page.show(watcher.round())
-        assert 'atlas_watch_success{model="fraud"} 1.0' in page.text().decode()
+        assert "fraud: no server has counted a request of it" in caplog.text, "it can ask now, and there was none"
+        assert "atlas_drift_reference_info" in page.text().decode()
     everything = caplog.text + page.text().decode()
     assert not [secret for secret in (*SECRETS, "expired-4711") if secret in everything]

@@ -102,20 +102,28 @@ def test_nothing_that_a_server_repeats_of_the_login_is_told(prometheus: Guarded,
     encoded = http_config.read(prometheus.config).sent().headers["Authorization"].removeprefix("Basic ")
 
     class Telling(Handler):
-        status = 401
+        status, before = 401, 0
 
         def respond(self, body: bytes) -> None:
-            self.answer(self.status, f"no: {self.headers['Authorization']}, which is {PASSWORD}".encode())
+            told = f"{'.' * self.before}{self.headers['Authorization']}, which is {PASSWORD}"
+            self.answer(self.status, told.encode())
 
     login = http_config.read(prometheus.config)
-    for Telling.status in (400, 401, 403, 500):
+    # However far into the answer it stands, where the rest is left out.
+    for Telling.status, Telling.before in (
+        (400, 0),
+        (401, 0),
+        (403, 0),
+        (500, 0),
+        *((401, 270 + 5 * n) for n in range(6)),
+    ):
         with serving(Telling) as url, closing(Prometheus(url, http_config=login)) as client:
             for asked in (client.alerts, lambda: client.query("up"), lambda: client.check_query("up")):
                 with pytest.raises(EnvironmentProblem) as caught:
                     asked()
-                assert "***" in str(caught.value)
-                assert PASSWORD not in str(caught.value)
-                assert encoded not in str(caught.value)
+                assert "***" in str(caught.value) or Telling.before
+                assert PASSWORD[:4] not in str(caught.value)
+                assert encoded[:4] not in str(caught.value)
 
 
 def test_a_certificate_of_nobody_that_is_trusted_is_told_with_what_to_do(tmp_path: Path) -> None:
@@ -191,6 +199,7 @@ def test_an_alertmanager_that_wants_a_login_says_where_to_put_it(alertmanager: G
     refusal = pytest.raises(LoginRefused, match=f"Alertmanager at {alertmanager.url}: HTTP 401")
     with closing(Alertmanager(alertmanager.url, http_config=no_login)) as client, refusal as caught:
         client.silences()
+    assert "it wants a login, and the file for it names none" in caught.value.message
     assert str(tmp_path) in caught.value.next_step
     with recording(401) as (url, _), closing(Alertmanager(url)) as client, pytest.raises(LoginRefused) as caught:
         client.silences()
@@ -203,3 +212,21 @@ def test_plain_http_to_a_server_with_tls_is_told(prometheus: Guarded) -> None:
     with closing(Prometheus(f"http://{address}")) as client, pytest.raises(EnvironmentProblem) as caught:
         client.check_query("up")
     assert "Client sent an HTTP request to an HTTPS server" in caught.value.message
+
+
+@pytest.mark.parametrize(("place", "told"), [("http://[", "no address"), ("", "nowhere"), ("/login?next=/", "/login;")])
+def test_a_redirect_to_no_address_is_told_as_well(place: str, told: str) -> None:
+    refusal = pytest.raises(EnvironmentProblem, match="HTTP 307: it sends us on to")
+    with recording(307, Location=place) as (url, _), closing(wire(url)) as way, refusal as caught:
+        way.ask("GET", "/")
+    assert told in caught.value.message
+
+
+def test_what_a_server_says_cannot_move_the_cursor_of_a_terminal() -> None:
+    class Colourful(Handler):
+        def respond(self, body: bytes) -> None:
+            self.answer(403, b"\x1b[2Jno\x07 entry")
+
+    with serving(Colourful) as url, closing(wire(url)) as way, pytest.raises(LoginRefused) as caught:
+        way.ask("GET", "/")
+    assert "([2Jno entry)" in caught.value.message
