@@ -19,7 +19,7 @@ from prometheus_api_client import PrometheusConnect
 from prometheus_api_client.exceptions import PrometheusApiClientException
 from requests.adapters import BaseAdapter
 
-from atlas_ops.errors import AtlasError
+from atlas_ops.errors import AtlasError, EnvironmentProblem
 from atlas_ops.http_config import Answer, HttpConfig, Wire
 
 _API = "/api/v1/"
@@ -79,16 +79,22 @@ class Prometheus:
             raise self._wire.problem(f"the query {expr!r} failed: {error}") from error
         return tuple(Point(labels=entry["metric"], value=float(entry["value"][1])) for entry in series)
 
-    def query_range(self, expr: str, start: float, end: float, step: float) -> tuple[Course, ...]:
+    def query_range(
+        self, expr: str, start: float, end: float, step: float, *, whole: bool = False
+    ) -> tuple[Course, ...]:
         """Return what a query says at `start`, `start + step`, ... up to `end` (Unix seconds).
 
-        QueryRefused when Prometheus does not take the query, EnvironmentProblem when it cannot be asked.
+        QueryRefused when Prometheus does not take the query, EnvironmentProblem when it cannot be asked, or with `whole` when it
+        warns that a part of the data is missing: Thanos and others answer then with what they have.
         """
         found: dict[tuple[tuple[str, str], ...], list[tuple[float, str]]] = {}
         for first, last in _parts(start, end, step):
             form = {"query": expr, "start": f"{first:.3f}", "end": f"{last:.3f}", "step": f"{step:.3f}"}
-            for entry in self._asked("query_range", form):
-                found.setdefault(tuple(sorted(entry["metric"].items())), []).extend(entry["values"])
+            for entry in self._asked("query_range", form, whole=whole):
+                try:
+                    found.setdefault(tuple(sorted(entry["metric"].items())), []).extend(entry["values"])
+                except (KeyError, TypeError, AttributeError) as error:
+                    raise self._no_result(expr) from error
         return tuple(
             Course(labels=dict(labels), times=times, values=tuple(map(float, values)))
             for labels, points in found.items()
@@ -106,19 +112,29 @@ class Prometheus:
         if answer.status >= 300:
             raise self._wire.problem(f"samples are refused: HTTP {answer.status}: {answer.reason}")
 
-    def _asked(self, call: str, form: Mapping[str, str]) -> list[dict[str, Any]]:
+    def _asked(self, call: str, form: Mapping[str, str], *, whole: bool = False) -> list[dict[str, Any]]:
         answer = self._post(call, urlencode(form).encode(), {"Content-Type": "application/x-www-form-urlencoded"})
         try:
             document = json.loads(answer.body)
         except ValueError as error:
             why = f"HTTP {answer.status}: {answer.reason or 'a page came, and no JSON: is this really its address?'}"
             raise self._wire.problem(f"the query {form['query']!r} failed: {why}") from error
+        if not isinstance(document, dict):
+            raise self._no_result(form["query"])
         if document.get("status") != "success":
             raise QueryRefused(str(document.get("error", f"HTTP {answer.status}")))
-        data = document["data"]
-        # A query of a bare number or text has no series.
-        result: list[dict[str, Any]] = data["result"] if data["resultType"] in ("vector", "matrix") else []
+        if whole and (missing := _missing(document)):
+            raise self._wire.problem(f"a part of the data is missing: {missing}")
+        try:
+            # A query of a bare number or text has no series.
+            series = document["data"]["resultType"] in ("vector", "matrix")
+            result: list[dict[str, Any]] = document["data"]["result"] if series else []
+        except (KeyError, TypeError) as error:
+            raise self._no_result(form["query"]) from error
         return result
+
+    def _no_result(self, expr: str) -> EnvironmentProblem:
+        return self._wire.problem(f"the query {expr!r} failed: what came is no result")
 
     def _post(self, call: str, body: bytes, headers: Mapping[str, str]) -> Answer:
         # Past requests, which takes as long for a call as Prometheus for its answer: a rehearsal makes some hundred.
@@ -159,6 +175,12 @@ class _Carrier(BaseAdapter):
 
     def close(self) -> None:
         """Leave the wire open: it is not the session's own."""
+
+
+def _missing(document: Mapping[str, Any]) -> str:
+    """Return the warnings of an answer that was given without all of its data; Prometheus's remarks on the query are none."""
+    warnings = [str(one) for one in document.get("warnings") or ()]
+    return "; ".join(one for one in warnings if not one.startswith("PromQL "))
 
 
 def _parts(start: float, end: float, step: float) -> Iterator[tuple[float, float]]:

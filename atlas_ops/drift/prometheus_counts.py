@@ -125,7 +125,7 @@ class _Reader:
         # One day at a time: four weeks of five minutes in one query may be more than Prometheus wants to hold.
         for day in range(0, self._windows, _DAY):
             times = self.times[day : day + _DAY]
-            for course in self._client.query_range(expr, times[0], times[-1], STEP):
+            for course in self._client.query_range(expr, times[0], times[-1], STEP, whole=True):
                 windows, values = self._numbers(course.times) - 1, np.asarray(course.values)
                 self._scraped[windows] = True
                 sensible = (values >= 0) & (values <= _MOST_GROWN)
@@ -154,7 +154,7 @@ class _Reader:
         found: dict[str, NDArray[np.bool_]] = {}
         start = self._first * STEP
         for expr in checksums(self._model):
-            for course in self._client.query_range(expr, start, start + self._windows * STEP, STEP):
+            for course in self._client.query_range(expr, start, start + self._windows * STEP, STEP, whole=True):
                 name = course.labels.get(c.FEATURE, "")
                 others = np.asarray(course.values) != expected.get(name, 0)
                 if name in expected and others.any():

@@ -79,7 +79,7 @@ def counted(client: Prometheus, model: str, start: float, end: float) -> frozens
 def _courses(client: Prometheus, expr: str, start: float, end: float) -> Iterator[Course]:
     """Yield what an expression was, a day at a time."""
     while start <= end:
-        yield from client.query_range(expr, start, min(start + DAY, end), STEP)
+        yield from client.query_range(expr, start, min(start + DAY, end), STEP, whole=True)
         start += DAY + STEP
 
 

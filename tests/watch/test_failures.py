@@ -28,7 +28,10 @@ class Small(Prometheus):
         del expr, at
         return ()
 
-    def query_range(self, expr: str, start: float, end: float, step: float) -> tuple[Course, ...]:
+    def query_range(
+        self, expr: str, start: float, end: float, step: float, *, whole: bool = False
+    ) -> tuple[Course, ...]:
+        del whole
         times = tuple(np.arange(start, end + 1, step).tolist())
         there = s.FEATURE_VALUES.name in expr
         return (
