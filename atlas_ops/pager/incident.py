@@ -209,7 +209,9 @@ class Work:
     incident: Incident
     posting: Posting
     events: tuple[Event, ...]
-    """Its whole timeline."""
+    """Its timeline: the beginning, who was called, and the newest lines."""
+    events_left_out: int = 0
+    """Lines of a long timeline that are not among them."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

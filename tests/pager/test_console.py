@@ -14,6 +14,7 @@ import pytest
 
 from atlas_ops.pager.console import lists
 from atlas_ops.pager.diagnosis.verdict import Finding, Standing, ranked
+from atlas_ops.pager.store import rows
 from atlas_ops.pager.store.lane import Lane
 from tests.pager.alertmanager import running
 from tests.pager.console_rig import Scene, hidden, scene
@@ -43,6 +44,17 @@ def test_the_page_of_an_incident_shows_the_message_the_filled_runbook_and_the_ti
         'href="http://prometheus:9090/graph?g0.expr=x"',
     ):
         assert part in page.text
+
+
+def test_a_timeline_of_weeks_is_a_page_that_still_opens(pager: Scene, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(rows, "SHOWN_EVENTS", 3)
+    incident = pager.hear(alert(pod="p"))
+    for number in range(9):
+        pager.hear(alert(pod="p"), alert(pod=f"pod-{number}"))
+    page = pager.page(f"/incidents/{incident}")
+    timeline = page[page.index("<h2>Timeline</h2>") :]
+    assert [word in timeline for word in ("Began", "pod-5", "pod-6", "pod-8")] == [True, False, True, True]
+    assert "the newest lines; 6 others are not shown" in timeline
 
 
 @pytest.mark.parametrize(

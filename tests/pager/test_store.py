@@ -7,7 +7,7 @@ from contextlib import closing
 from pathlib import Path
 
 import pytest
-from sqlalchemy import update
+from sqlalchemy import insert, update
 
 from atlas_ops.errors import EnvironmentProblem
 from atlas_ops.pager.incident import LATE_SECONDS, Kind
@@ -16,8 +16,9 @@ from atlas_ops.pager.store.buckets import Rate
 from atlas_ops.pager.store.incidents import SHOWN_ALERTS
 from atlas_ops.pager.store.lane import Lane, lanes
 from atlas_ops.pager.store.outbox import LATE_NEWS_SECONDS
+from atlas_ops.pager.store.rows import SHOWN_EVENTS
 from atlas_ops.pager.store.store import Store
-from atlas_ops.pager.store.tables import ALERTS, BUCKETS, INCIDENTS
+from atlas_ops.pager.store.tables import ALERTS, BUCKETS, EVENTS, INCIDENTS
 from atlas_ops.postgresql import Server
 from tests.pager.notes import LATER, alert, notification
 
@@ -265,6 +266,22 @@ def test_of_many_alerts_the_gravest_are_read_and_the_others_counted(store: Store
     assert (len(work.incident.alerts), work.incident.truncated) == (SHOWN_ALERTS, 1)
     assert (len(whole.incident.alerts), whole.incident.truncated) == (SHOWN_ALERTS + 2, 0)
     assert work.incident.alerts == whole.incident.alerts[:SHOWN_ALERTS]
+
+
+def test_of_a_long_timeline_its_beginning_its_calls_and_its_newest_lines_are_read(store: Store) -> None:
+    store.inbox.accept(notification(alert()), 1.0)
+    [head] = store.incidents.open()
+    with store._database.writing() as connection:
+        line = {"incident": head.id, "kind": Kind.JOINED.value, "mention": ""}
+        lines = [line | {"at": 2.0 + number, "text": f"line {number}"} for number in range(2 * SHOWN_EVENTS)]
+        lines[5]["mention"] = "U024BE7LH"
+        connection.execute(insert(EVENTS), lines)
+    work = store.incidents.work(head.id)
+    assert work
+    first, call, *newest = work.events
+    assert (first.kind, call.text) == (Kind.OPENED, "line 5")
+    assert [event.text for event in newest] == [line["text"] for line in lines[-SHOWN_EVENTS:]]
+    assert work.events_left_out == SHOWN_EVENTS - 1
 
 
 def test_a_clock_that_was_set_back_neither_loses_an_incident_nor_opens_it_twice(store: Store) -> None:

@@ -6,6 +6,8 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 
+from markupsafe import Markup
+
 from atlas_ops.catalog.model import Severity
 from atlas_ops.pager.access.gate import Visitor
 from atlas_ops.pager.charts.charts import SECONDS, Charts, available
@@ -70,37 +72,54 @@ def show(
     acting: bool,
 ) -> str:
     """Return the page, its runbook filled in for an alert. `told`: what came of the deed before; `acting`: with buttons."""
-    incident, head = work.incident, work.incident.headline
-    book = composer.runbook(alert.fault)
-    shown = composer.message(incident)
-    moment = time.time()
+    incident, moment = work.incident, time.time()
     return printer.page(
         "incident.html",
         visitor,
-        incident=incident,
-        head=head,
-        silenced=is_silenced(head, moment),
-        quiet=_quiet(head, moment),
+        **_standing(work, composer, moment),
+        **_looks(sight, incident, alert),
         told=told,
-        acts=_acts(head, composer, moment) if acting and visitor.may_act else [],
+        acts=_acts(incident.headline, composer, moment) if acting and visitor.may_act else [],
         silences=SILENCES,
         key=acts.new_key(),
         state=state,
-        posting=work.posting,
-        title=_title(shown),
-        message=shown,
-        now_values=sight.now(alert),
-        charted=sight.charted(alert),
-        findings=incident.diagnosis.findings if incident.diagnosis else (),
-        diagnosed_at=incident.diagnosis.at if incident.diagnosis else None,
-        may_ask=sight.again is not None and visitor.may_act and bool(composer.checks(head.fault)),
+        may_ask=sight.again is not None and visitor.may_act and bool(composer.checks(incident.headline.fault)),
         filled_for=alert,
-        runbook=runbook_pages.html(book, values(alert), composer, printer.root, below=1) if book else None,
+        runbook=_runbook(printer, composer, alert),
         alerts=incident.alerts[:SHOWN_ALERTS],
         more=len(incident.alerts) - SHOWN_ALERTS + incident.truncated,
         events=work.events,
-        prometheus=values(alert)["prometheus"],
+        events_left_out=work.events_left_out,
     )
+
+
+def _standing(work: Work, composer: Composer, moment: float) -> dict[str, object]:
+    """Return how the incident stands, as Slack is told."""
+    head, message = work.incident.headline, composer.message(work.incident)
+    return {
+        "head": head,
+        "silenced": is_silenced(head, moment),
+        "quiet": _quiet(head, moment),
+        "posting": work.posting,
+        "title": _title(message),
+        "message": message,
+    }
+
+
+def _looks(sight: Sight, incident: Incident, alert: Alert) -> dict[str, object]:
+    """Return what Prometheus says: the values of an alert now, and the causes that it was asked for."""
+    diagnosis = incident.diagnosis
+    return {
+        "now_values": sight.now(alert),
+        "charted": sight.charted(alert),
+        "findings": diagnosis.findings if diagnosis else (),
+        "diagnosed_at": diagnosis.at if diagnosis else None,
+    }
+
+
+def _runbook(printer: Printer, composer: Composer, alert: Alert) -> Markup | None:
+    book = composer.runbook(alert.fault)
+    return runbook_pages.html(book, values(alert), composer, printer.root, below=1) if book else None
 
 
 def _quiet(head: Headline, moment: float) -> bool:

@@ -9,8 +9,8 @@ from sqlalchemy import Row, select
 from atlas_ops.pager.diagnosis import verdict
 from atlas_ops.pager.incident import Alert, Headline, Incident, Work, ordered
 from atlas_ops.pager.store.database import Database
-from atlas_ops.pager.store.rows import alert_of, event_of, gravest_of, headline_of, posting_of
-from atlas_ops.pager.store.tables import EVENTS, INCIDENTS
+from atlas_ops.pager.store.rows import alert_of, gravest_of, headline_of, posting_of, timeline
+from atlas_ops.pager.store.tables import INCIDENTS
 
 SHOWN_ALERTS = 200
 """Alerts of an incident that are read, the gravest first: no message and no page shows more of them."""
@@ -44,7 +44,7 @@ class Incidents:
             if row is None:
                 return None
             read = ordered([alert_of(found) for found in connection.execute(gravest_of(incident, alerts))])
-            events = connection.execute(select(EVENTS).where(EVENTS.c.incident == incident).order_by(EVENTS.c.number))
+            events, left_out = timeline(connection, incident)
             return Work(
                 incident=Incident(
                     headline=headline_of(row),
@@ -55,7 +55,8 @@ class Incidents:
                     chart_words=str(row.chart_words),
                 ),
                 posting=posting_of(row),
-                events=tuple(event_of(found) for found in events),
+                events=events,
+                events_left_out=left_out,
             )
 
 

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
-from sqlalchemy import Row, Select, select
+from sqlalchemy import Connection, Row, Select, func, or_, select
 
 from atlas_ops.pager.incident import Alert, Event, Headline, Kind, Posting
-from atlas_ops.pager.store.tables import ALERTS
+from atlas_ops.pager.store.tables import ALERTS, EVENTS
+
+SHOWN_EVENTS = 300
+"""The newest lines of a timeline that are read: what flaps for weeks has tens of thousands."""
 
 
 def alerts_of(incident: str) -> Select[tuple[object, ...]]:
@@ -17,6 +20,20 @@ def gravest_of(incident: str, limit: int | None) -> Select[tuple[object, ...]]:
     """Return the query for the first so many (None: all) alerts of an incident, in the order of `incident.ordered`."""
     order = (ALERTS.c.firing.desc(), ALERTS.c.rank, ALERTS.c.starts_at, ALERTS.c.place, ALERTS.c.fingerprint)
     return alerts_of(incident).order_by(*order).limit(limit)
+
+
+def timeline(connection: Connection, incident: str) -> tuple[tuple[Event, ...], int]:
+    """Return the events of an incident or storm, and how many were left out between the first one and the newest.
+
+    Those that call somebody are never left out.
+    """
+    mine = EVENTS.c.incident == incident
+    newest = select(EVENTS.c.number).where(mine).order_by(EVENTS.c.number.desc()).limit(SHOWN_EVENTS)
+    first = select(func.min(EVENTS.c.number)).where(mine)
+    numbers = or_(EVENTS.c.number.in_(newest), EVENTS.c.number == first.scalar_subquery(), EVENTS.c.mention != "")
+    found = connection.execute(select(EVENTS).where(mine, numbers).order_by(EVENTS.c.number)).all()
+    total = connection.scalar(select(func.count()).where(mine)) or 0
+    return tuple(event_of(row) for row in found), int(total) - len(found)
 
 
 def alert_of(row: Row[tuple[object, ...]]) -> Alert:

@@ -15,7 +15,7 @@ from atlas_ops.pager.store.database import Database
 from atlas_ops.pager.store.inbox import tell
 from atlas_ops.pager.store.lane import Lane
 from atlas_ops.pager.store.outbox import Outbox
-from atlas_ops.pager.store.rows import event_of, posting_of
+from atlas_ops.pager.store.rows import posting_of, timeline
 from atlas_ops.pager.store.tables import EVENTS, INCIDENTS, STORMS
 from atlas_ops.pager.storm import Line, News, Storm, number, ordered, told
 
@@ -131,13 +131,12 @@ class Storms(Outbox):
             row = connection.execute(select(STORMS).where(STORMS.c.id == storm)).one_or_none()
             if row is None:
                 return None
-            events = connection.execute(select(EVENTS).where(EVENTS.c.incident == storm).order_by(EVENTS.c.number))
             return Storm(
                 id=storm,
                 since=float(row.received_at),
                 lines=_lines(connection, storm),
                 posting=posting_of(row),
-                events=tuple(event_of(found) for found in events),
+                events=timeline(connection, storm)[0],
             )
 
     def _open(self, connection: Connection, lane: Lane) -> str:
