@@ -50,7 +50,7 @@ def received() -> Chart:
         key="pager-received",
         title="Webhooks from Alertmanager, per second",
         shows="By how the pager answered; `unchanged` told nothing new, `heartbeat` is the alert that always fires.",
-        worry="`refused`, `too_large` or `failed` appear, or heartbeats stop.",
+        worry="`refused`, `unauthorized`, `too_large` or `failed` appear, or heartbeats stop.",
         faults=(c.PAGER_FAULT,),
         empty=_NO_PAGER,
         queries=(Query(expr=promql.sum_by(("result",), promql.rate(s.PAGER_RECEIVED, WINDOW)), legend="{{result}}"),),
