@@ -5,11 +5,15 @@ from __future__ import annotations
 import http.client
 import json
 import logging
+import signal
+import subprocess
+import sys
 from contextlib import closing
 from pathlib import Path
 from urllib.parse import urlsplit
 
 import pytest
+import yaml
 
 from atlas_ops import http_config
 from atlas_ops import settings as settings_module
@@ -17,11 +21,13 @@ from atlas_ops.cli import main
 from atlas_ops.http_config import HttpConfig
 from atlas_ops.prometheus import Prometheus
 from atlas_ops.stage.preview import Preview
+from atlas_ops.stage.processes import get
 from atlas_ops.watch.page import Page
 from atlas_ops.watch.watcher import Watcher
 from tests.http_config import rig
 from tests.http_config.conftest import WAIT
 from tests.http_config.rig import SECRETS, TENANT, Guarded, written
+from tests.pager.rig import eventually
 
 SIDES = ["--baseline-selector", 'server="a"', "--canary-selector", 'server="b"']
 COMMANDS = {
@@ -200,3 +206,26 @@ def test_a_watcher_that_is_refused_tells_it_and_goes_on_when_the_token_is_replac
         assert "atlas_drift_reference_info" in page.text().decode()
     everything = caplog.text + page.text().decode()
     assert not [secret for secret in (*SECRETS, "expired-4711") if secret in everything]
+
+
+@pytest.mark.parametrize("token", ["right", "expired-4711"])
+def test_neither_page_nor_log_of_a_running_watcher_holds_a_secret(
+    token: str, proxied: Guarded, references: Path, tmp_path: Path
+) -> None:
+    right = token == "right"
+    (tmp_path / "token").write_text((proxied.config.parent / "token").read_text() if right else token)
+    login = written(tmp_path, yaml.safe_load(proxied.config.read_text()))
+    words = ["watch", str(references), "--prometheus", proxied.url, "--http-config", str(login)]
+    command = [sys.executable, "-m", "atlas_ops", *words, "--listen", "127.0.0.1:0"]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
+        try:
+            assert process.stderr is not None
+            url = process.stderr.readline().removeprefix("atlas-ops watch: ").strip()
+            assert eventually(lambda: "\natlas_watch_success{" in get(url)[1].decode())
+            page = get(url)[1].decode()
+        finally:
+            process.send_signal(signal.SIGTERM)
+        out, log = process.communicate(timeout=20)
+    assert right == ("\natlas_watch_last_success_timestamp_seconds " in page), "only Prometheus knows what time it is"
+    assert right or "HTTP 401 to a request with a token and the header X-Scope-OrgID" in log
+    assert not [secret for secret in (*SECRETS, "expired-4711") if secret in page + out + log]
