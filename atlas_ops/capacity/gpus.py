@@ -28,28 +28,32 @@ _GPU = ", ".join(c.GPU_LABELS)
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Held:
-    """What a model's servers held."""
+    """What a model's servers held in each window; NaN and nothing where it is not known."""
 
-    hours: Mapping[str, float] = field(default_factory=dict)
-    """GPU-hours by the name of the GPU."""
-    joules: float | None = None
+    gpus: Mapping[str, Floats] = field(default_factory=dict)
+    """GPUs by their name."""
+    joules: Floats | None = None
     """Energy of these GPUs; None where none tells it."""
+    measured: Floats | None = None
+    """How many of them tell it."""
+    strangers: Floats | None = None
+    """Pods or hosts with servers of the model of whose GPUs nothing is known."""
 
 
 def read(prometheus: Prometheus, span: Span) -> dict[Key, Held]:
     """Return what was held in a span, by model; models without known GPUs are not in it."""
-    hours: dict[Key, dict[str, float]] = {}
+    found: dict[Key, dict[str, Floats]] = {}
     names = _names(prometheus, span)
     for name in (*names, UNNAMED):
         for key, values in _by_model(prometheus, span, _one(name, names)):
-            hours.setdefault(key, {})[name] = float(np.nansum(values)) * WINDOW / 3600
-    energy = {key: float(np.nansum(values)) for key, values in _by_model(prometheus, span, joules(WINDOW))}
+            if np.nansum(values) > 0:
+                found.setdefault(key, {})[name] = values
+    energy = dict(_by_model(prometheus, span, joules(WINDOW)))
+    measured = dict(_by_model(prometheus, span, f"group by ({_GPU}) ({joules(WINDOW)})"))
+    strangers = dict(_strangers(prometheus, span))
     return {
-        key: Held(
-            hours={name: held for name, held in told.items() if held > 0},
-            joules=energy.get(key),
-        )
-        for key, told in hours.items()
+        key: Held(gpus=gpus, joules=energy.get(key), measured=measured.get(key), strangers=strangers.get(key))
+        for key, gpus in found.items()
     }
 
 
@@ -69,12 +73,25 @@ def _one(name: str, names: tuple[str, ...]) -> str:
 
 def _by_model(prometheus: Prometheus, span: Span, of_gpu: str) -> list[tuple[Key, Floats]]:
     """Return a value of each GPU, added up over those that each model's servers hold."""
-    place = ", ".join(_PLACE)
+    expr = f"{_servers()} * on ({', '.join(_PLACE)}) group_left () ({at_places(f'({of_gpu})')})"
+    return _summed(prometheus, span, expr)
+
+
+def _strangers(prometheus: Prometheus, span: Span) -> list[tuple[Key, Floats]]:
+    """Return the places of each model's servers for which no GPU is known."""
+    known = at_places(f"(group by ({_GPU}) ({s.GPU_UP}))")
+    return _summed(prometheus, span, f"{_servers()} unless on ({', '.join(_PLACE)}) ({known})")
+
+
+def _servers() -> str:
+    """Return PromQL that is 1 for each model in each place."""
     counted = completed.rate(promql.duration(WINDOW), "")
-    servers = f"group by ({', '.join(dict.fromkeys((*_PLACE, *c.MODEL_LABELS)))}) ({counted})"
-    expr = promql.sum_by(c.MODEL_LABELS, f"{servers} * on ({place}) group_left () ({at_places(f'({of_gpu})')})")
+    return f"group by ({', '.join(dict.fromkeys((*_PLACE, *c.MODEL_LABELS)))}) ({counted})"
+
+
+def _summed(prometheus: Prometheus, span: Span, expr: str) -> list[tuple[Key, Floats]]:
     found = []
-    for labels, values in span.asked(prometheus, expr):
-        told = [labels.get(name, "") for name in c.MODEL_LABELS]
-        found.append((Key(runtime=told[0], model=told[1], namespace=told[2]), values))
+    for labels, values in span.asked(prometheus, promql.sum_by(c.MODEL_LABELS, expr)):
+        runtime, model, namespace = (labels.get(name, "") for name in c.MODEL_LABELS)
+        found.append((Key(runtime=runtime, model=model, namespace=namespace), values))
     return found

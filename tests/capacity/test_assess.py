@@ -187,15 +187,18 @@ WILD = st.one_of(st.just(math.nan), st.just(0.0), st.just(1e9), st.floats(1e-9, 
 def test_whatever_prometheus_says_there_is_a_text_and_a_document_without_nan(data: st.DataObject) -> None:
     rows = data.draw(st.lists(st.lists(WILD, min_size=9, max_size=9), min_size=1, max_size=12))
     wild = np.resize(np.array(rows).ravel(), (7, 2, 110))
+    nothing = np.full((2, 110), np.nan)
     seen = dataclasses.replace(
         observed(),
         times=worlds.WINDOW * np.arange(110),
+        prompt_tokens=nothing,
+        generation_tokens=nothing,
+        slots=nothing,
         promises=(Promise(name="first tokens", seconds=1, target=0.99, slow=wild[5], all=wild[6]),),
         **dict(zip(("finished", "arrived", "busy", "running", "waiting"), wild, strict=False)),
     )
-    told = [
-        Told(verdict=judge(judged(seen, growth=0.3)), cost=cost.of(seen, Held(hours={"GPU": 1.0}, joules=1.0), None))
-    ]
+    held = Held(gpus={"GPU": wild[0, 0]}, joules=wild[1, 0], measured=wild[2, 0], strangers=wild[3, 0])
+    told = [Told(verdict=judge(judged(seen, growth=0.3)), cost=cost.of(seen, held, None))]
     assert json.loads(document.text(told))["models"][0]["verdict"] in list(Standing)
     assert "chat" in text.text(told)
     assert "nan" not in text.text(told)

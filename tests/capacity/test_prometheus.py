@@ -115,7 +115,9 @@ def test_what_the_data_cannot_tell_is_said(
     assert f"CANNOT TELL: {why}" in " ".join(capsys.readouterr().out.split())
 
 
-def test_cost_is_hours_and_energy_of_the_gpus_that_the_pods_hold(prometheus: Prometheus, tmp_path: Path) -> None:
+def test_cost_is_hours_and_energy_of_the_gpus_that_the_pods_hold(
+    prometheus: Prometheus, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     prices = tmp_path / "prices.yaml"
     prices.write_text("currency: EUR\ngpus:\n  - {name: NVIDIA H100*, per_hour: 3}\n", encoding="utf-8")
     cost = told(prometheus, tmp_path, "full", "--prices", prices)[1]["cost"]
@@ -127,7 +129,21 @@ def test_cost_is_hours_and_energy_of_the_gpus_that_the_pods_hold(prometheus: Pro
     assert money["per_million_generation_tokens"] == pytest.approx(money["amount"] / cost["generation_tokens"] * 1e6)
     unpriced = told(prometheus, tmp_path, "quiet", "--prices", prices)[1]["cost"]
     assert (unpriced["money"]["amount"], unpriced["money"]["unpriced"]) == (0, ["NVIDIA L4"])
+    assert unpriced["money"]["per_million_generation_tokens"] is unpriced["money"]["per_request"] is None
+    assert "NVIDIA L4, for which the table has no price: nothing is said of tokens" in " ".join(
+        capsys.readouterr().out.split()
+    )
     assert unpriced["kilowatt_hours"] == pytest.approx(HOURS * 0.1, rel=0.01)
+
+
+def test_what_was_made_while_nobody_told_of_gpus_does_not_make_tokens_cheap(
+    prometheus: Prometheus, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    cost = told(prometheus, tmp_path, "blind")[1]["cost"]
+    assert cost["gpu_hours"] == {"NVIDIA H100 80GB HBM3": pytest.approx(HOURS / 2, rel=0.02)}
+    assert cost["kilowatt_hours"] == pytest.approx(HOURS / 2 * WATTS / 1000, rel=0.02)
+    assert 0.4 < cost["known_share"] < 0.6
+    assert "of the time alone in which all GPUs were known, with" in " ".join(capsys.readouterr().out.split())
 
 
 def test_no_price_is_invented(prometheus: Prometheus, capsys: pytest.CaptureFixture[str]) -> None:

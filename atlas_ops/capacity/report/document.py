@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import math
 from collections.abc import Sequence
+from dataclasses import asdict
 from typing import Any
 
 from atlas_ops.capacity.cost import Cost
@@ -25,8 +26,10 @@ def text(models: Sequence[Told]) -> str:
                  "curve": {"slope", "most", "variability"},
                  "objectives": [{"name", "seconds", "target", "slow_share", "rate": ESTIMATE | null}]} | null,
      "forecast": {"rate", "replicas": int, "low": int, "high": int, "at_most": bool, "there": int, "use": ESTIMATE} | null,
-     "cost": {"gpu_hours": {GPU name: hours}, "kilowatt_hours": float | null, "requests", "prompt_tokens", "generation_tokens",
-              "money": {"currency", "amount", "per_million_generation_tokens", "per_request", "unpriced": [str]} | null} | null,
+     "cost": {"gpu_hours": {GPU name: hours}, "known_share": share of the requests whose GPUs are known, and all that follows is of them,
+              "kilowatt_hours": float | null, "requests", "prompt_tokens", "generation_tokens",
+              "money": {"currency", "amount", "per_million_generation_tokens", "per_request" (null where unpriced), "unpriced": [str]}
+                       | null} | null,
      "notes": [str]}]}; ESTIMATE: {"value", "low", "high" (90 % interval), "at_least": bool}. What is not known is null.
     """
     told = {
@@ -105,19 +108,19 @@ def _estimate(of: Estimate) -> dict[str, Any]:
 
 
 def _cost(cost: Cost) -> dict[str, Any]:
-    money, joules = cost.money, cost.held.joules
+    money, energy = cost.money, cost.energy
+    told = money and not money.unpriced
     return {
-        "gpu_hours": dict(cost.held.hours),
-        "kilowatt_hours": None if joules is None else joules / words.JOULES_PER_KWH,
-        "requests": cost.requests,
-        "prompt_tokens": cost.prompt_tokens,
-        "generation_tokens": cost.generation_tokens,
+        "gpu_hours": dict(cost.hours),
+        "known_share": cost.known,
+        "kilowatt_hours": energy and energy.joules / words.JOULES_PER_KWH,
+        **asdict(cost.made),
         "money": money
         and {
             "currency": money.currency,
             "amount": money.amount,
-            "per_million_generation_tokens": cost.per_million_tokens(money.amount),
-            "per_request": cost.per_request(money.amount),
+            "per_million_generation_tokens": cost.made.per_million_tokens(money.amount) if told else None,
+            "per_request": cost.made.per_request(money.amount) if told else None,
             "unpriced": list(money.unpriced),
         },
     }

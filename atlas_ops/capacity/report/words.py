@@ -7,7 +7,7 @@ from collections.abc import Iterator
 import numpy as np
 
 from atlas_ops.capacity.assess import Assessment
-from atlas_ops.capacity.cost import Cost
+from atlas_ops.capacity.cost import Cost, Made, Money
 from atlas_ops.capacity.demand import Forecast
 from atlas_ops.capacity.estimate import Estimate
 from atlas_ops.capacity.observed import WINDOW
@@ -18,6 +18,8 @@ Line = tuple[str, str]
 """What it is about, and what is told."""
 JOULES_PER_KWH = 3.6e6
 _UNEVEN = 1.2
+_ALL = 0.99
+"""From this share of the requests on their GPUs count as known."""
 ASSUMPTIONS = (
     "requests stay as long and as mixed as they were",
     "replicas that are added carry as much as those that are there",
@@ -132,30 +134,37 @@ def _needed(forecast: Forecast) -> str:
 
 def _cost(cost: Cost) -> Iterator[Line]:
     if not cost.gpu_hours:
-        yield "GPUs", "no GPU of these servers is known (atlas_gpu_workload_info): nothing can be said of cost"
-        return
-    kinds = ", ".join(f"{hours:,.4g} h of {name}" for name, hours in cost.held.hours.items())
-    yield "GPUs", f"{kinds}: {_each(cost, cost.gpu_hours, 'GPU-hours', ('GPU-seconds', 3600))}"
-    if cost.held.joules is not None:
-        energy = cost.held.joules / JOULES_PER_KWH
-        yield "energy", f"{energy:,.4g} kWh: {_each(cost, energy, 'kWh', ('Wh', 1000))}"
-    else:
-        yield "energy", "not told (atlas_gpu_energy_joules_total, atlas_gpu_power_watts)"
-    if money := cost.money:
-        without = f"; no price of {', '.join(money.unpriced)}: their hours are not in it" if money.unpriced else ""
         yield (
-            "cost",
-            f"{money.amount:,.2f} {money.currency}: {_each(cost, money.amount, money.currency, (money.currency, 1))}{without}",
+            "GPUs",
+            "no GPU of these servers is known, or not of all of them (atlas_gpu_workload_info): nothing can be said of cost",
         )
+        return
+    kinds = ", ".join(f"{hours:,.4g} h of {name}" for name, hours in cost.hours.items())
+    told = f"{kinds}: {_each(cost.made, cost.gpu_hours, 'GPU-hours', ('GPU-seconds', 3600))}"
+    part = f"; of the time alone in which all GPUs were known, with {percent(cost.known)} of the requests"
+    yield "GPUs", f"{told}{part if cost.known < _ALL else ''}"
+    if cost.energy:
+        energy = cost.energy.joules / JOULES_PER_KWH
+        yield "energy", f"{energy:,.4g} kWh: {_each(cost.energy.made, energy, 'kWh', ('Wh', 1000))}"
     else:
-        yield "cost", "give --prices FILE to be told the money; no price is assumed"
+        yield "energy", "not told of all GPUs (atlas_gpu_energy_joules_total, atlas_gpu_power_watts)"
+    yield "cost", _money(cost.money, cost.made)
 
 
-def _each(cost: Cost, amount: float, unit: str, small: tuple[str, float]) -> str:
+def _money(money: Money | None, made: Made) -> str:
+    if money is None:
+        return "give --prices FILE to be told the money; no price is assumed"
+    amount = f"{money.amount:,.2f} {money.currency}"
+    if money.unpriced:
+        return f"{amount}, without the hours of {', '.join(money.unpriced)}, for which the table has no price: nothing is said of tokens"
+    return f"{amount}: {_each(made, money.amount, money.currency, (money.currency, 1))}"
+
+
+def _each(made: Made, amount: float, unit: str, small: tuple[str, float]) -> str:
     told = []
-    if (tokens := cost.per_million_tokens(amount)) is not None:
+    if (tokens := made.per_million_tokens(amount)) is not None:
         told.append(f"{tokens:.4g} {unit} for a million tokens produced")
-    if (request := cost.per_request(amount)) is not None:
+    if (request := made.per_request(amount)) is not None:
         told.append(f"{request * small[1]:.4g} {small[0]} for each request")
     return ", ".join(told) or "nothing was produced"
 
