@@ -217,6 +217,21 @@ def test_a_message_that_a_person_deleted_is_posted_anew_when_something_changes(s
     assert "RESOLVED" in posted.text
 
 
+def test_where_the_workspace_lets_nobody_edit_messages_the_thread_tells_what_changes(
+    slack: SlackStandIn, rig: Rig
+) -> None:
+    slack.intercept = lambda method, _: refusal("edit_window_closed") if method == "chat.update" else None
+    rig.hear(alert(pod="a"))
+    assert rig.quiet()
+    rig.hear(alert(pod="a"), alert(pod="b"))
+    assert rig.quiet()
+    rig.hear(alert(pod="a", firing=False), alert(pod="b", firing=False))
+    assert rig.quiet()
+    assert len(parents(slack)) == 1
+    assert ["Also firing" in replies(slack)[0].text, "Resolved" in replies(slack)[1].text] == [True, True]
+    assert rig.delivery.problem == ""
+
+
 def test_a_group_that_fires_again_gets_a_message_of_its_own(slack: SlackStandIn, rig: Rig) -> None:
     rig.hear(alert())
     assert rig.quiet()

@@ -16,6 +16,7 @@ from atlas_ops.pager.incident import UPDATE, Event
 from atlas_ops.pager.metrics import Metrics
 from atlas_ops.pager.slack import client as slack
 from atlas_ops.pager.slack import message, wire
+from atlas_ops.pager.slack.advice import FIXED
 from atlas_ops.pager.slack.blocks import Message
 from atlas_ops.pager.slack.client import Absent, Accepted, Later, Outcome, Refused, Sent, Slack
 from atlas_ops.pager.store.buckets import Buckets
@@ -95,6 +96,9 @@ class Courier:
     def _update(self, parcel: Parcel, lane: Lane, composed: Message, place: Sent) -> Outcome:
         self._attempt(parcel, lane, UPDATE)
         outcome = self._slack.update(composed, place)
+        if isinstance(outcome, Refused) and outcome.code == FIXED:
+            _LOG.info("the message of %s stays as it is (%s): its thread tells what changes", parcel.name, FIXED)
+            outcome = place
         if isinstance(outcome, Sent):
             parcel.outbox.updated(parcel.id, digest=wire.digest(composed))
             self._seen.pop((parcel.id, UPDATE), None)

@@ -16,10 +16,10 @@ ABOUT_MESSAGE = frozenset(
     )
 )
 """Codes that speak of one message, not of the token or the channel."""
-GONE = frozenset(
-    ("message_not_found", "thread_not_found", "cant_update_message", "edit_window_closed", "cannot_reply_to_message")
-)
+GONE = frozenset(("message_not_found", "thread_not_found", "cant_update_message", "cannot_reply_to_message"))
 """Codes that say that the message we want to change or answer is not there, or not ours to change."""
+FIXED = "edit_window_closed"
+"""The workspace lets nobody edit a message, or not for long."""
 UNFINISHED = frozenset(("internal_error", "fatal_error", "service_unavailable", "request_timeout", "team_added_to_org"))
 """Codes of trouble on Slack's side, which passes. The message may have been taken before it."""
 
