@@ -1,7 +1,7 @@
-"""Whether diagnoses name the cause: each fault's scenario is played, and its alert diagnosed at the moment it fires.
+"""Whether diagnoses name the cause: each fault is played in several ways, and its alert diagnosed at the moment it fires.
 
-Run by hand (`python -m benchmarks.diagnosis`, some six minutes of one core; names of faults for fewer), never by the test command.
-What the scenario does is known (`PLAYED`), so the rank of that cause among the likely ones can be told. Samples, rules
+Run by hand (`python -m benchmarks.diagnosis`, some twenty minutes of one core; names of faults for fewer), never by the test command.
+What is played is known (`diagnosis_cases`), so the rank of that cause among the likely ones can be told. Samples, rules
 and queries go through a real Prometheus, as in a rehearsal.
 """
 
@@ -29,53 +29,9 @@ from atlas_ops.rehearsal.replay import Replay
 from atlas_ops.rehearsal.rules import Rule
 from atlas_ops.rehearsal.samples import Series, Written
 from atlas_ops.settings import Settings
-from atlas_ops.simulator import scenario_by_name
+from benchmarks.diagnosis_case import Case
+from benchmarks.diagnosis_cases import CASES
 
-PLAYED = {
-    "TimeToFirstTokenSloBurn": "Prompts of the same length take longer to compute",
-    "RequestLatencySloBurn": "Answers have become longer",
-    "P99Regression": "Every step takes longer: the GPUs, the driver or the release are slower",
-    "CanaryRegression": "The release itself is slower: all of its servers are",
-    "MeanLatencyRegression": "The model itself takes longer to compute",
-    "QueueBacklog": "More requests arrive",
-    "KvCachePressure": "Prompts have become longer",
-    "PreemptionStorm": "Answers have become longer",
-    "PrefixCacheCollapse": "All servers find less: the prompts or the routing changed",
-    "RequestsRejected": "More requests arrive",
-    "CapacityHeadroomLow": "Answers have become longer",
-    "AutoscalingCascade": "New replicas do not even begin to load: no GPU, no node or no image",
-    "AutoscalerAtMaximum": "More requests arrive",
-    "SpeculationCollapse": "Speculation now costs more than it saves",
-    "LoraThrashing": "The balancer spreads every adapter over every server",
-    "EngineStalled": "The engine is stuck in its own process: the GPU has nothing to do",
-    "ModelServerDown": "The process is gone, or fails each request",
-    "CrashLooping": "The process ends by itself: a flag, a bug or a request that kills it",
-    "ProbeFailing": "The server answers with errors, or breaks off",
-    "AvailabilitySloBurn": "The servers themselves fail: a shared part, a client or a bug",
-    "GpuThermalThrottling": "Heat sink, fan or place of this GPU alone",
-    "GpuPowerBrake": "A power supply or the power limit of the node",
-    "GpuClockDeficit": "A lock or a defect of this GPU alone",
-    "GpuXidHardware": "The GPU's own processor (GSP) hangs",
-    "GpuXidApplication": "What only this program was asked, or this GPU",
-    "GpuMemoryErrors": "A single error, as happens in the life of a board",
-    "GpuRowRemapPending": "A single row, as happens in the life of a board",
-    "GpuLost": "This GPU alone, its board or its seat",
-    "GpuRecoveryRequired": "A fault that a reset of the GPU clears",
-    "NvlinkErrors": "A single link, its bridge or its contacts",
-    "PcieDegraded": "Lanes that make no contact",
-    "GpuMemoryLeak": "What only this server is asked for",
-    "InputDrift": "Whatever fills this one feature",
-    "PredictionDrift": "The model, its settings or what is done to its answers",
-    "WorkloadMixShift": "Whole documents or other prompts that have nothing in common",
-    "GpuIdleAllocated": "A replica that nobody asks",
-    "CostPerTokenSpike": "Somebody else who computes on the GPUs",
-    "ServerMetricsDisabled": "The metrics page is switched off",
-    "SignalUnresolved": "The runtime renamed or dropped it",
-    "GaugesFrozen": "A proxy, a sidecar or the server repeats an old page",
-    "DriftMonitorStale": "Its rounds fail, hang or take too long",
-    "PagerDeliveryFailing": "Slack or the network to it is down",
-}
-"""The check that names what the scenario of a fault does. Of the faults that are left out, no check could tell it."""
 _EVERYTHING = Rule(name="everything", alert=False, expr='{__name__!=""}')
 _PATIENCE_SECONDS = 60.0
 """Longer than a page waits: the questions count here, not the speed of this machine."""
@@ -85,7 +41,7 @@ _PATIENCE_SECONDS = 60.0
 class Row:
     """What came of one fault."""
 
-    fault: str
+    case: Case
     told: str
     """The likely cause that is told first; empty: none was found."""
     rank: int | None
@@ -94,23 +50,19 @@ class Row:
     unknown: int
     unlikely: int
 
-    @property
-    def judged(self) -> bool:
-        """Whether a check could tell what is played."""
-        return self.fault in PLAYED
-
     def printed(self) -> str:
         """Return it as a row of the table."""
-        played = PLAYED.get(self.fault, "(no check could tell)")
         rank = "-" if self.rank is None else str(self.rank)
         counts = f"{self.likely} / {self.unknown} / {self.unlikely}"
-        return f"| {self.fault} | {played} | {self.told or '(none)'} | {rank} | {counts} |"
+        played = self.case.cause or "(no check could tell)"
+        return f"| {self.case.fault} | {played} | {self.told or '(none)'} | {rank} | {counts} |"
 
 
-def row(fault: Fault, catalog: Catalog, settings: Settings) -> Row:
-    """Play the scenario of a fault, and diagnose its first alert. LookupError when it raises none."""
-    scenario = scenario_by_name(fault.scenario)
-    play = Course(scenario, seed=1, timing=settings.parameters.timing).finish(scenario)
+def row(case: Case, fault: Fault, catalog: Catalog, settings: Settings) -> Row:
+    """Play a case of a fault, and diagnose its first alert. LookupError when it raises none."""
+    play = Course(case.scenario, seed=1, timing=settings.parameters.timing).finish(case.scenario)
+    for amend in case.amendments:
+        amend(play.table, play.fault_from)
     wanted = rules.of_catalog(catalog, settings)
     with TemporaryDirectory() as folder, Replay.started(Path(folder)) as replay:
         replay.load(play.table, (_EVERYTHING,))
@@ -118,7 +70,7 @@ def row(fault: Fault, catalog: Catalog, settings: Settings) -> Row:
         fired = replay.evaluate(wanted, play.evaluations)
         first = min((one for one in fired if one.name == fault.name), key=lambda one: one.start, default=None)
         if first is None:
-            raise LookupError(f"{fault.name} does not fire")
+            raise LookupError(f"{fault.name} does not fire: {case.cause}")
         at = first.start + settings.parameters.timing.evaluation_seconds
         for body in bodies(_alerts(fired, at)):
             replay.prometheus.write(body)
@@ -126,7 +78,7 @@ def row(fault: Fault, catalog: Catalog, settings: Settings) -> Row:
         diagnosis = diagnose(
             found, _values(first), lambda text: replay.prometheus.query(text, at=at), seconds=_PATIENCE_SECONDS
         )
-    return _judged(fault.name, diagnosis)
+    return _judged(case, diagnosis)
 
 
 def _alerts(fired: Sequence[Firing], at: float) -> Iterator[Written]:
@@ -145,43 +97,48 @@ def _values(alert: Firing) -> dict[str, str]:
     return {**words, **labels}
 
 
-def _judged(fault: str, diagnosis: Diagnosis) -> Row:
+def _judged(case: Case, diagnosis: Diagnosis) -> Row:
     causes = [finding.cause for finding in diagnosis.likely]
     counts = {standing: sum(one.standing is standing for one in diagnosis.findings) for standing in Standing}
-    played = PLAYED.get(fault, "")
     return Row(
-        fault=fault,
+        case=case,
         told=causes[0] if causes else "",
-        rank=causes.index(played) + 1 if played in causes else None,
+        rank=causes.index(case.cause) + 1 if case.cause in causes else None,
         likely=counts[Standing.LIKELY],
         unknown=counts[Standing.UNKNOWN],
         unlikely=counts[Standing.UNLIKELY],
     )
 
 
+def _sum(rows: Sequence[Row]) -> str:
+    judged = [one for one in rows if one.case.cause]
+    return (
+        f"a likely cause in {sum(bool(one.told) for one in rows)} of {len(rows)}. Where a check could tell what is played "
+        f"({len(judged)}): it is likely in {sum(one.rank is not None for one in judged)}, "
+        f"and told first in {sum(one.rank == 1 for one in judged)}."
+    )
+
+
 def main() -> None:
-    """Print a table, and in how many scenarios the cause was named."""
+    """Print a table, and in how many cases the cause was named."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("faults", nargs="*", metavar="FAULT", help="default: all that have a scenario")
     args = parser.parse_args()
     settings = Settings()
     catalog = build_catalog(settings.parameters)
+    faults = {fault.name: fault for fault in catalog.faults}
     rows: list[Row] = []
-    print("| fault | what its scenario does | told first | rank | likely / unknown / unlikely |\n|---|---|---|---|---|")
-    for fault in catalog.faults:
-        if fault.scenario and (not args.faults or fault.name in args.faults):
+    print("| fault | what is played | told first | rank | likely / unknown / unlikely |\n|---|---|---|---|---|")
+    for case in CASES:
+        if not args.faults or case.fault in args.faults:
             try:
-                rows.append(row(fault, catalog, settings))
+                rows.append(row(case, faults[case.fault], catalog, settings))
             except LookupError as error:
                 print(error, file=sys.stderr)
                 continue
             print(rows[-1].printed(), flush=True)
-    judged = [one for one in rows if one.judged]
-    print(
-        f"\nA likely cause in {sum(bool(one.told) for one in rows)} of {len(rows)} scenarios. Where a check could tell what "
-        f"is played ({len(judged)}): it is likely in {sum(one.rank is not None for one in judged)}, "
-        f"and told first in {sum(one.rank == 1 for one in judged)}."
-    )
+    own = [one for one in rows if one.case.scenario.name == faults[one.case.fault].scenario and one.case.own]
+    print(f"\nScenarios of the catalog: {_sum(own)}\nAll cases: {_sum(rows)}")
 
 
 if __name__ == "__main__":
