@@ -23,7 +23,7 @@ class Demand:
     mean: float
     peak: float
     replicas: int
-    """That answer now."""
+    """That were seen in the last hour; 0 without any."""
     replica_course: Floats
     uneven: float
     """The busiest replica against the mean of all, in the windows about the peak; 1 when even."""
@@ -48,10 +48,10 @@ class Forecast:
 
     @property
     def enough(self) -> bool | None:
-        """Whether those that are there do; None when nobody can tell."""
-        if self.needed <= self.there:
+        """Whether those that are there do, with certainty; None when nobody can tell."""
+        if self.high <= self.there:
             return True
-        return None if self.at_most else False
+        return None if self.at_most or self.low <= self.there else False
 
     @classmethod
     def of(cls, rate: float, usable: Estimate, asked: Demand, most: int | None) -> Forecast:
@@ -78,12 +78,12 @@ def demand(seen: Observed) -> Demand:
     total = np.where(known.any(axis=0), np.nansum(seen.arrived, axis=0), np.nan)
     there = (np.isfinite(seen.arrived) | np.isfinite(seen.running)).sum(axis=0).astype(np.float64)
     told = total[np.isfinite(total)]
-    lately = there[there > 0][-LATELY:]
+    lately = there[-LATELY:]
     return Demand(
         course=total,
         mean=float(told.mean()) if len(told) else 0.0,
         peak=float(np.quantile(told, 1 - PEAK_SHARE)) if len(told) else 0.0,
-        replicas=round(float(np.median(lately))) if len(lately) else 0,
+        replicas=round(float(np.median(lately[lately > 0]))) if lately.any() else 0,
         replica_course=there,
         uneven=_uneven(seen.arrived, total),
     )

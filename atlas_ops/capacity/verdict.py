@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 from atlas_ops.capacity.assess import Assessment
+from atlas_ops.capacity.demand import Forecast
 
 
 class Standing(StrEnum):
@@ -32,13 +33,24 @@ def judge(assessment: Assessment) -> Verdict:
     if forecast is None:
         why = assessment.why_not or "there was no traffic, and no --forecast is given"
         return Verdict(assessment=assessment, standing=Standing.CANNOT_TELL, why=why)
+    if forecast.there == 0:
+        why = "no server was seen in the last hour, so nobody knows how many replicas there are"
+        return Verdict(assessment=assessment, standing=Standing.CANNOT_TELL, why=why)
     if forecast.enough is None:
-        why = (
+        return Verdict(assessment=assessment, standing=Standing.CANNOT_TELL, why=_between(forecast))
+    return Verdict(assessment=assessment, standing=Standing.ENOUGH if forecast.enough else Standing.TOO_FEW)
+
+
+def _between(forecast: Forecast) -> str:
+    if forecast.at_most:
+        return (
             f"replicas were never full, and {forecast.rate:.3g} requests/s are more than they were seen to carry; at most "
             f"{forecast.needed} replicas would do, fewer may (a load test that fills one replica would tell)"
         )
-        return Verdict(assessment=assessment, standing=Standing.CANNOT_TELL, why=why)
-    return Verdict(assessment=assessment, standing=Standing.ENOUGH if forecast.enough else Standing.TOO_FEW)
+    return (
+        f"{forecast.rate:.3g} requests/s at the peak take {forecast.low} to {forecast.high} replicas, and there are {forecast.there}: more "
+        "days, or a load test that fills one replica, would tell"
+    )
 
 
 def overall(verdicts: Sequence[Verdict]) -> Standing:

@@ -22,7 +22,8 @@ Read are windows of five minutes of every server. What is told:
   objective      the rate up to which each latency objective of the settings was kept, judged at a bucket bound
   usable         the least of these, and of the share capacity_used_ratio (0.8) of the saturation: the wait grows as 1/(1 - use)
   replicas       what the forecast takes. The peak is what the demand exceeds in 1 % of the time; --forecast +30% grows it
-  cost           GPU-hours, energy, and with --prices the money, for a million tokens produced and for each request
+  cost           GPU-hours, energy, and with --prices the money, for a million tokens produced and for each request, of the time in
+                 which the GPUs of all the model's servers were known
 Intervals hold 90 %: a bootstrap over blocks of an hour (six hours, from three days on).
 
 a price table (YAML):
@@ -41,7 +42,8 @@ exit codes:
   1  they do not: more replicas are needed to stay within the objectives and below capacity_used_ratio, the limit of
      CapacityHeadroomLow
   2  the command line, the settings, the file of --http-config or the price table is wrong, or Prometheus knows no such model
-  3  cannot tell: too little time, no sign of concurrency, or a forecast beyond what replicas that were never full have carried
+  3  cannot tell: too little time, no sign of concurrency, no server in the last hour, a forecast beyond what replicas that were never
+     full have carried, or one for which the replicas may do or not, by the interval
   4  Prometheus does not answer, a file cannot be written, or an extra is missing
 """
 

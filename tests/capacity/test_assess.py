@@ -125,14 +125,16 @@ def asked(replicas: int) -> Demand:
 
 def test_a_forecast_takes_whole_replicas_with_an_interval() -> None:
     forecast = Forecast.of(10.0, Estimate(value=2.4, low=1.9, high=2.6), asked(4), None)
-    assert (forecast.needed, forecast.low, forecast.high, forecast.enough) == (5, 4, 6, False)
+    assert (forecast.needed, forecast.low, forecast.high, forecast.enough) == (5, 4, 6, None)
+    estimate = Estimate(value=2.4, low=1.9, high=2.6)
+    assert [Forecast.of(10.0, estimate, asked(there), None).enough for there in (3, 5, 6)] == [False, None, True]
     assert forecast.use.value == pytest.approx(10 / 9.6)
     assert Forecast.of(10.0, Estimate(value=2.5, low=2.5, high=2.5), asked(4), None).enough
 
 
 def test_what_an_autoscaler_may_add_is_there() -> None:
-    forecast = Forecast.of(10.0, Estimate(value=2.0, low=1.9, high=2.1), asked(2), 5)
-    assert (forecast.there, forecast.scaled, forecast.enough) == (5, True, True)
+    forecast = Forecast.of(10.0, Estimate(value=2.0, low=1.9, high=2.1), asked(2), 6)
+    assert (forecast.there, forecast.scaled, forecast.enough) == (6, True, True)
 
 
 def test_growth_is_that_of_the_peak() -> None:
@@ -177,6 +179,27 @@ def test_a_model_of_which_nothing_is_known_is_no_crash(spoil: str) -> None:
     assert of.replica is None
     assert of.why_not
     assert judge(of).standing is Standing.CANNOT_TELL
+
+
+def test_replicas_that_may_do_or_not_are_no_verdict() -> None:
+    """One replica carries about 0.64 requests a second, give or take some per cent."""
+    standings = []
+    for rate in (1.2, 1.28, 1.4):
+        of = judged(observed(), forecast=rate)
+        assert of.forecast is not None
+        standings.append((judge(of).standing, of.forecast.low <= 2 < of.forecast.high))
+    assert standings == [(Standing.ENOUGH, False), (Standing.CANNOT_TELL, True), (Standing.TOO_FEW, False)]
+    assert "1.28 requests/s at the peak take 2 to 3 replicas, and there are 2" in judge(judged(observed(), 1.28)).why
+
+
+def test_servers_that_are_gone_for_an_hour_are_no_replicas() -> None:
+    gone = observed()
+    for values in (gone.finished, gone.arrived, gone.busy, gone.running, gone.waiting):
+        values[:, -13:] = np.nan
+    found = judge(judged(gone, 0.1))
+    assert (found.standing, found.assessment.demand.replicas) == (Standing.CANNOT_TELL, 0)
+    assert "no server was seen in the last hour" in found.why
+    assert judge(judged(dataclasses.replace(gone, most_replicas=2), 0.1)).standing is Standing.ENOUGH
 
 
 WILD = st.one_of(st.just(math.nan), st.just(0.0), st.just(1e9), st.floats(1e-9, 1e3))
