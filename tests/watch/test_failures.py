@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import threading
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +17,7 @@ from atlas_ops.drift import reference as files
 from atlas_ops.prometheus import Course, Point, Prometheus
 from atlas_ops.watch import watcher as rounds
 from atlas_ops.watch.page import Page
+from atlas_ops.watch.past import Past
 from atlas_ops.watch.watcher import Watcher
 from tests.watch.test_judge import reference
 from tests.watch.traffic import END
@@ -39,6 +41,28 @@ class Small(Prometheus):
             if there
             else ()
         )
+
+
+class Great(Small):
+    """One whose counts grow beyond what few bytes hold, and fall again."""
+
+    def query_range(
+        self, expr: str, start: float, end: float, step: float, *, whole: bool = False
+    ) -> tuple[Course, ...]:
+        return tuple(
+            replace(one, values=tuple(2.0**40 if at < END - 3 * 86_400 else 1.0 for at in one.times))
+            for one in super().query_range(expr, start, end, step, whole=whole)
+        )
+
+
+def test_great_counts_and_small_ones_are_kept_as_they_are() -> None:
+    past = Past(Great("http://127.0.0.1:9"), "m", reference().features)
+    for end in (END - 3_600.0, END):
+        first = past.until(end).counts["length"]
+        assert first.dtype == np.int64
+        again = Past(Great("http://127.0.0.1:9"), "m", reference().features).until(end).counts["length"]
+        assert (first == again).all()
+        assert {1, 2**40} == set(np.unique(first[:, 0]))
 
 
 @pytest.fixture
