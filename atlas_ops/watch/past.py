@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -77,7 +78,7 @@ def _joined(kept: Windows | None, read: Windows, start: float) -> Windows:
 
 def _packed(windows: Windows) -> Windows:
     """Return counts in as few bytes as the greatest of them needs: mostly a quarter, of hundreds of models in one process."""
-    small = {
+    small: dict[str, Any] = {
         name: of.astype(
             next(kind for kind in (np.int16, np.int32, np.int64) if of.max(initial=0) <= np.iinfo(kind).max)
         )
