@@ -42,22 +42,14 @@ class Instrument:
         buckets of the durations, in seconds; a promise to users has to be one of them. `meter_provider` takes the metrics;
         None is the one that the server has given to OpenTelemetry, and where there is none, a page of our own.
         """
-        if not models or not all(models):
-            raise UsageError(
-                f"expected the names of the models that the server serves, found {models!r}",
-                next_step='name at least one: Instrument("resnet50")',
-            )
-        if list(duration_bounds) != sorted({b for b in duration_bounds if 0 < b < math.inf}) or not duration_bounds:
-            raise UsageError(
-                f"expected duration_bounds in seconds, each larger than the one before, found {tuple(duration_bounds)}",
-                next_step="leave them out, or give something like (0.01, 0.1, 1.0, 10.0)",
-            )
+        _check_models(models)
+        _check_bounds(duration_bounds)
         self._failures = Failures()
         self._tallies: dict[str, Tally] = {}
         self._recorders: dict[str, Recorder] = {}
         self._operation = operation
-        self._registry: Registry | None = None
         provider = meter_provider or telemetry.provider_of_the_server()
+        self._registry: Registry | None = None
         if provider is None:
             self._registry = Registry()
             provider = telemetry.provider_of_a_page(self._registry)
@@ -176,3 +168,19 @@ class Instrument:
         """Return the tally of a model that the server has. Two threads that come at once get the same."""
         self._recorders.setdefault(model, Recorder(self._histograms, model, self._operation))
         return self._tallies.setdefault(model, Tally(failures=self._failures))
+
+
+def _check_models(models: Sequence[str]) -> None:
+    if not models or not all(models):
+        raise UsageError(
+            f"expected the names of the models that the server serves, found {models!r}",
+            next_step='name at least one: Instrument("resnet50")',
+        )
+
+
+def _check_bounds(duration_bounds: Sequence[float]) -> None:
+    if list(duration_bounds) != sorted({b for b in duration_bounds if 0 < b < math.inf}) or not duration_bounds:
+        raise UsageError(
+            f"expected duration_bounds in seconds, each larger than the one before, found {tuple(duration_bounds)}",
+            next_step="leave them out, or give something like (0.01, 0.1, 1.0, 10.0)",
+        )
