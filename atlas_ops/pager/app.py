@@ -23,6 +23,7 @@ from atlas_ops.pager import body, webhook
 from atlas_ops.pager.access.token import Token, bearer
 from atlas_ops.pager.console.routes import Console
 from atlas_ops.pager.delivery.worker import Delivery
+from atlas_ops.pager.incident import by_severity
 from atlas_ops.pager.metrics import Metrics
 from atlas_ops.pager.store.store import Store
 
@@ -99,7 +100,7 @@ class Pager:
             return self._refuse(request, "refused", error.message, 400)
         now = time.time()
         try:
-            changed = self.store.inbox.accept(notification, now)
+            changed = [self.store.inbox.accept(part, now) for part in by_severity(notification)]
         except AtlasError as error:
             return self._refuse(request, "failed", error.message, 503)
         except Exception:  # noqa: BLE001 - whatever it is, Alertmanager has to try again
@@ -107,9 +108,9 @@ class Pager:
             return self._refuse(request, "failed", "the pager has failed: its log says why", 503)
         if notification.heartbeat:
             self.metrics.heartbeat(now)
-        if changed:
+        if any(changed):
             self.wake()
-        self.metrics.received("accepted" if changed else "unchanged" if notification.alerts else "heartbeat")
+        self.metrics.received("accepted" if any(changed) else "unchanged" if notification.alerts else "heartbeat")
         return PlainTextResponse("ok\n")
 
     def _refuse(self, request: Request, result: str, text: str, status: int) -> Response:

@@ -5,8 +5,9 @@ Called by `pager.store.inbox`, which keeps what these functions decide, and by e
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import Enum
 
 from atlas_ops.catalog import conventions
@@ -231,6 +232,26 @@ class Change:
 def ordered(alerts: Sequence[Alert]) -> tuple[Alert, ...]:
     """Return alerts in the order in which they should be read."""
     return tuple(sorted(alerts, key=lambda a: (not a.firing, rank(a.severity), a.starts_at, a.place, a.fingerprint)))
+
+
+def by_severity(told: Notification) -> tuple[Notification, ...]:
+    """Return what a webhook tells of each severity, the gravest first: each is an incident of its own.
+
+    In the thread of a ticket, a page would wake nobody. Which of the alerts were left out is not known: they count for the
+    gravest.
+    """
+    if not told.alerts:
+        return (told,)
+    severities = sorted({alert.severity for alert in told.alerts}, key=lambda severity: (rank(severity), severity))
+    return tuple(
+        replace(
+            told,
+            key=hashlib.sha256(f"{told.key}\n{severity}".encode()).hexdigest(),
+            alerts=tuple(alert for alert in told.alerts if alert.severity == severity),
+            truncated=0 if number else told.truncated,
+        )
+        for number, severity in enumerate(severities)
+    )
 
 
 def rank(severity: str) -> int:

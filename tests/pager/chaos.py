@@ -24,6 +24,7 @@ import httpx
 from sqlalchemy import Row, select
 
 from atlas_ops.pager import webhook
+from atlas_ops.pager.incident import by_severity
 from atlas_ops.pager.store.store import Store
 from atlas_ops.pager.store.tables import EVENTS, INCIDENTS, STORMS
 from atlas_ops.postgresql import Server
@@ -179,8 +180,8 @@ class Load:
             return body(*each, group=group)
 
         first, second, over = told("a"), told("a", "b"), told("a", "b", firing=False)
-        self.fires[key(group)] = dice.random() < 0.3
-        life = [[first], [second]] if self.fires[key(group)] else [[first], [second], [over]]
+        fires = self.fires[key(group, severity)] = dice.random() < 0.3
+        life = [[first], [second]] if fires else [[first], [second], [over]]
         for turn in life:
             turn += turn if dice.random() < 0.2 else []
         if dice.random() < 0.3:  # the other Alertmanager, which is late
@@ -188,9 +189,10 @@ class Load:
         return life
 
 
-def key(group: str) -> str:
-    """Return what the pager calls a group."""
-    return webhook.parse(body(alert(), group=group)).key
+def key(group: str, severity: str = "page") -> str:
+    """Return what the pager calls the alerts of a group that have a severity."""
+    [told] = by_severity(webhook.parse(body(alert(severity=severity), group=group)))
+    return told.key
 
 
 def post(pagers: Sequence[Pager], content: bytes, dice: random.Random, *, seconds: float = 300.0) -> None:

@@ -103,6 +103,20 @@ def test_the_largest_real_webhook_is_taken(pager: httpx.Client, store: Store) ->
     assert "and 9900 more" in pager.get(f"/incidents/{store.incidents.open()[0].id}").text
 
 
+def test_a_page_in_a_group_that_holds_a_ticket_is_an_incident_of_its_own(pager: httpx.Client, store: Store) -> None:
+    """Told in the thread of the ticket it would wake nobody. Own routes often group by the name alone."""
+    ticket, page = alert(severity="ticket", pod="a"), alert(severity="page", pod="b")
+    assert pager.post("/webhook", content=body(ticket)).status_code == 200
+    [first] = store.incidents.open()
+    assert pager.post("/webhook", content=body(ticket, page, truncated=7)).status_code == 200
+    [graver] = [head for head in store.incidents.open() if head.id != first.id]
+    assert (graver.severity, graver.place) == ("page", "b")
+    assert [head.total for head in store.incidents.open()] == [1, 1]
+    over = alert(severity="page", pod="b", firing=False)
+    assert pager.post("/webhook", content=body(ticket, over)).status_code == 200
+    assert [head.id for head in store.incidents.open()] == [first.id]
+
+
 def test_what_cannot_be_kept_is_answered_503_so_that_it_is_sent_again(
     pager: httpx.Client, store: Store, monkeypatch: pytest.MonkeyPatch
 ) -> None:
