@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from atlas_ops.drift import reference as files
@@ -16,7 +16,7 @@ _log = logging.getLogger(__name__)
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Kept:
-    """One file. `reference` is None when it cannot be used, and `problem` says why."""
+    """One file. `problem` says why it cannot be used; then `reference` is the one that it held before, None when it held none."""
 
     path: Path
     model: str
@@ -47,20 +47,19 @@ class Shelf:
 
     def _looked(self, path: Path) -> Kept:
         known = self._kept.get(path)
-        model = known.model if known else path.stem
         try:
             status = path.stat()
             stamp = status.st_mtime_ns, status.st_size, status.st_ino
-            if known is not None and known.reference is not None and known.stamp == stamp:
+            if known is not None and known.stamp == stamp:
                 return known
             read = files.read(path)
         except OSError as error:
-            return Kept(path=path, model=model, stamp=None, problem=f"{path.name} cannot be read: {error.strerror}")
+            return _unusable(path, known, f"{path.name} cannot be read: {error.strerror}")
         except ConfigError as error:
-            return Kept(path=path, model=model, stamp=None, problem=str(error))
+            return _unusable(path, known, str(error))
         except Exception:  # noqa: BLE001 - a mistake of ours in reading one file must not stop the others
             _log.exception("%s cannot be read", path.name)
-            return Kept(path=path, model=model, stamp=None, problem="an error of atlas-ops itself; the log has it")
+            return _unusable(path, known, "an error of atlas-ops itself; the log has it")
         return Kept(path=path, model=read.model, stamp=stamp, reference=read)
 
     def _once(self, kept: list[Kept]) -> list[Kept]:
@@ -77,3 +76,10 @@ class Shelf:
                 one = Kept(path=one.path, model=one.path.stem, stamp=None, problem=problem)  # noqa: PLW2901
             found.append(one)
         return found
+
+
+def _unusable(path: Path, known: Kept | None, problem: str) -> Kept:
+    """Return a file that is read again in the next round: what stood in it may be half of what somebody is writing."""
+    if known is None:
+        return Kept(path=path, model=path.stem, stamp=None, problem=problem)
+    return replace(known, stamp=None, problem=problem)

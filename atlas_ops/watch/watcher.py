@@ -112,8 +112,8 @@ class Watcher:
             past = self._past(kept.path, kept.reference)
             windows = past.until(end)
             judgement = judge(kept.reference, windows, past.misfits)
-            problem = "; ".join(past.misfits.values()) or ("" if _counted(windows) else _UNCOUNTED)
-            return replace(outcome, judgement=judgement, problem=problem)
+            problems = [kept.problem, *past.misfits.values(), "" if _counted(windows) else _UNCOUNTED]
+            return replace(outcome, judgement=judgement, problem="; ".join(filter(None, problems)))
         except DataError as error:
             return replace(outcome, problem=str(error))
         except AtlasError as error:

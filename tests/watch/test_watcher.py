@@ -202,6 +202,27 @@ def hanging() -> Iterator[str]:
         yield f"http://127.0.0.1:{listener.getsockname()[1]}"
 
 
+def test_a_file_that_is_half_written_is_told_and_the_reference_before_it_goes_on(
+    prometheus: Prometheus, shelf: Folder
+) -> None:
+    folder, clock = shelf("shifted"), Clock(SHIFTED_AT - STEP)
+    watcher, file = Watcher(folder, prometheus, clock=clock), folder / "shifted.json"
+    assert drifted(watcher.round(), "shifted") == set()
+    whole = file.read_text(encoding="utf-8")
+    file.write_text(whole[: len(whole) // 2], encoding="utf-8")
+    clock.at(SHIFTED_AT + HOUR)
+    for _ in range(2):
+        found = watcher.round()
+        assert "it is not JSON" in outcome(found, "shifted").problem
+        assert ("length", "seasonal") in drifted(found, "shifted")
+    # Another one takes its place: it is judged by from then on, and the counts need not be read anew.
+    files.write(replace(traffic.reference("shifted", days=5), made_at=float(END)), file)
+    found = watcher.round()
+    assert outcome(found, "shifted").problem == ""
+    assert {one.detector for one in judged(found, "shifted").findings} == {"cold"}
+    assert outcome(found, "shifted").reference == f"shifted of {words.moment(END)}"
+
+
 def test_a_question_that_hangs_is_cut_off_and_the_last_verdict_stands(
     prometheus: Prometheus, shelf: Folder, hanging: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
