@@ -24,8 +24,8 @@ _EPILOG = """\
 PREDICTIONS is a file or folder of Parquet, CSV or JSON lines; LABELS as well, or a database: sqlite:////folder/file.db or
 postgresql://user@host/database (password in PGPASSWORD), with --query or --table; it is read in a read-only transaction. Both are
 streamed, and joined in parts that lie in $TMPDIR meanwhile: 24 bytes for each row, hashes of identifiers and no text. Identifiers
-that stand twice with one value count once; with different values they are left out; what has no partner is counted, and not judged:
-where only what went wrong gets a label, let --query give the others theirs (the third example).
+that stand twice with one value count once; with different values they are left out, unless --label-time says which label is the latest,
+and where these are 5 % or more there is no "no worse"; what has no partner is counted, and not judged: where only what went wrong gets a label, let --query give the others theirs (the third example).
 
 Text, yes-or-no, and whole numbers with at most 20 different values are classes: accuracy, and precision and recall of each class, with
 Wilson's intervals. Other numbers: mean and median absolute error, and mean error. Labels of one hour and of one day share its weather:
@@ -75,6 +75,11 @@ def add(actions: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
     parser.add_argument("--prediction", required=True, metavar="COLUMN", help="column of the predictions")
     parser.add_argument("--label", required=True, metavar="COLUMN", help="column of the labels")
     parser.add_argument("--time", metavar="COLUMN", help="times of the predictions; needed for times and windows")
+    parser.add_argument(
+        "--label-time",
+        metavar="COLUMN",
+        help="times of the labels: the latest of a request holds (default: they must agree)",
+    )
     parser.add_argument("--query", metavar="SQL", help="the query for labels in a database")
     parser.add_argument("--table", metavar="NAME", help="or the table, also SCHEMA.NAME")
     _add_judgement(parser)
@@ -134,7 +139,7 @@ def _joined(args: argparse.Namespace) -> Joined:
     from atlas_ops.drift.labels.side import Columns  # noqa: PLC0415
 
     of_predictions = Columns(key=args.key, value=args.prediction, time=args.time)
-    of_labels = Columns(key=args.label_key or args.key, value=args.label)
+    of_labels = Columns(key=args.label_key or args.key, value=args.label, time=args.label_time)
     predictions, labels = Files(args.predictions, of_predictions), _labels(args, of_labels)
     told = drift_parts.progress()
     try:
@@ -147,7 +152,9 @@ def _joined(args: argparse.Namespace) -> Joined:
             if args.time:
                 _check_times(one.span, args.time)
             other = sides.read(labels, of_labels, folder / "labels", lambda rows: told("labels", rows))
-            return join.join(one, other, timed=bool(args.time), kind=args.kind)
+            if args.label_time:
+                _check_times(other.span, args.label_time)
+            return join.join(one, other, timed=bool(args.time), labels_timed=bool(args.label_time), kind=args.kind)
     except OSError as error:
         raise EnvironmentProblem(
             f"the parts of the join cannot be written: {error.strerror}",

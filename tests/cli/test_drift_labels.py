@@ -56,6 +56,27 @@ def test_numbers_are_judged_by_their_errors(tmp_path: Path) -> None:
     assert value(found["now"], "mean_absolute_error") == pytest.approx(1.5, rel=0.08)
 
 
+def test_labels_that_changed_are_no_pass_unless_the_latest_is_known(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Each tenth label was corrected afterwards: without those, the model seems to be right always."""
+    numbers = range(3_000)
+    (tmp_path / "p.jsonl").write_text(
+        "".join(f'{{"id": {n}, "class": {n % 2}, "at": {1.7e9 + 60 * n}}}\n' for n in numbers)
+    )
+    first = "".join(f'{{"id": {n}, "truth": {n % 2}, "told": {1.7e9 + 60 * n + 9}}}\n' for n in numbers)
+    later = "".join(f'{{"id": {n}, "truth": {1 - n % 2}, "told": {1.75e9 - n}}}\n' for n in numbers[::10])
+    (tmp_path / "l.jsonl").write_text(first + later)
+    words = ["drift", "labels", str(tmp_path / "p.jsonl"), str(tmp_path / "l.jsonl"), "--key", "id", "--prediction", "class",
+             "--label", "truth", "--time", "at", "--baseline", "99%"]  # fmt: skip
+    assert main(words) == 3
+    assert "CANNOT TELL: 10% of the identifiers" in capsys.readouterr().out
+    assert main([*words, "--label-time", "told"]) == 1
+    told = capsys.readouterr().out
+    assert "accuracy                               3,000   90.00%" in told
+    assert "300 rows have a later one of their identifier, which counts" in told
+
+
 def test_a_stated_number_is_a_baseline_as_well(tmp_path: Path) -> None:
     good = made.classes(right=0.9)
     assert labels(tmp_path, good, "--time", "at", "--baseline", "90%")[0] == 0

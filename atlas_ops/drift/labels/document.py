@@ -5,8 +5,8 @@
  "now": TIME, "baseline": TIME | number | null, "windows": [TIME],
  "changes": [{"metric": str, "worse": bool, "worse_by_at_least": float, "worse_by_at_most": float (99 %, all together)}],
  "ages": [{"from_seconds": float, "to_seconds": float | null, "predictions": int, "labels": int}],
- "predictions", "labels": {"rows", "identifiers", "repeated", "conflicting", "without_partner", "without_identifier",
-                           "without_value", "without_time": int},
+ "predictions", "labels": {"rows", "identifiers", "repeated", "conflicting", "superseded", "older_than_prediction", "without_partner",
+                           "without_identifier", "without_value", "without_time": int},
  "notes": [str]}
 TIME is {"start", "end": Unix seconds | null, "predictions": int, "labels": int,
          "metrics" (in windows without those of classes): [{"metric": str, "value": float, "low": float, "high": float (95 %), "labels": int}]}
@@ -72,6 +72,8 @@ def _side(side: Side, identifiers: Identifiers) -> dict[str, int]:
         "identifiers": identifiers.different,
         "repeated": identifiers.repeated,
         "conflicting": identifiers.conflicting,
+        "superseded": identifiers.superseded,
+        "older_than_prediction": identifiers.early,
         "without_partner": identifiers.alone,
         "without_identifier": side.without_key,
         "without_value": side.without_value,

@@ -1,7 +1,7 @@
 """Joins predictions with labels by the identifier of the request, in memory that does not grow with them. Called by `cli.drift_labels`.
 
 An identifier that stands several times with one value counts once; with several values it is left out, since nothing says which one
-holds. Both are counted, as are those without a partner.
+holds, unless labels have times: then the latest does. All are counted, as are those without a partner.
 """
 
 from __future__ import annotations
@@ -32,6 +32,10 @@ class Identifiers:
     """Identifiers that are left out, because they stand with different values."""
     alone: int = 0
     """Identifiers without partner on the other side."""
+    superseded: int = 0
+    """Rows of labels before the latest of an identifier."""
+    early: int = 0
+    """Labels that are older than their predictions."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -44,8 +48,13 @@ class Joined:
     sides: tuple[Side, Side]
 
 
-def join(predictions: Side, labels: Side, *, timed: bool, kind: str | None = None) -> Joined:
-    """Join; DataError when nothing of one side is on the other. `kind` is `class` or `number`; None: by the values."""
+def join(
+    predictions: Side, labels: Side, *, timed: bool, labels_timed: bool = False, kind: str | None = None
+) -> Joined:
+    """Join; DataError when nothing of one side is on the other. `kind` is `class` or `number`; None: by the values.
+
+    `timed`, `labels_timed`: whether the rows of a side have times of their own.
+    """
     for side in (predictions, labels):
         if not side.rows:
             raise DataError(
@@ -62,11 +71,24 @@ def join(predictions: Side, labels: Side, *, timed: bool, kind: str | None = Non
     codes = [_codes(side, classes) for side in (predictions, labels)]
     counted = Identifiers(), Identifiers()
     for number in range(PARTS):
-        sides = (_single(predictions.part(number), counted[0]), _single(labels.part(number), counted[1]))
-        _add(tally, sides, codes, counted)
+        late = _latest(labels.part(number), counted[1]) if labels_timed else labels.part(number)
+        sides = (_single(predictions.part(number), counted[0]), _single(late, counted[1]))
+        _add(tally, sides, codes, counted, timed=timed and labels_timed)
     if not tally.labelled.sum():
         raise _strangers(predictions, labels)
     return Joined(tally=tally, predictions=counted[0], labels=counted[1], sides=(predictions, labels))
+
+
+def _latest(rows: Rows, counted: Identifiers) -> Rows:
+    """Return the rows of the latest time of each identifier."""
+    if not len(rows):
+        return rows
+    rows = rows[np.lexsort((rows["at"], rows["key"]))]
+    ends = np.flatnonzero(np.diff(rows["key"], append=rows["key"][-1] ^ 1))
+    last = np.repeat(rows["at"][ends], np.diff(ends, prepend=-1))
+    kept = rows["at"] == last
+    counted.superseded += int((~kept).sum())
+    return np.asarray(rows[kept])
 
 
 def _single(rows: Rows, counted: Identifiers) -> Rows:
@@ -83,11 +105,20 @@ def _single(rows: Rows, counted: Identifiers) -> Rows:
     return np.asarray(rows[starts[~differing]])
 
 
-def _add(tally: Tally, sides: tuple[Rows, Rows], codes: list[_Codes], counted: tuple[Identifiers, Identifiers]) -> None:
+def _add(
+    tally: Tally,
+    sides: tuple[Rows, Rows],
+    codes: list[_Codes],
+    counted: tuple[Identifiers, Identifiers],
+    *,
+    timed: bool,
+) -> None:
     predictions, labels = sides
     _, one, other = np.intersect1d(predictions["key"], labels["key"], assume_unique=True, return_indices=True)
     counted[0].alone += len(predictions) - len(one)
     counted[1].alone += len(labels) - len(other)
+    if timed:
+        counted[1].early += int((labels["at"][other] < predictions["at"][one]).sum())
     tally.add_predictions(predictions["at"])
     at, predicted, actual = predictions["at"][one], predictions["value"][one], labels["value"][other]
     if tally.classes:

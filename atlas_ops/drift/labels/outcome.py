@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -11,13 +11,15 @@ from atlas_ops.detect.season import DAY
 from atlas_ops.drift.labels import arrival
 from atlas_ops.drift.labels.arrival import Age
 from atlas_ops.drift.labels.join import Identifiers, Joined
-from atlas_ops.drift.labels.judge import Tolerances, Verdict, judge
+from atlas_ops.drift.labels.judge import Standing, Tolerances, Verdict, judge
 from atlas_ops.drift.labels.quality import ACCURACY, MEAN_ERROR, Per, Quality, measure, windows
 from atlas_ops.drift.words import counted, moment
 from atlas_ops.errors import DataError
 
 CLASSES, NUMBERS = Tolerances(margin=0.01, detect=0.05), Tolerances(margin=0.05, detect=0.20)
 """What is allowed where the user says nothing: points of accuracy, and a rise of the error."""
+_CONFLICTING = 0.05
+"""From this share of the identifiers on, those with different values may hide a loss."""
 Span = tuple[float, float]
 
 
@@ -76,6 +78,7 @@ def outcome(joined: Joined, wish: Wish) -> Outcome:
     earlier = then if isinstance(then, Quality) else None
     live = measure(tally, after, earlier)
     verdict = None if then is None or isinstance(then, tuple) else judge(then, live, _tolerances(wish, joined))
+    verdict = verdict and _doubted(verdict, joined)
     ages = arrival.by_age(tally)
     late = arrival.warning(earlier, live, ages)
     return Outcome(
@@ -101,6 +104,16 @@ def _tolerances(wish: Wish, joined: Joined) -> Tolerances:
     return Tolerances(margin=margin, detect=detect)
 
 
+def _doubted(verdict: Verdict, joined: Joined) -> Verdict:
+    """Return the verdict, or that it cannot be told where a loss may lie in what had to be left out."""
+    shares = [of.conflicting / max(of.different, 1) for of in (joined.predictions, joined.labels)]
+    if verdict.standing is not Standing.NO_WORSE or max(shares) < _CONFLICTING:
+        return verdict
+    side = joined.sides[shares.index(max(shares))]
+    why = f"{max(shares):.0%} of the identifiers of {side.name} stand with different values, and which of them holds is not known"
+    return replace(verdict, standing=Standing.CANNOT_TELL, why=f"{why}; --label-time lets the latest label hold")
+
+
 def _notes(joined: Joined) -> Iterator[str]:
     for side, identifiers in zip(joined.sides, (joined.predictions, joined.labels), strict=True):
         yield from _left_out(side.name, side.without_key, side.without_value, side.untimed, identifiers)
@@ -108,6 +121,8 @@ def _notes(joined: Joined) -> Iterator[str]:
         yield f"{counted(joined.predictions.alone, 'prediction')} of {joined.predictions.different:,} have no label (yet)"
     if joined.labels.alone:
         yield f"{counted(joined.labels.alone, 'label')} of {joined.labels.different:,} belong to no prediction"
+    if joined.labels.early:
+        yield f"{counted(joined.labels.early, 'label')} are older than their predictions: look for another time zone (without one it is UTC)"
 
 
 def _left_out(name: str, keyless: int, empty: int, untimed: int, identifiers: Identifiers) -> Iterator[str]:
@@ -119,6 +134,8 @@ def _left_out(name: str, keyless: int, empty: int, untimed: int, identifiers: Id
     lacking = [f"{number:,} {what}" for number, what in parts if number]
     if lacking:
         yield f"{name}: left out are rows of which {', '.join(lacking)}"
+    if identifiers.superseded:
+        yield f"{name}: {counted(identifiers.superseded, 'row')} have a later one of their identifier, which counts"
     if identifiers.repeated:
         yield f"{name}: {counted(identifiers.repeated, 'row')} repeat an identifier with the same value, and count once"
     if identifiers.conflicting:

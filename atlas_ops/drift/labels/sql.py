@@ -5,13 +5,15 @@ No message holds a value: what a database says of values that it cannot convert 
 
 from __future__ import annotations
 
+import re
+import sqlite3
 import uuid
 from collections.abc import Iterator, Mapping, Sequence
 from decimal import Decimal
 from pathlib import Path
 
 import pyarrow as pa
-from sqlalchemy import URL, Connection, Engine, Row, TableClause, create_engine, quoted_name, select, table, text
+from sqlalchemy import URL, Connection, Engine, Row, TableClause, create_engine, event, quoted_name, select, table, text
 from sqlalchemy.exc import DBAPIError, InterfaceError, OperationalError, SQLAlchemyError
 
 from atlas_ops import postgresql
@@ -53,18 +55,32 @@ class Database:
         if connection.dialect.name != _SQLITE:
             connection = connection.execution_options(postgresql_readonly=True)
         connection = connection.execution_options(stream_results=True, yield_per=ROWS)
-        statement = text(self._query) if self._query else select(text("*")).select_from(_table(self._table or ""))
+        statement = (
+            text(_literal(self._query)) if self._query else select(text("*")).select_from(_table(self._table or ""))
+        )
         result = connection.execute(statement)
         there = list(result.keys())
         if missing := [name for name in columns if name not in there]:
             raise DataError(
                 f"{self.name}: no column is called {', '.join(missing)}", next_step=f"it has {', '.join(there)}"
             )
+        if twice := [name for name in columns if there.count(name) > 1]:
+            raise DataError(
+                f"{self.name}: several columns are called {', '.join(twice)}",
+                next_step="name the columns in --query, such as SELECT requests.id, reviews.label FROM ...",
+            )
         places = [there.index(name) for name in columns]
         for rows in result.partitions():
             yield _batch(rows, columns, places, self.name)
 
     def _failed(self, error: SQLAlchemyError) -> Exception:
+        if getattr(getattr(error, "orig", None), "sqlite_errorcode", None) in (
+            sqlite3.SQLITE_BUSY,
+            sqlite3.SQLITE_LOCKED,
+        ):
+            return EnvironmentProblem(
+                f"{self.name} is locked by another program", next_step="try again when it has written, or give a copy"
+            )
         if (
             isinstance(error, InterfaceError | OperationalError)
             and not _code(error)
@@ -94,7 +110,15 @@ def _opened(address: str, environment: Mapping[str, str]) -> tuple[str, Engine]:
             f"{path}: no such file", next_step="a path from the root has four slashes: sqlite:////folder/file.db"
         )
     url = URL.create(_SQLITE, database=f"file:{path.absolute()}", query={"mode": "ro", "uri": "true"})
-    return str(path), create_engine(url, hide_parameters=True)
+    engine = create_engine(url, hide_parameters=True)
+    # A database that a query attaches would not be read-only.
+    event.listen(engine, "connect", lambda connection, _: connection.setlimit(sqlite3.SQLITE_LIMIT_ATTACHED, 0))
+    return str(path), engine
+
+
+def _literal(query: str) -> str:
+    """Return a query in which no colon is taken for a parameter; the casts of PostgreSQL are none."""
+    return re.sub(r"(?<![:\w\\]):(?=\w)", r"\\:", query)
 
 
 def _table(name: str) -> TableClause:

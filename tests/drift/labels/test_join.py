@@ -32,12 +32,14 @@ class Rows:
 
 def joined(folder: Path, predictions: Any, labels: Any, **options: Any) -> Joined:
     threshold = options.pop("threshold", None)
+    times = Columns(key="id", value="value", time="at")
+    timed, labels_timed = options.pop("timed", False), options.pop("labels_timed", False)
     place = folder / str(len(list(folder.iterdir())))
     place.mkdir()
     both = Columns(key="id", value="value")
-    one = sides.read(predictions, both, place / "p", lambda rows: None, threshold=threshold)
-    other = sides.read(labels, both, place / "l", lambda rows: None)
-    return join(one, other, timed=False, **options)
+    one = sides.read(predictions, times if timed else both, place / "p", lambda rows: None, threshold=threshold)
+    other = sides.read(labels, times if labels_timed else both, place / "l", lambda rows: None)
+    return join(one, other, timed=timed, labels_timed=labels_timed, **options)
 
 
 _SIDE = st.lists(
@@ -77,6 +79,33 @@ def test_what_is_counted_is_what_a_join_in_memory_counts(
     assert found.predictions.alone == len(one) - len(common)
     assert found.labels.alone == len(other) - len(common)
     assert found.sides[0].without_key == sum(not key for key, _ in predictions)
+
+
+_KEYS = [str(number) for number in range(8)]
+_LABELS = st.lists(
+    st.tuples(st.sampled_from(_KEYS), st.sampled_from(["yes", "no"]), st.integers(1, 4)), min_size=1, max_size=40
+)
+
+
+@settings(max_examples=60, deadline=None)
+@given(labels=_LABELS)
+def test_the_latest_label_of_a_request_holds(
+    tmp_path_factory: pytest.TempPathFactory, labels: list[tuple[str, str, int]]
+) -> None:
+    last = {key: max(at for one, _, at in labels if one == key) for key, _, _ in labels}
+    values = {key: {value for one, value, at in labels if (one, at) == (key, last[key])} for key in last}
+    held = {key: found.pop() for key, found in values.items() if len(found) == 1}
+    if not held:
+        return
+    predictions = Rows(id=_KEYS, value=["yes"] * 7 + ["no"], at=[1.0e9] * 8)
+    keys, words, times = zip(*labels, strict=True)
+    told = Rows(id=list(keys), value=list(words), at=[1.0e9 - 2 + at for at in times])
+    found = joined(tmp_path_factory.mktemp("join"), predictions, told, timed=True, labels_timed=True)
+    assert found.tally.labelled.sum() == len(held)
+    assert found.tally.right.sum() == sum(value == ("no" if key == "7" else "yes") for key, value in held.items())
+    assert found.labels.conflicting == len(last) - len(held)
+    assert found.labels.superseded == sum(at < last[key] for key, _, at in labels)
+    assert found.labels.early == sum(last[key] < 2 for key in held)
 
 
 def test_a_whole_number_in_parquet_is_the_same_identifier_as_its_digits_in_csv_however_many(tmp_path: Path) -> None:

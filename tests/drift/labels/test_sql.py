@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import sqlite3
 import uuid
 from collections.abc import Iterator
@@ -93,6 +94,45 @@ def test_a_file_of_sqlite_is_read_and_cannot_be_written(tmp_path: Path) -> None:
     with pytest.raises(DataError, match="no such file"):
         database(f"sqlite:///{path}.not", table="labels")
     assert not (tmp_path / "labels.db.not").exists()
+
+
+@pytest.fixture
+def file(tmp_path: Path) -> Path:
+    """Return a file of SQLite with two labels."""
+    path = tmp_path / "labels.db"
+    with sqlite3.connect(path) as connection:
+        connection.execute("CREATE TABLE labels (id TEXT, truth TEXT)")
+        connection.executemany("INSERT INTO labels VALUES (?, ?)", [("a:b", "yes"), (":c", "no")])
+    connection.close()
+    return path
+
+
+def test_colons_of_a_query_are_no_parameters(file: Path, tmp_path: Path) -> None:
+    query = "SELECT id, truth FROM labels WHERE id IN (':c', 'a:b') AND id <> '12:30:00' AND id <> '\\:d'"
+    assert read(database(f"sqlite:///{file}", query=query), COLUMNS, tmp_path / "l", lambda rows: None).rows == 2
+
+
+def test_a_query_with_two_columns_of_a_name_is_ambiguous(file: Path, tmp_path: Path) -> None:
+    query = "SELECT id, truth, 'no' AS truth FROM labels"
+    with pytest.raises(DataError, match="several columns are called truth"):
+        read(database(f"sqlite:///{file}", query=query), COLUMNS, tmp_path / "l", lambda rows: None)
+
+
+def test_a_query_attaches_no_other_file(file: Path, tmp_path: Path) -> None:
+    with pytest.raises(DataError, match="attached"):
+        list(database(f"sqlite:///{file}", query=f"ATTACH '{tmp_path}/new.db' AS new").batches(["id"]))
+    assert not (tmp_path / "new.db").exists()
+
+
+def test_a_file_that_another_program_writes_is_told_as_locked(
+    file: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sqlite3.dbapi2, "connect", functools.partial(sqlite3.dbapi2.connect, timeout=0.1))
+    writer = sqlite3.connect(file)
+    writer.execute("BEGIN EXCLUSIVE")
+    with pytest.raises(EnvironmentProblem, match="locked by another program"):
+        read(database(f"sqlite:///{file}", table="labels"), COLUMNS, tmp_path / "l", lambda rows: None)
+    writer.close()
 
 
 @pytest.mark.parametrize("address", ["mysql://a@b/c", "postgresql://a:hush@b/c", "postgresql://b"])
