@@ -12,7 +12,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 
 from atlas_ops.alertmanager import Alertmanager
-from atlas_ops.errors import AtlasError
+from atlas_ops.errors import AtlasError, EnvironmentProblem
 from atlas_ops.pager import times
 from atlas_ops.pager.deeds import matchers
 from atlas_ops.pager.deeds.deed import Act, Deed, Hold, is_silenced
@@ -131,13 +131,12 @@ class Performer:
 
     def _make(self, deed: Deed, incident: Incident) -> float:
         until = deed.at + deed.seconds
-        self._alertmanager.silence(
-            matchers.of(incident),
-            start=deed.at,
-            until=until,
-            who=deed.who,
-            comment=f"{incident.headline.fault}, silenced with atlas-ops: {_of(incident.id)} {_mark(deed)}",
-        )
+        told = f"{incident.headline.fault}, silenced with atlas-ops: {_of(incident.id)} {_mark(deed)}"
+        try:
+            self._alertmanager.silence(matchers.of(incident), start=deed.at, until=until, who=deed.who, comment=told)
+        except EnvironmentProblem:
+            if self._made(deed) is None:  # it may have made it, although its answer is lost
+                raise
         return until
 
     def _unsilence(self, deed: Deed, incident: Incident) -> Result:

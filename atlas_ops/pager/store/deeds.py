@@ -21,6 +21,8 @@ _KINDS = {
     Act.ESCALATE: Kind.ESCALATED,
     Act.NOT_ACTIONABLE: Kind.NOT_ACTIONABLE,
 }
+_SAID = {Act.ACKNOWLEDGE: INCIDENTS.c.acknowledged_by, Act.NOT_ACTIONABLE: INCIDENTS.c.not_actionable_by}
+"""What is said of an incident once, by the first who does."""
 _Values = dict[str, object]
 
 
@@ -106,8 +108,12 @@ def keep(connection: Connection, deed: Deed) -> None:
 def _record(connection: Connection, deed: Deed, told: str, hold: Hold | None) -> bool:
     if known(connection, deed.key):
         return False
-    keep(connection, deed)
     row = INCIDENTS.c.id == deed.incident
+    said = _SAID.get(deed.act)
+    # Another pager may be writing what somebody else says: the lock waits for that.
+    if said is not None and connection.scalar(select(said).where(row).with_for_update()):
+        return False
+    keep(connection, deed)
     _change(connection, deed.incident, _effects(deed, hold), (_KINDS[deed.act], told), deed.at)
     if deed.act is Act.NOT_ACTIONABLE:
         # Who says so has seen it: nobody else needs to be woken.

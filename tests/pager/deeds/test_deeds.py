@@ -5,10 +5,12 @@ from __future__ import annotations
 import threading
 import time
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from atlas_ops.alertmanager import Alertmanager
+from atlas_ops.errors import EnvironmentProblem
 from atlas_ops.pager.deeds.deed import Act, possible
 from atlas_ops.pager.deeds.perform import Performer
 from atlas_ops.pager.incident import Kind
@@ -144,6 +146,21 @@ def test_while_alertmanager_is_down_the_person_is_told_and_nothing_is_half_done(
     assert stage.head(incident).silenced_until is None
     assert stage.told(incident, Kind.SILENCED) == []
     assert stage.silence(incident, key="down").done, "the same deed may be tried again"
+
+
+class Hasty(Alertmanager):
+    """Alertmanager makes the silence, and its answer is lost."""
+
+    def silence(self, *what: Any, **how: Any) -> str:
+        super().silence(*what, **how)
+        raise EnvironmentProblem("no answer in time", next_step="try again")
+
+
+def test_a_silence_whose_answer_is_lost_is_found(stage: Scene, incident: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(stage.performer, "_alertmanager", Hasty(stage.url))
+    assert stage.silence(incident).done
+    assert stage.head(incident).silenced_by == "jane"
+    assert len(silences(stage, incident)) == 1
 
 
 def test_a_silence_that_would_reach_further_than_the_incident_is_not_made(stage: Scene) -> None:

@@ -41,6 +41,15 @@ def test_a_deed_is_written_once_with_its_line_and_a_new_revision(store: Store, d
     ]
 
 
+@pytest.mark.parametrize("act", [Act.ACKNOWLEDGE, Act.NOT_ACTIONABLE])
+def test_of_two_who_say_the_same_at_two_pagers_the_first_stays(store: Store, deed: Deed, act: Act) -> None:
+    """Each has looked before the other wrote."""
+    assert store.deeds.record(replace(deed, act=act), "jane says so")
+    assert not store.deeds.record(replace(deed, act=act, key="two", who="joe"), "joe says so")
+    [head] = store.incidents.open()
+    assert (head.acknowledged_by, head.not_actionable_by or "jane") == ("jane", "jane")
+
+
 def test_a_deed_that_another_pager_writes_in_the_same_moment_is_there_already(
     store: Store, deed: Deed, monkeypatch: pytest.MonkeyPatch
 ) -> None:
