@@ -8,6 +8,7 @@ from enum import StrEnum
 
 from atlas_ops.capacity.assess import Assessment
 from atlas_ops.capacity.demand import Forecast
+from atlas_ops.units import number
 
 
 class Standing(StrEnum):
@@ -44,11 +45,11 @@ def judge(assessment: Assessment) -> Verdict:
 def _between(forecast: Forecast) -> str:
     if forecast.at_most:
         return (
-            f"replicas were never full, and {forecast.rate:.3g} requests/s are more than they were seen to carry; at most "
+            f"replicas were never full, and {number(forecast.rate)} requests/s are more than they were seen to carry; at most "
             f"{forecast.needed} replicas would do, fewer may (a load test that fills one replica would tell)"
         )
     return (
-        f"{forecast.rate:.3g} requests/s at the peak take {forecast.low} to {forecast.high} replicas, and there are {forecast.there}: more "
+        f"{number(forecast.rate)} requests/s at the peak take {forecast.low:,} to {forecast.high:,} replicas, and there are {forecast.there}: more "
         "days, or a load test that fills one replica, would tell"
     )
 

@@ -13,6 +13,7 @@ from atlas_ops.capacity.estimate import Estimate
 from atlas_ops.capacity.observed import WINDOW
 from atlas_ops.capacity.replica import Kept, Replica
 from atlas_ops.capacity.verdict import Standing, Verdict
+from atlas_ops.units import number, percent
 
 Line = tuple[str, str]
 """What it is about, and what is told."""
@@ -128,7 +129,7 @@ def _forecast(forecast: Forecast) -> Iterator[Line]:
 def _needed(forecast: Forecast) -> str:
     if forecast.at_most:
         return f"at most {counted(forecast.needed, 'replica')}"
-    ends = f" ({forecast.low} to {forecast.high})" if forecast.low != forecast.high else ""
+    ends = f" ({forecast.low:,} to {forecast.high:,})" if forecast.low != forecast.high else ""
     return f"{counted(forecast.needed, 'replica')}{ends}"
 
 
@@ -170,13 +171,8 @@ def _each(made: Made, amount: float, unit: str, small: tuple[str, float]) -> str
 
 
 def rate(value: float) -> str:
-    """Return requests per second with three digits."""
-    return f"{value:.3g} requests/s"
-
-
-def percent(share: float) -> str:
-    """Return a share as per cent with up to three digits."""
-    return f"{100 * share:.3g} %"
+    """Return requests per second."""
+    return f"{number(value)} requests/s"
 
 
 def between(estimate: Estimate) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import statistics
 
+from atlas_ops import units
 from atlas_ops.detect.gate import MOST_RUNS, Verdict
 from atlas_ops.gate.judge import Finding, Judgement, Readings
 from atlas_ops.gate.metrics import Metric, Scale
@@ -33,11 +34,10 @@ def level(metric: Metric, readings: Readings) -> str:
 def written(unit: str, value: float) -> str:
     """Return a value with its unit, three digits of it."""
     if unit == "seconds":
-        return f"{value:.3g} s" if value >= 1 else f"{value * 1e3:.3g} ms"
+        return units.seconds(value)
     if unit == "share":
-        return f"{value * 100:.3g} %"
-    number = f"{value:,.0f}" if value >= 1000 else f"{value:.3g}"
-    return f"{number} J" if unit == "joules" else number
+        return units.percent(value)
+    return f"{units.number(value)} J" if unit == "joules" else units.number(value)
 
 
 def change(metric: Metric, difference: float) -> str:
