@@ -176,7 +176,7 @@ DRIFT_DETECTED = _gauge("drift_detected", "1 while a detector finds drift. Absen
 DRIFT_REFERENCE_INFO = _gauge("drift_reference_info", "The reference in use; always 1.", c.MODEL, "reference")
 WATCH_LAST_SUCCESS = _gauge("watch_last_success_timestamp_seconds", "Last complete round of the detectors.",
                             unit="seconds")  # fmt: skip
-WATCH_SUCCESS = _gauge("watch_success", "1 when the last round could ask about a model, 0 when its reference or its counts could not be had.",
+WATCH_SUCCESS = _gauge("watch_success", "1 when the last round could ask about a model, 0 when its reference or the counts of a feature could not be had.",
                        c.MODEL)  # fmt: skip
 WATCH_COUNTED_UNTIL = _gauge("watch_counted_until_timestamp_seconds", "End of the last five minutes in which requests of the model were counted.",
                              c.MODEL, unit="seconds")  # fmt: skip

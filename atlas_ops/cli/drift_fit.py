@@ -26,9 +26,9 @@ times other than --time, constant or empty columns, and text that hardly ever re
 a tenth of them is an error, here and in `drift check`. A category of more than 200 characters counts as "other". No row is kept, only the edges of
 bins (values of the data, the least and the greatest among them), the names of frequent categories, counts, and centres of embeddings.
 
-With --prometheus, the lengths of prompts and answers become features: the buckets of the servers' own histograms are the bins. With
---bins as well, so does what the servers count themselves by that reference (README.md, Counting features in your server): its bins
-stay, everything else is learned from the weeks that Prometheus knows.
+With --prometheus, what the runtimes of LLM servers count becomes features: lengths of prompts and answers, whose bins are the buckets of
+the servers' own histograms, and why answers end (finish_reason). With --bins as well, so does what the servers count themselves by that
+reference (README.md, Counting features in your server): its bins stay, everything else is learned from the weeks that Prometheus knows.
 
 With --detector, `drift check` asks a detector of alibi-detect (atlas-ops[alibi]) instead of the reference's own limits: KSDrift and
 CVMDrift test numbers, ChiSquareDrift categories, TabularDrift both, FETDrift categories of two values. Then a sample of at most 20,000
