@@ -66,7 +66,7 @@ def ordered(lines: Iterable[Line]) -> tuple[Line, ...]:
 
 
 def told(news: Sequence[News], known: frozenset[str]) -> Iterator[tuple[Kind, str]]:
-    """Return what the timeline of a storm says of its news. `known`: the faults that it has told of before.
+    """Return what the timeline of a storm says of its news. `known`: the faults of which it has told a page before.
 
     A fault that pages and is new in the storm is a line of its own, JOINED; everything else is counted, ENDED.
     """

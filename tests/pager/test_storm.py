@@ -87,7 +87,10 @@ def test_what_becomes_of_its_incidents_is_told_in_its_thread_and_counted_in_it(s
     assert len(lines) < 10
 
 
-def test_a_page_of_a_fault_that_the_storm_has_not_told_is_shown_in_the_channel(slack: SlackStandIn, rig: Rig) -> None:
+@pytest.mark.parametrize("fault", ["GpuLost", "KvCachePressure"], ids=["never", "as tickets alone"])
+def test_a_page_of_a_fault_that_the_storm_has_not_told_is_shown_in_the_channel(
+    slack: SlackStandIn, rig: Rig, fault: str
+) -> None:
     broadcast: list[str] = []
 
     def note(method: str, arguments: slack_limits.Json) -> None:
@@ -97,15 +100,14 @@ def test_a_page_of_a_fault_that_the_storm_has_not_told_is_shown_in_the_channel(s
     slack.intercept = note
     fill(rig, 2)
     assert rig.quiet()
-    fill(rig, 5, severity="ticket")
-    assert rig.quiet()
-    fill(rig, 6, severity="ticket")
-    assert rig.quiet()
+    for count in (5, 6):
+        fill(rig, count, "KvCachePressure", severity="ticket")
+        assert rig.quiet()
     assert broadcast == []
-    fill(rig, 1, "GpuLost")
+    fill(rig, 1, fault)
     assert rig.quiet()
     assert len(broadcast) == 1
-    assert "New in this storm: PAGE GpuLost (GpuLost-page-0)" in broadcast[0]
+    assert f"New in this storm: PAGE {fault} ({fault}-page-0)" in broadcast[0]
     assert len(parents(slack)) == 3
 
 

@@ -88,7 +88,8 @@ class Storms(Outbox):
         now = self._database.now()
         member = INCIDENTS.c.storm == STORMS.c.id
         told_of = INCIDENTS.alias()
-        same = (told_of.c.storm == STORMS.c.id, told_of.c.fault == INCIDENTS.c.fault, told_of.c.sent_event > 0)
+        counted = (told_of.c.storm == STORMS.c.id, told_of.c.sent_event > 0)
+        same = (*counted, told_of.c.fault == INCIDENTS.c.fault, told_of.c.severity == Severity.PAGE.value)
         fresh = exists().where(
             member,
             _NOT_TOLD,
@@ -113,16 +114,17 @@ class Storms(Outbox):
         )
         mine = INCIDENTS.c.storm == storm
         with self._database.writing(hold=f"fold {storm}") as connection:
-            faults = select(INCIDENTS.c.fault).where(mine, INCIDENTS.c.sent_event > 0).distinct()
-            known = frozenset(connection.scalars(faults))
+            counted = select(INCIDENTS.c.fault, INCIDENTS.c.severity).where(mine, INCIDENTS.c.sent_event > 0).distinct()
+            before = connection.execute(counted).all()
+            known = frozenset(row.fault for row in before if row.severity == Severity.PAGE.value)
             now = self._database.now()
             values = {"revision": STORMS.c.revision + 1, "changed_at": time.time(), "folded_at": now}
             connection.execute(update(STORMS).where(STORMS.c.id == storm).values(**values))
             rows = connection.execute(changed.values(sent_revision=INCIDENTS.c.revision).returning(*columns)).all()
-            counted = update(INCIDENTS).where(mine, INCIDENTS.c.sent_event == 0, INCIDENTS.c.sent_revision > 0)
-            connection.execute(counted.values(sent_event=1))
+            fresh = update(INCIDENTS).where(mine, INCIDENTS.c.sent_event == 0, INCIDENTS.c.sent_revision > 0)
+            connection.execute(fresh.values(sent_event=1))
             _call(connection, storm, time.time())
-            if known:  # before, the message itself tells everything
+            if before:  # else the message itself tells everything
                 tell(connection, storm, told([_news(row) for row in rows], known), time.time())
 
     def storm(self, storm: str) -> Storm | None:
