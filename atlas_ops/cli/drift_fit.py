@@ -28,7 +28,7 @@ bins (values of the data, the least and the greatest among them), the names of f
 
 With --prometheus, what the runtimes of LLM servers count becomes features: lengths of prompts and answers, whose bins are the buckets of
 the servers' own histograms, and why answers end (finish_reason). With --bins as well, so does what the servers count themselves by that
-reference (README.md, Counting features in your server): its bins stay, everything else is learned from the weeks that Prometheus knows.
+reference (docs/drift.md, Counting features in your server): its bins stay, everything else is learned from the weeks that Prometheus knows.
 
 With --detector, `drift check` asks a detector of alibi-detect (atlas-ops[alibi]) instead of the reference's own limits: KSDrift and
 CVMDrift test numbers, ChiSquareDrift categories, TabularDrift both, FETDrift categories of two values. Then a sample of at most 20,000

@@ -25,7 +25,7 @@ _EPILOG = """\
 examples:
   atlas-ops exporter --server http://127.0.0.1:8000                       one server; its runtime is recognised
   atlas-ops exporter --server http://127.0.0.1:8002=triton --server http://127.0.0.1:3000=bentoml
-  atlas-ops exporter --config atlas-ops.yaml                              many servers, pods, tokens: see README.md
+  atlas-ops exporter --config atlas-ops.yaml                              many servers, pods, tokens: see docs/settings.md
   atlas-ops exporter --listen 0.0.0.0:9464 --config atlas-ops.yaml        for a Prometheus on another machine
 
 {runtimes}

@@ -29,12 +29,12 @@ the scope connections:write into {APP_TOKEN}: no public address is needed. Or pu
 {SIGNING_SECRET} and make EXTERNAL-URL/slack/interactions its Request URL. Silences are made in Alertmanager
 (links.alertmanager). Without either, messages lead to the pager's own page instead.
 
-On call: the section `pager` of the settings (--config; README.md, section On call) says who is told of a page that nobody
+On call: the section `pager` of the settings (--config; docs/pager.md, section On call) says who is told of a page that nobody
 acknowledges, by which schedule people hand over (`atlas-ops oncall` shows it), and who gets e-mail or a webhook while Slack
 is down. When Alertmanager's heartbeat does not come, or Prometheus or Alertmanager does not answer, the pager pages itself.
 
 Logins: prometheus.http_config_file and alertmanager.http_config_file of the settings say how the pager logs in at
-links.prometheus and links.alertmanager (README.md, section Prometheus behind a login).
+links.prometheus and links.alertmanager (docs/settings.md, section Prometheus behind a login).
 
 Database: a file is for one pager. Two or more pagers share a PostgreSQL server (pip install 'atlas-ops[postgres]'): each
 incident is delivered by one of them, by another when that one dies. The password is taken from {PASSWORD}; a socket

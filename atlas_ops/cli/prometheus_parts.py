@@ -29,7 +29,7 @@ def add(
         "--http-config",
         type=Path,
         metavar="FILE",
-        help="how to log in there: credentials and TLS, in the format of Prometheus's http_config (README.md, Prometheus behind a login)",
+        help="how to log in there: credentials and TLS, in the format of Prometheus's http_config (docs/settings.md, Prometheus behind a login)",
     )
 
 

@@ -142,5 +142,5 @@ def _nothing(
     return DataError(
         f"Prometheus at {client.url} has no {' or '.join(signals)} of the model {model!r} from {moment(start)} to {moment(end)}",
         next_step="check the name of the model, and that its servers tell their lengths (exporters/README.md) or count their "
-        "features (README.md, Counting features in your server)",
+        "features (docs/drift.md, Counting features in your server)",
     )

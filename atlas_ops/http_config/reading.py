@@ -51,7 +51,7 @@ class _Reader:
         for section in (basic, bearer, root):
             section.finish()
         self._document.close(
-            next_step="mend these lines; README.md, section Prometheus behind a login, shows such a file"
+            next_step="mend these lines; docs/settings.md, section Prometheus behind a login, shows such a file"
         )
         return config
 

@@ -137,7 +137,7 @@ class Wire:
         wanted = f"{flag}{self._name.lower()}.http_config_file in the settings"
         if not self._config.file:
             advice = f"it wants a login, which {wanted} gives"
-            step = "README.md, section Prometheus behind a login, shows such a file"
+            step = "docs/settings.md, section Prometheus behind a login, shows such a file"
         elif self._config.anonymous:
             advice = "it wants a login, and the file for it names none"
             step = f"add basic_auth or authorization to {self._config.file}"

@@ -180,7 +180,7 @@ def _settings(document: Document, dialects: str) -> Settings:
         pager=read_pager(root.section("pager")),
     )
     root.finish()
-    document.close(next_step="mend these lines; README.md, section Settings, lists every key")
+    document.close(next_step="mend these lines; docs/settings.md lists every key")
     return settings
 
 

@@ -20,7 +20,7 @@ from atlas_ops.document import Document, Section
 
 _DAYS = {"day": 1, "week": 7}
 _YEARS = range(1971, 9000)
-_NEXT_STEP = "mend these lines; README.md, section On call, shows such a file"
+_NEXT_STEP = "mend these lines; docs/pager.md, section On call, shows such a file"
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

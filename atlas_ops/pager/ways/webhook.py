@@ -1,6 +1,6 @@
 """Posts JSON to a webhook of the user's choice, signed where there is a key. Called by `pager.ways.teller`.
 
-README.md, section On call, documents the body and how its signature is checked. What is tried again has the same
+docs/pager.md, section On call, documents the body and how its signature is checked. What is tried again has the same
 `Idempotency-Key`, so a receiver can know it.
 """
 
