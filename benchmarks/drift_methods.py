@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from atlas_ops.detect import batch
 from atlas_ops.detect.calibration import calibrate
-from atlas_ops.detect.cold import cold
+from atlas_ops.detect.cold import cold, in_weekends
 from atlas_ops.detect.course import drifted
 from atlas_ops.detect.distances import psi, smoothed
 from atlas_ops.detect.features import Counts, Feature
@@ -49,8 +49,8 @@ def alarms(features: Sequence[Feature], windows: Windows, cut: int, histories: S
     found: dict[str, Floats] = {}
     for days in histories:
         found.update(_seasonal(features, windows, cut, days))
-    reference = totals(part(windows, cut - COLD_DAYS * A_DAY, cut))
-    courses = cold(part(windows, cut - A_DAY, len(windows.times)), reference).values()
+    known = part(windows, cut - COLD_DAYS * A_DAY, cut)
+    courses = cold(part(windows, cut - A_DAY, len(windows.times)), totals(known), in_weekends(known)).values()
     found[f"cold start, {COLD_DAYS} days"] = np.maximum.reduce([course.found[A_DAY:] for course in courses])
     shares = {name: smoothed(c) for name, c in totals(part(windows, cut - histories[0] * A_DAY, cut)).items()}
     return {**found, **_textbook(part(windows, cut - _AN_HOUR, len(windows.times)), shares)}

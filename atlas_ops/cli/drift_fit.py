@@ -144,7 +144,7 @@ def _of_prometheus(args: argparse.Namespace) -> Reference:
         )
     from atlas_ops.drift import prometheus_fit  # noqa: PLC0415 - numpy
 
-    bins = drift_parts.reference(args.bins, model=args.model) if args.bins else None
+    bins = drift_parts.reference(args.bins, model=args.model, bins_only=True) if args.bins else None
     told, end = drift_parts.progress("windows of five minutes"), time.time()
     with prometheus_parts.client(args) as client:
         return prometheus_fit.fit(

@@ -17,12 +17,12 @@ if TYPE_CHECKING:
 _EVERY_SECONDS = 2.0
 
 
-def reference(path: Path, *, model: str = "") -> Reference:
-    """Read a reference; DataError when it cannot be read or is of another model."""
+def reference(path: Path, *, model: str = "", bins_only: bool = False) -> Reference:
+    """Read a reference, or only what values are counted by; DataError when it cannot be read or is of another model."""
     from atlas_ops.drift.reference import read  # noqa: PLC0415 - numpy
 
     try:
-        return read(path, model=model)
+        return read(path, model=model, bins_only=bins_only)
     except OSError as error:
         raise DataError(f"{path} cannot be read: {error.strerror}", next_step="check the path") from error
     except ConfigError as error:

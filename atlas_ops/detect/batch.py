@@ -85,7 +85,11 @@ def by_hour_of_week(observed: Observed, watched: Sequence[Statistic]) -> Limits:
 
 
 def by_blocks(windows: Windows, watched: Sequence[Statistic]) -> Limits:
-    """Fit limits to blocks of rows, or windows, in their order."""
+    """Fit limits to blocks of rows, or windows, in their order.
+
+    Nobody knows where in a day live rows will begin, and a part that lies in two days differs less than one that is a day: parts begin
+    at every block, and of those that begin within the length of one the furthest counts.
+    """
     units, rows = len(windows.times), max(int(counts.sum()) for counts in windows.counts.values())
     blocks = max(1, min(BLOCKS, units, int(rows // LEAST_ROWS)))
     place = np.arange(units) * blocks // units
@@ -95,7 +99,8 @@ def by_blocks(windows: Windows, watched: Sequence[Statistic]) -> Limits:
     sampling = sampling_variance(whole, watched)
     lengths = tuple(float(np.median(one.max(axis=1, initial=0.0))) for one in sizes)
     found = _by_the_others(differences, sizes, sampling)
-    return _limits(lengths, _pooled(differences, sizes, sampling), found, timed=False)
+    furthest = [_furthest(one, level) for one, level in zip(found, _LEVELS, strict=True)]
+    return _limits(lengths, _pooled(differences, sizes, sampling), furthest, timed=False)
 
 
 def _by_the_others(differences: Sequence[Floats], sizes: Sequence[Floats], sampling: Floats) -> list[Floats]:
@@ -104,21 +109,31 @@ def _by_the_others(differences: Sequence[Floats], sizes: Sequence[Floats], sampl
     found: list[list[Floats]] = [[] for _ in sizes]
     for eighth in range(_FOLDS):
         others = [place != eighth for place in eighths]
-        spread = _pooled(_of(differences, others), _of(sizes, others), sampling)
+        spread = _pooled(differences, sizes, sampling, others)
         for length, (mean, rows) in enumerate(zip(differences, sizes, strict=True)):
             inside = ~others[length]
             found[length].append(_greatest(mean[inside] / spread.deviation(length, rows[inside]), rows[inside]))
     return [np.concatenate(one) for one in found]
 
 
-def _of(values: Sequence[Floats], chosen: Sequence[NDArray[np.bool_]]) -> list[Floats]:
-    return [value[of] for value, of in zip(values, chosen, strict=True)]
+def _furthest(scores: Floats, level: int) -> Floats:
+    """Return the greatest of the scores of parts that begin within the length of one."""
+    count = len(scores) // level
+    return np.asarray(scores[: count * level].reshape(count, level).max(axis=1))
 
 
-def _pooled(differences: Sequence[Floats], sizes: Sequence[Floats], sampling: Floats) -> Spread:
-    """Fit one spread to the parts of all lengths."""
-    size = np.concatenate(sizes)
-    wander, per_row = fitted(np.concatenate(differences), size, size >= LEAST_ROWS, sampling)
+def _pooled(
+    differences: Sequence[Floats],
+    sizes: Sequence[Floats],
+    sampling: Floats,
+    used: Sequence[NDArray[np.bool_]] | None = None,
+) -> Spread:
+    """Fit one spread to the parts of all lengths; those of one length that share no block."""
+    apart = [np.arange(len(one)) % level == 0 for one, level in zip(sizes, _LEVELS, strict=True)]
+    chosen = apart if used is None else [one & other for one, other in zip(apart, used, strict=True)]
+    size = np.concatenate([one[of] for one, of in zip(sizes, chosen, strict=True)])
+    mean = np.concatenate([one[of] for one, of in zip(differences, chosen, strict=True)])
+    wander, per_row = fitted(mean, size, size >= LEAST_ROWS, sampling)
     return Spread(np.tile(wander, (len(_LEVELS), 1)), np.tile(per_row, (len(_LEVELS), 1)))
 
 
@@ -154,14 +169,19 @@ def effective(rows: Floats, others: Floats) -> Floats:
 
 
 def _against_rest(blocks: Mapping[str, Counts], watched: Sequence[Statistic], level: int) -> tuple[Floats, Floats]:
-    """Return how far parts of so many blocks lie from all others together, and their effective rows."""
-    size = len(next(iter(blocks.values())))
-    place = np.minimum(np.arange(size) // level, max(size // level, 1) - 1)
-    own = {name: _added(place, counts) for name, counts in blocks.items()}
+    """Return how far each run of so many blocks lies from all others together, and its effective rows; 0 rows: there are no others."""
+    own = {name: _runs(counts, level) for name, counts in blocks.items()}
     here = observe(_windows(own), watched)
-    rest = observe(_windows({name: counts.sum(axis=0) - counts for name, counts in own.items()}), watched)
+    rest = observe(_windows({name: blocks[name].sum(axis=0) - counts for name, counts in own.items()}), watched)
     known = (here.rows > 0) & (rest.rows > 0)
     return np.where(known, here.values - rest.values, 0.0), np.where(known, effective(here.rows, rest.rows), 0.0)
+
+
+def _runs(counts: Counts, length: int) -> Counts:
+    """Return the sums of each `length` consecutive rows; of all of them where there are fewer."""
+    sums = np.concatenate([np.zeros((1, counts.shape[1]), dtype=np.int64), np.cumsum(counts, axis=0)])
+    length = min(length, len(counts))
+    return np.asarray(sums[length:] - sums[:-length])
 
 
 def _added(place: NDArray[np.int64], counts: Counts) -> Counts:

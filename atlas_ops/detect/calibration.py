@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -18,6 +18,7 @@ from atlas_ops.detect.horizons import Mean, charted, greatest, means
 from atlas_ops.detect.season import DAY, WEEK, Season, season
 from atlas_ops.detect.spread import Spread, fitted, sampling_variance
 from atlas_ops.detect.statistics import Floats, Statistic
+from atlas_ops.detect.weekly import weekly
 from atlas_ops.detect.windows import STEP, Observed
 
 LEAST_DAYS = 14.0
@@ -69,7 +70,7 @@ def calibrate(observed: Observed, watched: Sequence[Statistic]) -> Calibration:
     days = (observed.times - observed.times[0]) // DAY
     seen = observed.rows.sum(axis=1) > 0
     return Calibration(
-        season=season(observed.times, observed.values, _rows(observed)),
+        season=_usual(observed.times, observed.values, _rows(observed)),
         spread=spread_of(over, sampling),
         page=return_level(_daily(greatest(z).max(axis=1, initial=0.0), days), YEAR_DAYS),
         ticket=return_level(_daily(charted(z[0], observed.times).max(axis=1, initial=0.0), days), TICKET_DAYS),
@@ -111,6 +112,13 @@ def _rows(observed: Observed) -> Floats:
     return np.asarray(observed.rows.max(axis=1, initial=0.0))
 
 
+def _usual(times: Floats, values: Floats, rows: Floats) -> Season:
+    """Fit the baseline, and what single hours of the week add to it."""
+    found = season(times, values, rows)
+    residuals = np.where(rows[:, None] > 0, values - found.at(times), 0.0)
+    return replace(found, added=weekly(times, residuals, rows))
+
+
 def left_out(observed: Observed) -> Floats:
     """Return residuals against a baseline that has not seen the week itself (with less than two weeks: the day)."""
     parts = _parts(observed.times)
@@ -118,7 +126,7 @@ def left_out(observed: Observed) -> Floats:
     residuals = np.zeros_like(observed.values)
     for part in np.unique(parts):
         inside, outside = parts == part, parts != part
-        fitted = season(observed.times[outside], observed.values[outside], rows[outside]) if outside.any() else None
+        fitted = _usual(observed.times[outside], observed.values[outside], rows[outside]) if outside.any() else None
         usual = fitted.at(observed.times[inside]) if fitted else observed.values[inside]
         residuals[inside] = np.where(observed.rows[inside] > 0, observed.values[inside] - usual, 0.0)
     return residuals

@@ -17,7 +17,7 @@ import numpy as np
 from atlas_ops.detect.calibration import Calibration
 from atlas_ops.detect.horizons import means
 from atlas_ops.detect.score import residual
-from atlas_ops.detect.season import HOUR, Season
+from atlas_ops.detect.season import HOUR
 from atlas_ops.detect.spread import LEAST_ROWS, Spread
 from atlas_ops.detect.statistics import Floats, Statistic
 from atlas_ops.detect.windows import HORIZONS, STEP, Observed
@@ -40,7 +40,7 @@ def rebased(calibration: Calibration, observed: Observed, watched: Sequence[Stat
     known = rows >= LEAST_ROWS
     mean = (residual(observed, calibration) * observed.rows).sum(axis=0) / np.maximum(rows, 1.0)
     table = calibration.season.table
-    moved = Season(table + np.where(known, mean, 0.0))
+    moved = replace(calibration.season, table=table + np.where(known, mean, 0.0))
     spread = _grown(calibration.spread, table.mean(axis=(0, 1)), moved.table.mean(axis=(0, 1)), watched)
     before = np.zeros(len(watched)) if spread.level is None else spread.level
     spread = replace(spread, level=np.where(known, _variance(spread, hours, rows), before))

@@ -1,4 +1,4 @@
-"""What is usual at an hour of the week: the baseline that statistics are compared with. Used by `detect.calibration`.
+"""What is usual at an hour of the week: the baseline that statistics are compared with. Used by `calibration`, `weekly` and `cold`.
 
 Hour of the day, apart for weekdays and weekends, each shrunk towards the hour over all days, smoothed over neighbouring hours, and
 interpolated between their middles. Daylight saving moves it by an hour; the calibration has seen as much.
@@ -14,6 +14,8 @@ from numpy.typing import NDArray
 from atlas_ops.detect.statistics import Floats
 
 HOUR, DAY, WEEK = 3600.0, 86_400.0, 604_800.0
+HOURS = 168
+"""Of a week."""
 _THURSDAY = 3
 """1970 began on a Thursday."""
 _SHRINK_DAYS = 2.0
@@ -26,11 +28,23 @@ def weekend(times: Floats) -> NDArray[np.bool_]:
     return ((times // DAY).astype(np.int64) + _THURSDAY) % 7 >= 5
 
 
+def hour(ends: Floats) -> NDArray[np.int64]:
+    """Return the hours, counted since 1970, in which windows lie that end at these Unix times."""
+    return np.asarray(np.ceil(ends / HOUR) - 1, dtype=np.int64)
+
+
+def in_weekend(ends: Floats) -> NDArray[np.bool_]:
+    """Say which windows, that end at these Unix times, lie in a weekend (UTC)."""
+    return weekend(hour(ends) * HOUR)
+
+
 @dataclass(frozen=True, slots=True)
 class Season:
-    """The usual value of statistics: `table[kind of day, hour, statistic]`."""
+    """The usual value of statistics: `table[kind of day, hour, statistic]`, and what one hour of the week adds to it."""
 
     table: Floats
+    added: Floats | None = None
+    """`added[hour of the week, statistic]`, of windows that end in it (`weekly`); None: nothing."""
 
     def at(self, times: Floats) -> Floats:
         """Return the usual values at Unix times: shape (times, statistics)."""
@@ -38,7 +52,8 @@ class Season:
         low = np.floor(hours).astype(np.int64)
         share = (hours - low)[:, None]
         kinds = weekend(times).astype(np.int64)
-        return np.asarray((1 - share) * self.table[kinds, low % 24] + share * self.table[kinds, (low + 1) % 24])
+        usual = (1 - share) * self.table[kinds, low % 24] + share * self.table[kinds, (low + 1) % 24]
+        return np.asarray(usual if self.added is None else usual + self.added[hour(times) % HOURS])
 
 
 def season(times: Floats, values: Floats, rows: Floats) -> Season:

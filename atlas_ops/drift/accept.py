@@ -13,7 +13,7 @@ import numpy as np
 
 from atlas_ops.detect.batch import Limits
 from atlas_ops.detect.calibration import Calibration
-from atlas_ops.detect.cold import LEAST_ROWS_EACH
+from atlas_ops.detect.cold import LEAST_ROWS_EACH, in_weekends
 from atlas_ops.detect.distances import smoothed
 from atlas_ops.detect.features import Counts
 from atlas_ops.detect.move import Move
@@ -36,7 +36,7 @@ def accept(reference: Reference, windows: Windows) -> Reference:
     if not len(windows.times):
         raise DataError("no whole five minutes lie between --since and --until", next_step="give an earlier --since")
     since, end = float(windows.times[0]) - STEP, float(windows.times[-1])
-    counts = {name: of.sum(axis=0) for name, of in windows.counts.items()}
+    counts = {name: of.sum(axis=0, dtype=np.int64) for name, of in windows.counts.items()}
     if not any(of.any() for of in counts.values()):
         raise DataError(
             f"Prometheus has no counts of {reference.model!r} from {moment(since)} to {moment(end)}",
@@ -47,6 +47,7 @@ def accept(reference: Reference, windows: Windows) -> Reference:
         calibration = _rebased(reference, calibration, windows)
     if calibration is None or not calibration.pages:
         _check_rows(reference, counts)
+    before = reference.weekends or {name: np.zeros_like(of) for name, of in counts.items()}
     rows = max(int(of.sum()) for of in counts.values())
     note = f"{NOTE}{counted(rows, 'request')} from {moment(since)} to {moment(end)}"
     return replace(
@@ -54,7 +55,8 @@ def accept(reference: Reference, windows: Windows) -> Reference:
         calibration=calibration,
         limits=_limits(reference, calibration),
         accepted_since=since,
-        accepted={name: np.where(of.sum() > 0, of, reference.counts[name]) for name, of in counts.items()},
+        accepted={name: of if of.any() else reference.usual[name] for name, of in counts.items()},
+        weekends={name: of if counts[name].any() else before[name] for name, of in in_weekends(windows).items()},
         notes=(*(one for one in reference.notes if not one.startswith(NOTE)), note),
     )
 

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from atlas_ops.detect import batch
 from atlas_ops.detect.calibration import LEAST_DAYS, Calibration, calibrate
+from atlas_ops.detect.cold import in_weekends
 from atlas_ops.detect.distances import smoothed
 from atlas_ops.detect.season import DAY
 from atlas_ops.detect.statistics import statistics
@@ -117,6 +118,7 @@ def learned(
         time=counting.time,
         features=counting.features,
         counts=totals,
+        weekends=in_weekends(windows) if counting.time else None,
         embeddings=counting.embeddings,
         calibration=calibration,
         limits=limits,

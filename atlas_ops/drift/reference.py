@@ -1,7 +1,7 @@
 """A reference: what a model's traffic is like when all is well, in one small JSON file without code in it.
 
 Written by `atlas-ops drift fit`, read by `atlas-ops drift check` and `atlas-ops drift show`. A file of another kind, version
-or model is refused with a sentence that says so.
+or model is refused with a sentence that says so; so is one whose limits mean something else than those of this atlas-ops.
 """
 
 from __future__ import annotations
@@ -22,10 +22,18 @@ from atlas_ops.detect.calibration import Calibration
 from atlas_ops.detect.distances import smoothed
 from atlas_ops.detect.embedding import Embedding
 from atlas_ops.detect.features import Category, Counts, Feature, Numeric
-from atlas_ops.detect.season import Season
+from atlas_ops.detect.season import HOURS, Season
 from atlas_ops.detect.spread import Spread
 from atlas_ops.detect.statistics import Floats, Statistic, statistics
 from atlas_ops.drift import reference_checks as checks
+from atlas_ops.errors import ConfigError
+
+MEANING = 2
+"""What the numbers of `calibration` and `limits` mean; raised when the same numbers would be judged by otherwise, or more are needed. Servers
+read only the bins of a file, which `reference_file.VERSION` is for.
+
+2: single hours of the week have a baseline of their own, weekends their own counts, and parts without times begin at every block.
+"""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -54,6 +62,8 @@ class Reference:
     features: tuple[Feature, ...]
     counts: Mapping[str, Counts]
     """{feature: rows of the reference in each bin}."""
+    weekends: Mapping[str, Counts] | None = None
+    """{feature: rows of `usual` in each bin that lie in a weekend}; None: the data had no times."""
     time: str | None = None
     """The column of its data that held the times."""
     embeddings: tuple[Embedding, ...] = ()
@@ -95,9 +105,16 @@ def write(reference: Reference, path: Path) -> None:
     draft.replace(path)
 
 
-def read(path: Path, *, model: str = "") -> Reference:
-    """Read a file; ConfigError when it is none of ours, is damaged, or is of another `model` than the one named."""
+def read(path: Path, *, model: str = "", bins_only: bool = False) -> Reference:
+    """Read a file; ConfigError when it is none of ours, is damaged, or is of another `model` than the one named.
+
+    With `bins_only` nothing can be judged by what is returned, and limits of any meaning will do.
+    """
     document = reference_file.load(path, model=model)
+    if bins_only:
+        document |= {"calibration": None, "limits": None}
+    elif (meaning := document.get("meaning", 1)) != MEANING:
+        raise _of_another_build(path, meaning)
     try:
         reference = _reference(document)
         checks.check(reference)
@@ -106,10 +123,24 @@ def read(path: Path, *, model: str = "") -> Reference:
     return reference
 
 
+def _of_another_build(path: Path, meaning: object) -> ConfigError:
+    newer = isinstance(meaning, int) and meaning > MEANING
+    made, what_next = ("a newer", "upgrade atlas-ops, or make") if newer else ("an older", "make")
+    return ConfigError(
+        str(path),
+        [
+            f"it was made by {made} atlas-ops, whose limits mean something else (meaning {meaning!r}; this one judges by {MEANING})"
+        ],
+        next_step=f"{what_next} the reference again with `atlas-ops drift fit`; where servers count by this file, "
+        f"`drift fit --prometheus URL --bins {path.name}` keeps its bins",
+    )
+
+
 def _document(reference: Reference) -> dict[str, Any]:
     return {
         "format": reference_file.FORMAT,
         "version": reference_file.VERSION,
+        "meaning": MEANING,
         "model": reference.model,
         "made_at": reference.made_at,
         "start": reference.start,
@@ -118,9 +149,8 @@ def _document(reference: Reference) -> dict[str, Any]:
         "time": reference.time,
         "notes": list(reference.notes),
         "accepted_since": reference.accepted_since,
-        "accepted": None
-        if reference.accepted is None
-        else {name: counts.tolist() for name, counts in reference.accepted.items()},
+        "accepted": _counts(reference.accepted),
+        "weekends": _counts(reference.weekends),
         "features": [_feature(feature, reference.counts[feature.name]) for feature in reference.features],
         "embeddings": [
             {
@@ -135,6 +165,10 @@ def _document(reference: Reference) -> dict[str, Any]:
         "calibration": None if reference.calibration is None else _calibration(reference.calibration),
         "limits": None if reference.limits is None else _limits(reference.limits),
     }
+
+
+def _counts(of: Mapping[str, Counts] | None) -> dict[str, Any] | None:
+    return None if of is None else {name: counts.tolist() for name, counts in of.items()}
 
 
 def _feature(feature: Feature, counts: Counts) -> dict[str, Any]:
@@ -156,11 +190,19 @@ def _detector(detector: Detector) -> dict[str, Any]:
 def _calibration(calibration: Calibration) -> dict[str, Any]:
     return {
         "season": _short(calibration.season.table),
+        "hours_of_week": _hours(calibration.season),
         **_spread(calibration.spread),
         "page": None if math.isinf(calibration.page) else calibration.page,
         "ticket": None if math.isinf(calibration.ticket) else calibration.ticket,
         "days": calibration.days,
     }
+
+
+def _hours(season: Season) -> list[list[float]]:
+    """Return what single hours of the week add: of each its number, the place of its statistic, and how much."""
+    if season.added is None:
+        return []
+    return [[int(hour), int(place), _short(season.added[hour, place])] for hour, place in np.argwhere(season.added)]
 
 
 def _limits(limits: Limits) -> dict[str, Any]:
@@ -206,7 +248,8 @@ def _reference(document: dict[str, Any]) -> Reference:
         limits=None if limits is None else _read_limits(limits),
         notes=_read_texts(document["notes"], "notes"),
         accepted_since=_read_moment(document.get("accepted_since"), "accepted_since"),
-        accepted=_read_accepted(document.get("accepted")),
+        accepted=_read_counts(document.get("accepted"), "accepted"),
+        weekends=_read_counts(document.get("weekends"), "weekends"),
     )
 
 
@@ -220,10 +263,10 @@ def _read_texts(values: Any, where: str) -> tuple[str, ...]:
     return tuple(checks.text(value, f"{where}[{place}]") for place, value in enumerate(values))
 
 
-def _read_accepted(entry: dict[str, Any] | None) -> dict[str, Counts] | None:
+def _read_counts(entry: dict[str, Any] | None, where: str) -> dict[str, Counts] | None:
     if entry is None:
         return None
-    return {name: checks.counts(counts, f"the accepted counts of feature {name}") for name, counts in entry.items()}
+    return {name: checks.counts(counts, f"the {where} counts of feature {name}") for name, counts in entry.items()}
 
 
 def _read_feature(entry: dict[str, Any], where: str) -> Feature:
@@ -277,12 +320,22 @@ def _read_detector(entry: dict[str, Any] | None) -> Detector | None:
 
 def _read_calibration(entry: dict[str, Any]) -> Calibration:
     return Calibration(
-        season=Season(checks.floats(entry["season"], "calibration.season")),
+        season=_read_season(entry),
         spread=_read_spread(entry, "calibration"),
         page=checks.threshold(entry["page"], "calibration.page"),
         ticket=checks.threshold(entry["ticket"], "calibration.ticket"),
         days=checks.number(entry["days"], "calibration.days", 0.0),
     )
+
+
+def _read_season(entry: dict[str, Any]) -> Season:
+    table, hours = checks.floats(entry["season"], "calibration.season"), entry["hours_of_week"]
+    added = np.zeros((HOURS, table.shape[-1]))
+    for at, (hour, place, value) in enumerate(hours):
+        where = f"calibration.hours_of_week[{at}]"
+        which = checks.whole(hour, where, HOURS - 1), checks.whole(place, where, table.shape[-1] - 1)
+        added[which] = checks.number(value, where)
+    return Season(table, added if hours else None)
 
 
 def _read_limits(entry: dict[str, Any]) -> Limits:

@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 
 from atlas_ops.detect.batch import Limits
 from atlas_ops.detect.calibration import Calibration
+from atlas_ops.detect.features import Feature
 from atlas_ops.detect.spread import Spread
 from atlas_ops.detect.statistics import Floats
 from atlas_ops.detect.windows import HORIZONS, STEP
@@ -101,12 +102,7 @@ def check(reference: Reference) -> None:
     _distinct((feature.name for feature in reference.features), "features")
     for feature in reference.features:
         _distinct(feature.bins, f"feature {feature.name}")
-        _shape(reference.counts[feature.name], (len(feature.bins),), f"the counts of feature {feature.name}")
-        if reference.accepted is not None:
-            if feature.name not in reference.accepted:
-                raise ValueError(f"accepted: the counts of feature {feature.name} are missing")
-            accepted = reference.accepted[feature.name]
-            _shape(accepted, (len(feature.bins),), f"the accepted counts of feature {feature.name}")
+        _feature(reference, feature)
     _embeddings(reference)
     if reference.calibration is not None:
         _calibration(reference.calibration, len(reference.watched))
@@ -116,6 +112,18 @@ def check(reference: Reference) -> None:
             raise ValueError("limits: they are by the hour of the week, and there is no calibration")
     if reference.detector is not None and not {f.name for f in reference.features} >= set(reference.detector.features):
         raise ValueError("detector: it tests features that the reference does not have")
+
+
+def _feature(reference: Reference, feature: Feature) -> None:
+    """Check the counts of a feature: there has to be one for each of its bins."""
+    for what, of in (("", reference.counts), ("accepted ", reference.accepted), ("weekends ", reference.weekends)):
+        if of is None:
+            continue
+        if feature.name not in of:
+            raise ValueError(f"{what.strip()}: the counts of feature {feature.name} are missing")
+        _shape(of[feature.name], (len(feature.bins),), f"the {what}counts of feature {feature.name}")
+    if reference.weekends is not None and (reference.weekends[feature.name] > reference.usual[feature.name]).any():
+        raise ValueError(f"weekends: feature {feature.name} has more rows in them than altogether")
 
 
 def _embeddings(reference: Reference) -> None:
@@ -132,6 +140,8 @@ def _embeddings(reference: Reference) -> None:
 
 def _calibration(calibration: Calibration, watched: int) -> None:
     _shape(calibration.season.table, (2, 24, watched), "calibration.season")
+    if calibration.season.added is not None:
+        floats(calibration.season.added, "calibration.hours_of_week")
     _spread(calibration.spread, (len(HORIZONS), watched), "calibration")
 
 

@@ -28,7 +28,7 @@ _LEAST_VARIANCE = 1e-3
 
 def findings(reference: Reference, windows: Windows, observed: Observed) -> tuple[Finding, ...]:
     """Return what PSI says of each feature of which a whole day was seen, with rows enough."""
-    courses, covers = cold(windows, reference.usual), observed.covers(DAY)
+    courses, covers = cold(windows, reference.usual, reference.weekends), observed.covers(DAY)
     found = []
     for feature in reference.features:
         if covers[-1] and not lacking_rows(reference, windows, feature):
