@@ -44,6 +44,11 @@ FOUND = {
         for pod in ("p:1", "p:2")
         for name, share in (("00", 0.7), ("01", 0.2), ("missing", 0.1))
     },
+    **{
+        series(s.REQUESTS_FINISHED, **CHAT, server=server, reason=reason): growing(each)
+        for server in ("a", "b")
+        for reason, each in (("stop", 3), ("length", 1), ("error", 0))
+    },
     series(s.DRIFT_REFERENCE_INFO, **JOB, **CHAT, reference="2025-12-01"): constant(1),
     series(s.WATCH_LAST_SUCCESS, **JOB): constant(NOW - 30),
     series(s.WATCH_SUCCESS, **JOB, **CHAT): constant(1),
@@ -107,6 +112,7 @@ def test_where_rules_record_the_shares_of_an_hour_these_are_shown() -> None:
     recorded = settings.parse("drift: {promql: true}")
     shown = panel(drift.board(build_catalog(recorded.parameters), recorded), "drift-bins", Table)
     assert shown.queries[0].expr.startswith("model_feature_bin:atlas_feature_values:share1h{")
+    assert shown.queries[1].expr.startswith("model_feature_bin:atlas_feature_reference_share:max{")
     assert "the last hour" in shown.shows
 
 
@@ -128,6 +134,11 @@ def test_requests_are_held_against_those_of_the_day_before_where_there_was_one(r
     shift, slowdown = (panel(BOARD, key, Chart).queries[0] for key in ("mix-shift", "mix-slowdown"))
     assert asked(replay, shift, "model", "feature", at=NOW, **chosen) == {("chat", "prompt_tokens"): 3}
     assert asked(replay, slowdown, "model", at=NOW, **chosen) == {("chat",): 2.5}
+
+
+def test_why_answers_end_is_told_in_shares(replay: Replay) -> None:
+    shares = asked(replay, panel(BOARD, "ends-of-answers", Chart).queries[0], "model", "reason")
+    assert shares == {("chat", "stop"): 0.75, ("chat", "length"): 0.25, ("chat", "error"): 0}
 
 
 @pytest.mark.parametrize(

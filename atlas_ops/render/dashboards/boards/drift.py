@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from atlas_ops.catalog import conventions as c
 from atlas_ops.catalog.model import Catalog, Family
 from atlas_ops.render.dashboards import variables as v
 from atlas_ops.render.dashboards.panels import Board, Row
@@ -42,6 +43,7 @@ def board(catalog: Catalog, settings: Settings) -> Board:
                     workload.tokens_per_request(*of_models),
                     drift.mix_shift(parameters, *of_models),
                     drift.mix_slowdown(parameters, *of_models),
+                    workload.ends((c.MODEL,), *of_models),
                 ),
             ),
             faults.row(Family.DRIFT, catalog),

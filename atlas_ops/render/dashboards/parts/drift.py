@@ -128,9 +128,10 @@ def bins(parameters: Parameters, *matchers: str) -> Table:
         ),
         "minutes",
     )
+    reference = f"max by ({', '.join(by_bin)}) ({promql.select(s.FEATURE_REFERENCE_SHARE, *matchers)})"
     if parameters.drift.promql:
         share, window = promql.select(in_promql.HOUR.shares, *matchers), "hour"
-    reference = f"max by ({', '.join(by_bin)}) ({promql.select(s.FEATURE_REFERENCE_SHARE, *matchers)})"
+        reference = promql.select(in_promql.REFERENCE, *matchers)
     return Table(
         key="drift-bins",
         title="Bins now and in the reference",

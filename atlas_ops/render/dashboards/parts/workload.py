@@ -34,6 +34,26 @@ def tokens_per_request(*matchers: str) -> Chart:
     )
 
 
+def ends(by: tuple[str, ...], *matchers: str) -> Chart:
+    """Return why answers end, as shares of all."""
+    rate = promql.rate(s.REQUESTS_FINISHED, WINDOW, *matchers)
+    of_all = (
+        f"{promql.sum_by((*by, 'reason'), rate)} / on ({', '.join(by)}) group_left () ({promql.sum_by(by, rate)} > 0)"
+    )
+    return Chart(
+        key="ends-of-answers",
+        title="Why answers end",
+        shows="Share of each reason. `done`: well, of a runtime that does not tell `stop` from `length`; `unknown`: a word that no dialect knows.",
+        worry="`length` grows: answers are cut off; or `cancelled`: clients give up.",
+        faults=("PredictionDrift",),
+        empty="while no request ends",
+        queries=(Query(expr=of_all, legend=f"{legend(by)} {{{{reason}}}}"),),
+        unit="percentunit",
+        maximum=1.0,
+        width=24,
+    )
+
+
 def requests(timing: Timing, by: tuple[str, ...], *matchers: str) -> Chart:
     """Return requests per second, now and a day before."""
     counted = f"{promql.select(s.REQUESTS, *matchers)}[{WINDOW}]"
