@@ -73,6 +73,16 @@ def test_a_limit_rises_with_the_number_of_looks_and_is_never_below_what_chance_n
     assert RATE == 0.01
 
 
+def test_what_was_furthest_counts_wherever_it_begins() -> None:
+    """A day of eight blocks that lies in two parts is as far from the others as one that is a part."""
+    found = []
+    for begins in (120, 124):
+        level = np.zeros((BLOCKS, len(WATCHED)))
+        level[begins : begins + 8] = 0.3
+        found.append(by_blocks(drawn(np.random.default_rng(3), level), WATCHED).greatest[3])
+    assert found[1] >= 0.8 * found[0]
+
+
 def test_too_few_blocks_have_no_limit() -> None:
     limits = by_blocks(blocks(np.random.default_rng(1), LEAST_PARTS - 1, 0.0), WATCHED)
     assert np.isinf(limits.centre).all()

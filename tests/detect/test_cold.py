@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from atlas_ops.detect.cold import COLD_PSI, LEAST_ROWS_EACH, cold
+from atlas_ops.detect.cold import COLD_PSI, LEAST_ROWS_EACH, cold, in_weekends
 from atlas_ops.detect.distances import distances, smoothed
 from atlas_ops.detect.windows import STEP, Windows
 
@@ -69,3 +69,24 @@ def test_counts_of_any_size_have_a_finite_score(rows: list[list[int]], reference
     share = cold(live, {"kind": np.array(reference, dtype=np.int64)})["kind"].share
     assert np.isfinite(share).all()
     assert (share >= 0).all()
+
+
+def weeks(*, resting: bool) -> Windows:
+    """Return two weeks from a Thursday on, in which weekends have other shares; `resting`: and so has the second Wednesday."""
+    found = windows(14 * DAY, 20)
+    day = np.arange(14 * DAY) // DAY
+    found.counts["kind"][np.isin(day, [2, 3, 9, 10, *([13] if resting else [])])] = (OTHER * 20).astype(np.int64)
+    return found
+
+
+def test_a_weekend_that_is_like_the_weekends_of_the_reference_is_no_drift() -> None:
+    history = Windows(weeks(resting=False).times[: 7 * DAY], {"kind": weeks(resting=False).counts["kind"][: 7 * DAY]})
+    reference, free = {"kind": history.counts["kind"].sum(axis=0)}, in_weekends(history)
+    assert cold(weeks(resting=False), reference, free)["kind"].share.max() < 0.5
+    assert cold(weeks(resting=False), reference)["kind"].share.max() > 1
+    assert cold(weeks(resting=True), reference, free)["kind"].now
+
+
+def test_a_reference_that_has_seen_no_weekend_judges_them_by_its_other_days() -> None:
+    live, none = weeks(resting=False), {"kind": np.zeros(BINS, dtype=np.int64)}
+    assert cold(live, REFERENCE, none)["kind"].share.tolist() == cold(live, REFERENCE)["kind"].share.tolist()

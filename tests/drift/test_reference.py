@@ -80,6 +80,44 @@ def put(document: Document, place: Sequence[str | int], value: Any) -> Document:
     return changed
 
 
+@pytest.mark.parametrize(("meaning", "made"), [(None, "an older"), (1, "an older"), (99, "a newer"), ("x", "an older")])
+def test_a_reference_whose_limits_mean_something_else_is_refused_and_its_bins_are_not(
+    documents: dict[str, Document], tmp_path: Path, meaning: object, made: str
+) -> None:
+    document = put(documents["timed"], ["meaning"], meaning)
+    if meaning is None:
+        del document["meaning"]
+    with pytest.raises(ConfigError) as refused:
+        read(document, tmp_path)
+    assert f"made by {made} atlas-ops" in refused.value.message
+    assert "`atlas-ops drift fit`" in refused.value.next_step
+    assert "--bins changed.json" in refused.value.next_step
+    file = tmp_path / "changed.json"
+    kept = reference.read(file, bins_only=True)
+    assert kept.features == read(documents["timed"], tmp_path).features
+    assert (kept.calibration, kept.limits) == (None, None)
+    file.write_text(json.dumps(document), encoding="utf-8")
+    assert instrumented.read(file).bins.keys() == {feature.name for feature in kept.features}
+
+
+def test_what_hours_of_the_week_and_weekends_are_like_comes_back_out_of_the_file(
+    documents: dict[str, Document], tmp_path: Path
+) -> None:
+    made = read(put(documents["timed"], ["calibration", "hours_of_week"], [[5, 2, 0.25], [167, 0, -1.5]]), tmp_path)
+    reference.write(made, tmp_path / "again.json")
+    again = reference.read(tmp_path / "again.json")
+    assert made.calibration is not None
+    assert again.calibration is not None
+    assert again.calibration.season.added is not None
+    assert np.argwhere(again.calibration.season.added).tolist() == [[5, 2], [167, 0]]
+    assert again.calibration.season.added[[5, 167], [2, 0]].tolist() == [0.25, -1.5]
+    assert made.weekends is not None
+    assert again.weekends is not None
+    rows = made.weekends["length"].sum() / made.rows
+    assert 0.15 < rows < 0.45
+    assert again.weekends["length"].tolist() == made.weekends["length"].tolist()
+
+
 @pytest.mark.parametrize(
     ("place", "value", "said"),
     [
@@ -92,6 +130,20 @@ def put(document: Document, place: Sequence[str | int], value: Any) -> Document:
         (("calibration", "season", 0, 0, 1), INF, "calibration.season[0][0][1]: expected a number, found inf"),
         (("calibration", "page"), "5", "calibration.page: expected a number"),
         (("calibration", "wander"), [], "calibration.wander: expected 3 times"),
+        (
+            ("calibration", "hours_of_week"),
+            [[168, 0, 0.5]],
+            "calibration.hours_of_week[0]: expected a whole number from 0 to 167",
+        ),
+        (
+            ("calibration", "hours_of_week"),
+            [[0, 10**6, 0.5]],
+            "calibration.hours_of_week[0]: expected a whole number from 0 to",
+        ),
+        (("calibration", "hours_of_week"), [[0, 0, "1"]], "calibration.hours_of_week[0]: expected a number"),
+        (("weekends", "length"), [1], "the weekends counts of feature length: expected 13 numbers, found 1"),
+        (("weekends",), {}, "weekends: the counts of feature length are missing"),
+        (("weekends", "length", 0), 10**6, "weekends: feature length has more rows in them than altogether"),
         (("limits", "wander", 0, 0), 0, "limits.wander: expected numbers from 1e-12"),
         (("limits", "greatest"), [], "limits.greatest: expected 3 numbers, found 0"),
         (("limits", "scale"), [], "limits.scale: expected 3 numbers, found 0"),
