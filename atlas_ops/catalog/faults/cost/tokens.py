@@ -27,41 +27,14 @@ _OF_PODS = f'{c.K8S_POD}!=""'
 
 def cost_per_token_spike(parameters: Parameters) -> Fault:
     """Return the fault."""
-    timing, limits = parameters.timing, parameters.limits
-    cost, shown = f"{MODEL_POWER} / {MODEL_TOKENS}", 'model=~"$model"'
-    traffic = promql.number(limits.token_cost_traffic_ratio)
     return Fault(
         name="CostPerTokenSpike",
         family=Family.COST,
         meaning="The GPUs of a model need much more energy for each token that it produces than the day before.",
         impact="Nobody has to notice; the same answers cost more, in power and in GPUs that could do something else.",
         recordings=_recordings(parameters),
-        rules=(
-            Rule(
-                expr=(
-                    f"{cost} > {promql.number(limits.token_cost_ratio)} * {USUAL_COST}\n"
-                    f"and {MODEL_TOKENS} >= {traffic} * {USUAL_TOKENS}\n"
-                    f"and {MODEL_TOKENS} >= {promql.number(limits.token_cost_minimum_tokens)}"
-                ),
-                labels=c.MODEL_LABELS,
-                severity=Severity.TICKET,
-                summary=(
-                    "A token of {{ $labels.model }} now costs {{ $value | humanize }} J, more than "
-                    f"{promql.number(limits.token_cost_ratio)} times what it cost the day before."
-                ),
-                for_seconds=timing.hold(180),
-                keep_firing_seconds=timing.hold(OUTLAST_SECONDS),
-            ),
-        ),
-        panel=Panel(
-            title="Energy for each token",
-            description="Power of the GPUs that the model's servers hold, by the tokens that they produce.",
-            queries=(
-                (f"{promql.select(MODEL_POWER, shown)} / {promql.select(MODEL_TOKENS, shown)}", "{{model}}"),
-                (promql.select(USUAL_COST, shown), "day before: {{model}}"),
-            ),
-            unit="joule",
-        ),
+        rules=(_rule(parameters),),
+        panel=_panel(),
         why=(
             "Energy is measured, and in proportion to it and to the GPUs held is what a token costs, whatever the price. It "
             "is held against the energy of the day that ended an hour ago by its tokens, and only while the traffic is about "
@@ -75,6 +48,39 @@ def cost_per_token_spike(parameters: Parameters) -> Fault:
             "and a model that has hardly any traffic."
         ),
         scenario="cost_per_token_spike",
+    )
+
+
+def _rule(parameters: Parameters) -> Rule:
+    timing, limits = parameters.timing, parameters.limits
+    risen = promql.number(limits.token_cost_ratio)
+    return Rule(
+        expr=(
+            f"{MODEL_POWER} / {MODEL_TOKENS} > {risen} * {USUAL_COST}\n"
+            f"and {MODEL_TOKENS} >= {promql.number(limits.token_cost_traffic_ratio)} * {USUAL_TOKENS}\n"
+            f"and {MODEL_TOKENS} >= {promql.number(limits.token_cost_minimum_tokens)}"
+        ),
+        labels=c.MODEL_LABELS,
+        severity=Severity.TICKET,
+        summary=(
+            "A token of {{ $labels.model }} now costs {{ $value | humanize }} J, more than "
+            f"{risen} times what it cost the day before."
+        ),
+        for_seconds=timing.hold(180),
+        keep_firing_seconds=timing.hold(OUTLAST_SECONDS),
+    )
+
+
+def _panel() -> Panel:
+    shown = 'model=~"$model"'
+    return Panel(
+        title="Energy for each token",
+        description="Power of the GPUs that the model's servers hold, by the tokens that they produce.",
+        queries=(
+            (f"{promql.select(MODEL_POWER, shown)} / {promql.select(MODEL_TOKENS, shown)}", "{{model}}"),
+            (promql.select(USUAL_COST, shown), "day before: {{model}}"),
+        ),
+        unit="joule",
     )
 
 
