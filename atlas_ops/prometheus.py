@@ -85,7 +85,7 @@ class Prometheus:
         """Return what a query says at `start`, `start + step`, ... up to `end` (Unix seconds).
 
         QueryRefused when Prometheus does not take the query, EnvironmentProblem when it cannot be asked, or with `whole` when it
-        warns that a part of the data is missing: Thanos and others answer then with what they have.
+        warns that a part of the data is missing: Thanos, VictoriaMetrics and others answer then with what they have.
         """
         found: dict[tuple[tuple[str, str], ...], list[tuple[float, str]]] = {}
         for first, last in _parts(start, end, step):
@@ -180,7 +180,8 @@ class _Carrier(BaseAdapter):
 def _missing(document: Mapping[str, Any]) -> str:
     """Return the warnings of an answer that was given without all of its data; Prometheus's remarks on the query are none."""
     warnings = [str(one) for one in document.get("warnings") or ()]
-    return "; ".join(one for one in warnings if not one.startswith("PromQL "))
+    partial = ["it says isPartial"] if document.get("isPartial") is True else []  # VictoriaMetrics
+    return "; ".join([one for one in warnings if not one.startswith("PromQL ")] + partial)
 
 
 def _parts(start: float, end: float, step: float) -> Iterator[tuple[float, float]]:

@@ -88,8 +88,10 @@ def _models(registry: CollectorRegistry, outcomes: tuple[Outcome, ...]) -> None:
     working, counted = _gauge(registry, s.WATCH_SUCCESS), _gauge(registry, s.WATCH_COUNTED_UNTIL)
     references, scores = _gauge(registry, s.DRIFT_REFERENCE_INFO), _gauge(registry, s.DRIFT_SCORE)
     detected = _gauge(registry, s.DRIFT_DETECTED)
+    failing = {outcome.model for outcome in outcomes if outcome.problem}
     for outcome in outcomes:
-        working.labels(outcome.model).set(not outcome.problem)
+        # A file that is told under its own name may be called like another one's model.
+        working.labels(outcome.model).set(outcome.model not in failing)
         if (judgement := outcome.judgement) is None:
             continue
         references.labels(outcome.model, outcome.reference).set(1)

@@ -105,6 +105,14 @@ def test_one_damaged_reference_is_told_and_the_others_are_judged(folder: Path, c
     assert len(problems) == 1
 
 
+def test_a_trouble_is_not_covered_by_a_model_that_is_called_like_its_file(folder: Path) -> None:
+    (folder / "z.json").write_bytes((folder / "good.json").read_bytes())
+    files.write(replace(reference(), model="z"), folder / "zz.json")
+    page = Page()
+    page.show(watcher(folder).round())
+    assert successes(page) == {"m": "1.0", "z": "0.0"}
+
+
 def test_a_reference_over_which_we_stumble_does_not_stop_the_round(
     folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -93,6 +93,7 @@ def remarked(document: dict[str, Any]) -> dict[str, Any]:
     ("change", "what"),
     [
         (half, "a part of the data is missing: receive series from store-1:10901"),
+        (lambda document: document | {"isPartial": True}, "a part of the data is missing: it says isPartial"),
         (lambda document: {"status": "success"}, "no result"),
         (lambda document: [], "no result"),
         (lambda document: document | {"data": {"resultType": "matrix", "result": [{"metric": {}}]}}, "no result"),
