@@ -63,7 +63,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     words = list(sys.argv[1:] if argv is None else argv)
     wanted = next((word for word in words if not word.startswith("-")), None)
     try:
-        args = _parser(wanted).parse_args(words)
+        args = parser(wanted).parse_args(words)
         return int(importlib.import_module(f"atlas_ops.cli.{args.command}").run(args))
     except AtlasError as error:
         print(f"atlas-ops {wanted}: {error}", file=sys.stderr)
@@ -83,18 +83,19 @@ def main(argv: Sequence[str] | None = None) -> int:
         return BUG
 
 
-def _parser(wanted: str | None) -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(
+def parser(wanted: str | None) -> argparse.ArgumentParser:
+    """Return the parser of the whole command line, of which only `wanted` knows its own arguments."""
+    whole = argparse.ArgumentParser(
         prog="atlas-ops",
         description="Observability and on-call kit for model servers on GPUs.",
         epilog=_EPILOG,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    parser.add_argument("--version", action="version", version=f"atlas-ops {__version__}")
-    commands = parser.add_subparsers(dest="command", metavar="COMMAND", required=True)
+    whole.add_argument("--version", action="version", version=f"atlas-ops {__version__}")
+    commands = whole.add_subparsers(dest="command", metavar="COMMAND", required=True)
     for name, text in COMMANDS:
         if name == wanted:
             importlib.import_module(f"atlas_ops.cli.{name}").add(commands)
         else:
             commands.add_parser(name, help=text)
-    return parser
+    return whole

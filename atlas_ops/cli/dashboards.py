@@ -58,7 +58,12 @@ exit codes:
 
 def add(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
     """Add the command and its arguments."""
-    parser = commands.add_parser("dashboards", help="put the dashboards into a Grafana by its HTTP API")
+    parser = commands.add_parser(
+        "dashboards",
+        help="put the dashboards into a Grafana by its HTTP API",
+        description="Put the dashboards into a Grafana by its HTTP API.",
+        epilog="It explains itself: atlas-ops dashboards push --help",
+    )
     actions = parser.add_subparsers(dest="action", metavar="ACTION", required=True)
     one = actions.add_parser(
         "push",

@@ -20,10 +20,10 @@ from atlas_ops.settings import Settings
 _WIDTH = 120
 _EPILOG = """\
 examples:
-  atlas-ops explain                                      every alert, family by family
-  atlas-ops explain QueueBacklog                         all about one of them
-  atlas-ops explain QueueBacklog --config atlas-ops.yaml with your limits and objectives
-  atlas-ops explain --runtime triton                     which alerts can fire for Triton, and what the others lack
+  atlas-ops explain                                         every alert, family by family
+  atlas-ops explain QueueBacklog                            all about one of them
+  atlas-ops explain QueueBacklog --config atlas-ops.yaml    with your limits and objectives
+  atlas-ops explain --runtime triton                        which alerts can fire for Triton, and what the others lack
 
 exit codes:
   0  explained

@@ -41,7 +41,8 @@ examples:
   atlas-ops gate --baseline old/*.json --canary new/*.json --junit gate.xml --markdown gate.md
   atlas-ops gate --run 'k6 run --out json={output} -e URL={url} load.js' --baseline-url http://old:8000 \\
                  --canary-url http://new:8000 --runs 10
-  atlas-ops gate --run 'locust --headless -f load.py -u 8 -t 60s --host {url} --csv {output}' --baseline-url ... --canary-url ...
+  atlas-ops gate --run 'locust --headless -f load.py -u 8 -t 60s --host {url} --csv {output}' \\
+                 --baseline-url http://old:8000 --canary-url http://new:8000
   atlas-ops gate --prometheus http://prometheus:9090 --model llama-3-8b --baseline-selector 'server=~"old.*"' \\
                  --canary-selector 'server=~"new.*"' --runs 8 --run-minutes 10
 

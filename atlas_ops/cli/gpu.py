@@ -42,7 +42,12 @@ exit codes:
 
 def add(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
     """Add the command and its arguments."""
-    parser = commands.add_parser("gpu", help="record what the GPUs of this machine answer, to replay it elsewhere")
+    parser = commands.add_parser(
+        "gpu",
+        help="record what the GPUs of this machine answer, to replay it elsewhere",
+        description="Record what the GPUs of this machine answer, to replay it elsewhere.",
+        epilog="It explains itself: atlas-ops gpu record --help",
+    )
     actions = parser.add_subparsers(dest="action", metavar="ACTION", required=True)
     record = actions.add_parser(
         "record",

@@ -37,7 +37,11 @@ def add(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
     )
     actions = parser.add_subparsers(dest="action", metavar="ACTION", required=True)
     build = actions.add_parser(
-        "build", help="write the site into a folder", description="Write the site into a folder."
+        "build",
+        help="write the site into a folder",
+        description="Write the site into a folder.",
+        epilog=_EPILOG,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     build.add_argument("folder", type=Path, metavar="DIR", help="where to; made when it is not there")
     build.add_argument("--runbooks", type=Path, metavar="DIR", help="folder of runbooks (default: those of atlas-ops)")

@@ -33,6 +33,11 @@ how its driver numbers the hardware's throttle counters, follows the real ones:
   drivers  {drivers}
            (counters of hardware thermal slowdown and power brake: from 575 on, with other numbers from 580.82 on)
 
+examples:
+  atlas-ops simulate                                                  two calm servers
+  atlas-ops simulate --scenario kv_pressure --fault --replicas 4      four, and the fault is on
+  atlas-ops simulate --gpu-profile h100-mig --driver 580.82           other GPUs, another driver
+
 exit codes:
   0  stopped by Ctrl-C or SIGTERM
   2  the command line is wrong

@@ -39,7 +39,7 @@ pages: /metrics, /-/healthy (the process answers), /-/ready (the first round is 
 examples:
   atlas-ops watch references/ --prometheus http://prometheus:9090 --once               a table, and an exit code
   atlas-ops watch references/ --prometheus http://prometheus:9090 --once --at 2026-11-20T08:00
-  atlas-ops watch references/ --prometheus http://prometheus:9090 --listen 0.0.0.0:9467  scrape it as the job atlas-watch
+  atlas-ops watch references/ --prometheus http://prometheus:9090 --listen 0.0.0.0:9467     scrape it as the job atlas-watch
   atlas-ops watch references/ --prometheus https://metrics.example.org/prometheus --http-config login.yml
 
 exit codes:
