@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import json
 import logging
+import re
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -272,6 +273,17 @@ def test_a_form_that_is_too_large_or_none_is_refused_and_the_next_good_one_works
     assert post(b"{}", **{"Content-Type": "application/json"}) == 415
     assert post(b"", **{"Content-Type": "multipart/form-data; boundary=x"}) == 415
     assert pager.log_in().status_code == 303
+
+
+def test_no_address_writes_its_own_lines_or_colours_into_the_log(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    with scene(tmp_path, token=False) as pager:
+        odd = "/incidents/%1b%5b31mall%0ais%0dwell%c2%9b/deeds"
+        assert pager.client.post(odd, data={"act": "x"}).status_code == 403
+        assert pager.client.post(odd, content=b"{}").status_code == 415
+    assert caplog.text.count("/incidents/") == 2
+    assert not [record for record in caplog.records if re.search(r"[\x00-\x1f\x7f-\x9f]", record.getMessage())]
 
 
 @pytest.mark.parametrize(

@@ -13,7 +13,7 @@ from atlas_ops.pager.access.gate import Gate, Refused, Visitor
 from atlas_ops.pager.console import answers, forms
 from atlas_ops.pager.console.forms import Form
 from atlas_ops.pager.console.printer import Printer
-from atlas_ops.pager.scrub import scrub_name
+from atlas_ops.pager.scrub import scrub, scrub_name
 
 _LOG = logging.getLogger(__name__)
 _LONGEST = 2000
@@ -65,7 +65,8 @@ class Doors:
     def foreign(self, request: Request, visitor: Visitor) -> Response:
         """Answer a form that is none of ours."""
         sender = request.client.host if request.client else "somebody"
-        _LOG.warning("a form for %s from %s was refused: it does not come from our page", request.url.path, sender)
+        path = scrub(request.url.path)
+        _LOG.warning("a form for %s from %s was refused: it does not come from our page", path, sender)
         told = "The page was open for too long, or in another browser. Nothing was changed: open it again and repeat."
         return answers.page(self.printer.notice("This form is not known any more", told, visitor), 403)
 

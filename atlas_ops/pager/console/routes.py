@@ -26,6 +26,7 @@ from atlas_ops.pager.console.state import HEARTBEAT_LATE_SECONDS, State, state
 from atlas_ops.pager.deeds.perform import Performer
 from atlas_ops.pager.delivery.worker import Delivery
 from atlas_ops.pager.incident import Work
+from atlas_ops.pager.scrub import scrub
 from atlas_ops.pager.store.store import Store
 
 _LOG = logging.getLogger(__name__)
@@ -125,9 +126,9 @@ class Console:
     def broken(self, request: Request, error: Exception) -> Response:
         """Answer that a page cannot be shown, or that a form was none."""
         if isinstance(error, forms.BadForm):
-            _LOG.warning("a form for %s was answered %d: %s", request.url.path, error.status, error)
+            _LOG.warning("a form for %s was answered %d: %s", scrub(request.url.path), error.status, error)
             return answers.page(self._printer.notice("That form cannot be read", error.message), error.status)
-        _LOG.error("%s cannot be shown: %s", request.url.path, error)
+        _LOG.error("%s cannot be shown: %s", scrub(request.url.path), error)
         assert isinstance(error, AtlasError)
         return answers.page(self._printer.notice("The pager is not well", str(error)), 503)
 
