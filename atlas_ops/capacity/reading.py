@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -75,11 +75,7 @@ def read(prometheus: Prometheus, models: str, span: Span, parameters: Parameters
         for objective, matcher in parameters.by_model()
         for key in JUDGED
     ]
-    servers = sorted({labels for courses in plain.values() for labels in courses})
-    grouped: dict[Key, list[_Labels]] = {}
-    for labels in servers:
-        if labels in plain["finished"] or labels in plain["running"]:
-            grouped.setdefault(_key(labels), []).append(labels)
+    grouped = _grouped(plain)
     if not grouped:
         raise DataError(
             f"Prometheus at {prometheus.url} has no requests of a model that fits {models!r} in this time",
@@ -101,6 +97,14 @@ def read(prometheus: Prometheus, models: str, span: Span, parameters: Parameters
         )
         for key, mine in grouped.items()
     )
+
+
+def _grouped(plain: Mapping[str, _Courses]) -> dict[Key, list[_Labels]]:
+    """Return the servers of each model that told of requests."""
+    found: dict[Key, list[_Labels]] = {}
+    for labels in sorted({*plain["finished"], *plain["running"]}):
+        found.setdefault(_key(labels), []).append(labels)
+    return found
 
 
 def _expressions(matcher: str) -> dict[str, str]:

@@ -53,35 +53,41 @@ def judge(
     """
     suspicions.check(baseline, canary)
     short = (*suspicions.incomplete(baseline), *suspicions.incomplete(canary))
-    sides = [tuple(run for run in side if run not in short) for side in (baseline, canary)]
-    told = [metric for metric in metrics if any(metric.key in run.readings for side in sides for run in side)]
-    pairs = [(metric, _of(metric, sides[0]), _of(metric, sides[1])) for metric in told]
-    levels = Levels.shared(sum(not _unjudged(*pair) for pair in pairs), looks)
-    planned = all(run.planned for side in sides for run in side)
-    findings = tuple(_finding(*pair, levels, planned=planned) for pair in pairs)
+    old, new = (tuple(run for run in side if run not in short) for side in (baseline, canary))
+    findings = _findings(old, new, metrics, looks)
+    against = (*known, *doubts.of(old, new, tolerances.detect))
     verdict = overall([finding.verdict for finding in findings if finding.verdict])
-    against = (*known, *doubts.of(sides[0], sides[1], tolerances.detect))
-    notes = [
-        f"{run.name} is left out: {run.requests} requests, half of what is usual on its side or less; repeat it, for there is no "
-        "pass while a run is missing"
-        for run in short
-    ]
     if (short or against) and verdict is Verdict.PASS:
         verdict = Verdict.CANNOT_TELL
+    told = against if verdict is Verdict.FAIL else ()
     return Judgement(
         verdict=verdict,
         findings=findings,
-        notes=(
-            *notes,
-            *(against if verdict is Verdict.FAIL else ()),
-            *suspicions.notes(sides[0], sides[1], tolerances),
-        ),
-        runs=(len(sides[0]), len(sides[1])),
+        notes=(*map(_left_out, short), *told, *suspicions.notes(old, new, tolerances)),
+        runs=(len(old), len(new)),
         needed=_needed(findings, len(short)) if verdict is Verdict.CANNOT_TELL else 0,
         tolerances=tolerances,
         looks=looks,
         doubts=against,
     )
+
+
+def _left_out(run: Run) -> str:
+    return (
+        f"{run.name} is left out: {run.requests} requests, half of what is usual on its side or less; repeat it, for there is no pass "
+        "while a run is missing"
+    )
+
+
+def _findings(
+    baseline: Sequence[Run], canary: Sequence[Run], metrics: Sequence[Metric], looks: int
+) -> tuple[Finding, ...]:
+    runs = (*baseline, *canary)
+    told = [metric for metric in metrics if any(metric.key in run.readings for run in runs)]
+    pairs = [(metric, _of(metric, baseline), _of(metric, canary)) for metric in told]
+    levels = Levels.shared(sum(not _unjudged(*pair) for pair in pairs), looks)
+    planned = all(run.planned for run in runs)
+    return tuple(_finding(*pair, levels, planned=planned) for pair in pairs)
 
 
 def _of(metric: Metric, runs: Sequence[Run]) -> Readings:

@@ -12,7 +12,8 @@ from atlas_ops.drift.labels import arrival
 from atlas_ops.drift.labels.arrival import Age
 from atlas_ops.drift.labels.join import Identifiers, Joined
 from atlas_ops.drift.labels.judge import Standing, Tolerances, Verdict, judge
-from atlas_ops.drift.labels.quality import ACCURACY, MEAN_ERROR, Per, Quality, measure, windows
+from atlas_ops.drift.labels.quality import ACCURACY, MEAN_ERROR, Mask, Per, Quality, measure, windows
+from atlas_ops.drift.labels.tally import Slots
 from atlas_ops.drift.words import counted, moment
 from atlas_ops.errors import DataError
 
@@ -62,12 +63,7 @@ def outcome(joined: Joined, wish: Wish) -> Outcome:
         raise DataError(
             f"--baseline: {wish.baseline:g} is no accuracy, which is a share", next_step="write it as 0.97 or as 97%"
         )
-    starts = tally.slots.starts
-    settled = starts + tally.slots.seconds <= tally.slots.last + 1 - wish.settled if wish.settled else starts > -np.inf
-    span = wish.baseline if isinstance(wish.baseline, tuple) else None
-    before = (starts >= span[0]) & (starts < span[1]) & settled if span else None
-    from_ = wish.since if wish.since is not None else span[1] if span else -np.inf
-    after = (starts >= from_) & settled & ~(before if before is not None else starts == np.inf)
+    before, after = _masks(tally.slots, wish)
     for which, mask in (("baseline", before), ("compared", after)):
         if mask is not None and not tally.predicted[mask].any():
             raise DataError(
@@ -102,6 +98,16 @@ def _tolerances(wish: Wish, joined: Joined) -> Tolerances:
             next_step="give --detect above --margin",
         )
     return Tolerances(margin=margin, detect=detect)
+
+
+def _masks(slots: Slots, wish: Wish) -> tuple[Mask | None, Mask]:
+    """Return the slots of the baseline, where it is a time, and those that are compared with it."""
+    starts = slots.starts
+    settled = starts + slots.seconds <= slots.last + 1 - wish.settled if wish.settled else starts > -np.inf
+    span = wish.baseline if isinstance(wish.baseline, tuple) else None
+    before = (starts >= span[0]) & (starts < span[1]) & settled if span else None
+    from_ = wish.since if wish.since is not None else span[1] if span else -np.inf
+    return before, (starts >= from_) & settled & ~(before if before is not None else starts == np.inf)
 
 
 def _doubted(verdict: Verdict, joined: Joined) -> Verdict:
