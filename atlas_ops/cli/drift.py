@@ -5,6 +5,9 @@ from __future__ import annotations
 import argparse
 import importlib
 
+from atlas_ops.drift.printable import printable
+from atlas_ops.errors import DataError
+
 ACTIONS = ("fit", "show", "check", "accept", "labels")
 
 _EPILOG = """\
@@ -41,5 +44,8 @@ def add(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
 
 
 def run(args: argparse.Namespace) -> int:
-    """Do what was asked for."""
-    return int(importlib.import_module(f"atlas_ops.cli.drift_{args.action}").run(args))
+    """Do what was asked for. What is wrong with data is told in one line, whatever its columns are called."""
+    try:
+        return int(importlib.import_module(f"atlas_ops.cli.drift_{args.action}").run(args))
+    except DataError as error:
+        raise DataError(printable(error.message), next_step=printable(error.next_step)) from error

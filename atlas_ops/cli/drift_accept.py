@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from atlas_ops.cli import drift_parts, machine, prometheus_parts
+from atlas_ops.drift.printable import printable
 from atlas_ops.errors import EnvironmentProblem, UsageError
 
 if TYPE_CHECKING:
@@ -75,9 +76,9 @@ def run(args: argparse.Namespace) -> int:
         windows = counts(client, before.model, before.features, since, until)
     after = accept.accept(before, windows)
     _write(args, after)
-    print(f"{args.output or args.reference}: {after.notes[-1]}")
+    print(printable(f"{args.output or args.reference}: {after.notes[-1]}"))
     for line in accept.told(before, after) or ["the level has hardly moved"]:
-        print(f"  {line}")
+        print(f"  {printable(line)}")
     return 0
 
 

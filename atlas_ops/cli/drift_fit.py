@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from atlas_ops.cli import drift_parts, machine, prometheus_parts
+from atlas_ops.drift.printable import printable
 from atlas_ops.errors import EnvironmentProblem, UsageError
 
 if TYPE_CHECKING:
@@ -107,9 +108,9 @@ def run(args: argparse.Namespace) -> int:
         raise EnvironmentProblem(
             f"{args.output} cannot be written: {error.strerror}", next_step="check the folder"
         ) from error
-    print(f"{args.output}: model {made.model}, {made.rows:,} rows, {len(made.features)} features")
+    print(printable(f"{args.output}: model {made.model}, {made.rows:,} rows, {len(made.features)} features"))
     for note in made.notes:
-        print(f"note: {note}")
+        print(printable(f"note: {note}"))
     return 0
 
 

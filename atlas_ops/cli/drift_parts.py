@@ -26,7 +26,7 @@ def reference(path: Path, *, model: str = "", bins_only: bool = False) -> Refere
     except OSError as error:
         raise DataError(f"{path} cannot be read: {error.strerror}", next_step="check the path") from error
     except ConfigError as error:
-        raise DataError(error.message, next_step=error.next_step) from error
+        raise DataError(f"{error.file}: {'; '.join(error.mistakes)}", next_step=error.next_step) from error
 
 
 def add_licence(parser: argparse.ArgumentParser) -> None:

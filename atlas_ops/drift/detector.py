@@ -6,7 +6,7 @@ Called by `atlas-ops drift fit --detector alibi:NAME` and by `drift check`.
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -98,45 +98,46 @@ def judged(verdict: Verdict, reference: Reference, path: Path, live: Floats) -> 
     detector = reference.detector
     if detector is None:
         raise ValueError("the reference has no detector")
-    before = stored.read(path.with_name(detector.rows_file), detector.sha256, len(reference.features))
     names = [feature.name for feature in reference.features]
     places = [names.index(name) for name in detector.features]
     features = [reference.features[place] for place in places]
-    numbers = [place for place, feature in zip(places, features, strict=True) if isinstance(feature, Numeric)]
-    whole = np.isfinite(live[:, numbers]).all(axis=1)
-    then, now = before[np.isfinite(before[:, numbers]).all(axis=1)][:, places], live[whole][:, places]
-    left = int((~whole).sum())
-    notes = (
-        [f"{left:,} of {len(live):,} sampled rows have a missing number and are left out of {detector.name}"]
-        if left
-        else []
-    )
-    if len(now) < FEWEST_ROWS or len(then) < FEWEST_ROWS:
-        short = "live" if len(now) < FEWEST_ROWS else "reference"
-        why = f"too few {short} rows without a missing number for {detector.name}"
-        return _silent(verdict, why, notes, 0 if short == "reference" else FEWEST_ROWS)
-    found = alibi.predicted(detector, features, then, now)
-    compared = tuple(
-        sorted((_compared(one, found, detector) for one in verdict.features), key=lambda one: -one.nearness)
-    )
+    kept = stored.read(path.with_name(detector.rows_file), detector.sha256, len(reference.features))
+    then, now = (_whole(rows[:, places], features) for rows in (kept, live))
+    verdict = replace(verdict, notes=(*verdict.notes, *_left_out(detector, len(live), len(live) - len(now))))
+    for which, rows, needed in (("live", now, FEWEST_ROWS), ("reference", then, 0)):
+        if len(rows) < FEWEST_ROWS:
+            return _silent(verdict, f"too few {which} rows without a missing number for {detector.name}", needed)
+    return _told(verdict, detector, alibi.predicted(detector, features, then, now), len(now))
+
+
+def _whole(rows: Floats, features: Sequence[Feature]) -> Floats:
+    """Return the rows in which no number is missing or infinite."""
+    numbers = [place for place, feature in enumerate(features) if isinstance(feature, Numeric)]
+    return np.asarray(rows[np.isfinite(rows[:, numbers]).all(axis=1)])
+
+
+def _left_out(detector: Detector, rows: int, left: int) -> Iterator[str]:
+    if left:
+        yield f"{left:,} of {rows:,} sampled rows have a missing number and are left out of {detector.name}"
+
+
+def _told(verdict: Verdict, detector: Detector, found: alibi.Found, rows: int) -> Verdict:
+    """Return the verdict with what the detector found in so many rows in place of our own."""
     moved = sum(1 for p_value in found.p_values.values() if p_value < found.threshold)
-    drift = found.drift
-    why = (
-        f"{moved} of {len(found.p_values)} features differ by {detector.name} (p below {found.threshold:.3g})"
-        if drift
-        else f"no feature differs by {detector.name} (p below {found.threshold:.3g}), in {len(now):,} rows"
-    )
-    standing = Standing.DRIFT if drift else Standing.NO_DRIFT
+    limit = f"(p below {found.threshold:.3g})"
+    drift = f"{moved} of {len(found.p_values)} features differ by {detector.name} {limit}"
+    none = f"no feature differs by {detector.name} {limit}, in {rows:,} rows"
+    compared = (_compared(one, found, detector) for one in verdict.features)
     said = f"{detector.name} takes every row for independent of the others, and knows no hour of the week: the more rows, the more it finds"
     return replace(
         verdict,
-        standing=standing,
-        why=why,
+        standing=Standing.DRIFT if found.drift else Standing.NO_DRIFT,
+        why=drift if found.drift else none,
         needed=0,
         needed_span=0.0,
         needed_hours=0.0,
-        features=compared,
-        notes=(*verdict.notes, *notes, said),
+        features=tuple(sorted(compared, key=lambda one: -one.nearness)),
+        notes=(*verdict.notes, said),
     )
 
 
@@ -157,7 +158,7 @@ def _compared(one: Compared, found: alibi.Found, detector: Detector) -> Compared
     return replace(one, nearness=score / limit, moves=(move,) if p_value < found.threshold else ())
 
 
-def _silent(verdict: Verdict, why: str, notes: Sequence[str], needed: int) -> Verdict:
+def _silent(verdict: Verdict, why: str, needed: int) -> Verdict:
     return replace(
         verdict,
         standing=Standing.CANNOT_TELL,
@@ -166,7 +167,6 @@ def _silent(verdict: Verdict, why: str, notes: Sequence[str], needed: int) -> Ve
         needed_span=0.0,
         needed_hours=0.0,
         features=(),
-        notes=(*verdict.notes, *notes),
     )
 
 

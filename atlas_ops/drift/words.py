@@ -72,11 +72,6 @@ def short(name: str, most: int) -> str:
     return name if len(name) <= most else f"{name[: most - 1]}…"
 
 
-def printable(line: str) -> str:
-    """Return a line as a terminal may show it: a name in it may hold control characters, which are written as escapes."""
-    return line if line.isprintable() else "".join(one if one.isprintable() else ascii(one)[1:-1] for one in line)
-
-
 def bars(shares: Sequence[float], width: int) -> list[str]:
     """Return a bar of text for each share; the greatest fills the width."""
     most = max(shares, default=0.0) or 1.0

@@ -292,6 +292,26 @@ def test_vectors_of_another_length_are_told_by_it(tmp_path: Path, capsys: pytest
     assert "note: 1,000 vectors of vector have 5 numbers and not 3: they count as missing" in capsys.readouterr().out
 
 
+def test_a_name_of_a_column_is_one_line_of_a_message_and_never_told_raw(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    name = "a\x1b[31m\nERROR: all is lost"
+    reference = _fitted(tmp_path, {name: np.arange(500.0)})
+    assert _checked(reference, tmp_path, {name: np.array([f"word {place}" for place in range(500)])}) == 2
+    assert (
+        main(["drift", "fit", str(tmp_path / "live.parquet"), "--model", "m", "--columns", name + "x", "--output", "x"])
+        == 2
+    )
+    document = json.loads(reference.read_text(encoding="utf-8"))
+    document["features"] *= 2
+    reference.write_text(json.dumps(document), encoding="utf-8")
+    assert main(["drift", "show", str(reference)]) == 2
+    told = capsys.readouterr()
+    assert told.err.count(r"a\x1b[31m\nERROR: all is lost") >= 3
+    assert "\x1b" not in told.err + told.out
+    assert "\nERROR" not in told.err + told.out
+
+
 def test_a_long_category_has_no_bin_and_control_characters_are_never_printed_raw(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

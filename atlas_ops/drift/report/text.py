@@ -11,6 +11,7 @@ from atlas_ops.detect.features import Category
 from atlas_ops.detect.season import DAY, HOUR
 from atlas_ops.drift import words
 from atlas_ops.drift.check import Verdict
+from atlas_ops.drift.printable import printable
 from atlas_ops.drift.reference import Reference
 from atlas_ops.drift.standing import Standing
 
@@ -20,12 +21,12 @@ HEADLINES = {Standing.DRIFT: "DRIFT", Standing.NO_DRIFT: "no drift", Standing.CA
 
 def reference(of: Reference) -> str:
     """Return what a reference holds."""
-    return "".join(f"{words.printable(line)}\n" for line in _reference(of))
+    return "".join(f"{printable(line)}\n" for line in _reference(of))
 
 
 def verdict(of: Verdict, *, most: int = 20) -> str:
     """Return what came of a check: the features that moved, and up to `most` of the others."""
-    return "".join(f"{words.printable(line)}\n" for line in _verdict(of, most))
+    return "".join(f"{printable(line)}\n" for line in _verdict(of, most))
 
 
 def _reference(of: Reference) -> Iterator[str]:
