@@ -27,14 +27,19 @@ logarithms; of releases that do not differ at most 1 in 100 fails, of those wors
 together). All PASS where a change by --detect or more is excluded (5 % error). Otherwise the gate cannot tell, and says how many
 more runs it takes. It wants 5 runs on each side, and 5 requests beyond a quantile in each run: 500 in all for a p99.
 
+No pass is given where the canary had less load than the baseline by --detect, where half of the baseline's own requests failed, or
+where nobody says how many failed.
+
 files      one run each, of k6 (--out json=FILE, --summary-export FILE), Locust (--csv: NAME_stats.csv, NAME_stats_history.csv),
-           vllm bench serve (--save-result, better with --save-detailed), or JSON lines, one request a line: latency_seconds, and
-           optional start_seconds, time_to_first_token_seconds, inter_token_latency_seconds, generation_tokens, error, run;
-           the same file twice, or a copy, is refused
+           vllm bench serve (--save-result, better with --save-detailed), sglang.bench_serving (--output-file, with
+           --output-details), AIPerf (profile_export.jsonl, profile_export_aiperf.json), GenAI-Perf, or JSON lines, one request a
+           line: latency_seconds, and optional start_seconds, time_to_first_token_seconds, inter_token_latency_seconds,
+           generation_tokens, error, run; the same file twice, or a copy, is refused
 --run      runs load in turns (A B B A ...) and stops early, no shell: {url} and {output} are filled in
 Prometheus every window is a run, at the same time on both sides. Histograms know no quantiles, so what is compared is the share
            of requests slower than a bucket bound, one near the baseline's median, p90 and p99; --margin becomes the rise of that
-           share which so much slower requests would make. Throughput and cost are not compared: traffic decides them. Energy per
+           share which so much slower requests would make. Where no bound that both sides have lies among the requests, their mean
+           is compared. Windows without requests of both sides do not count; a server on both sides is refused. Throughput and cost are not compared: traffic decides them. Energy per
            token is, where the GPUs of both sides are known (atlas_gpu_workload_info) and equally busy, within 10 %
 
 examples:
@@ -50,7 +55,7 @@ exit codes:
   0  pass
   1  fail: the canary is worse
   2  the command line or the file of --http-config is wrong, or a result cannot be read or compared
-  3  cannot tell: more runs are needed, or one side does not tell a metric
+  3  cannot tell: more runs are needed, one side does not tell a metric, or the two are not to be compared so
   4  Prometheus does not answer, the load command is not installed, or an extra is missing
 """
 
