@@ -115,9 +115,10 @@ def _doubted(verdict: Verdict, joined: Joined) -> Verdict:
     shares = [of.conflicting / max(of.different, 1) for of in (joined.predictions, joined.labels)]
     if verdict.standing is not Standing.NO_WORSE or max(shares) < _CONFLICTING:
         return verdict
-    side = joined.sides[shares.index(max(shares))]
-    why = f"{max(shares):.0%} of the identifiers of {side.name} stand with different values, and which of them holds is not known"
-    return replace(verdict, standing=Standing.CANNOT_TELL, why=f"{why}; --label-time lets the latest label hold")
+    place = shares.index(max(shares))
+    why = f"{shares[place]:.0%} of the identifiers of {joined.sides[place].name} stand with different values, and which of them holds is not known"
+    cure = "; --label-time lets the latest label hold" if place else ""
+    return replace(verdict, standing=Standing.CANNOT_TELL, why=f"{why}{cure}")
 
 
 def _notes(joined: Joined) -> Iterator[str]:
