@@ -155,7 +155,7 @@ def check_kinds(where: str, kinds: Mapping[str, Kind], counting: Counting) -> No
             mistakes.append(f"column {name}: {problem}")
     if mistakes:
         raise DataError(
-            f"{where}: it does not fit the reference:\n" + "\n".join(f"  {one}" for one in mistakes),
+            f"{where}: it does not fit the reference: {'; '.join(mistakes)}",
             next_step="give data with the columns of the reference, or make a reference of such data",
         )
 
