@@ -30,8 +30,8 @@ more runs it takes. It wants 5 runs on each side, and 5 requests beyond a quanti
 No pass is given where the canary had less load than the baseline by --detect, where half of the baseline's own requests failed, or
 where nobody says how many failed.
 
-files      one run each, of k6 (--out json=FILE, --summary-export FILE), Locust (--csv: NAME_stats.csv, NAME_stats_history.csv),
-           vllm bench serve (--save-result, better with --save-detailed), sglang.bench_serving (--output-file, with
+files      one run each, of k6 (--out json=FILE or csv=FILE, --summary-export FILE), Locust (--csv: NAME_stats.csv,
+           NAME_stats_history.csv), vllm bench serve (--save-result, better with --save-detailed), sglang.bench_serving (--output-file, with
            --output-details), AIPerf (profile_export.jsonl, profile_export_aiperf.json), GenAI-Perf, or JSON lines, one request a
            line: latency_seconds, and optional start_seconds, time_to_first_token_seconds, inter_token_latency_seconds,
            generation_tokens, error, run; the same file twice, or a copy, is refused

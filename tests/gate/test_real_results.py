@@ -32,6 +32,27 @@ def test_k6_points_give_the_quantiles_of_k6s_own_summary() -> None:
     assert summary.readings["error_share"].value == pytest.approx(0.1)
 
 
+def test_k6_says_the_same_as_csv(tmp_path: Path) -> None:
+    """A row of k6 1.1.0, with another duration, moment and outcome in each."""
+    header = (
+        "metric_name,timestamp,metric_value,check,error,error_code,expected_response,group,method,name,proto,scenario,service,status,"
+        "subproto,tls_version,url,extra_tags,metadata"
+    )
+    rows = [header]
+    for place in range(40):
+        good, moment = place % 10 > 0, 1795773383 + place if place % 2 else f"2026-11-27T09:56:{23 + place // 2:02}Z"
+        for metric, value in (("http_reqs", 1), ("http_req_duration", 10 + place), ("http_req_waiting", 9)):
+            rows.append(
+                f"{metric},{moment},{value:.6f},,,,{str(good).lower()},,GET,http://a:1,HTTP/1.1,default,,{200 if good else 500},,,http://a:1,,"
+            )
+    (tmp_path / "r.csv").write_text("\n".join(rows), encoding="utf-8")
+    (run,) = read([tmp_path / "r.csv"])
+    assert (run.tool, run.requests, run.readings["latency_p50"].of) == ("k6", 40, 36)
+    assert run.readings["error_share"].value == pytest.approx(0.1)
+    assert run.readings["latency_p50"].value == pytest.approx(0.030)
+    assert run.began == pytest.approx(1795773383, abs=1)
+
+
 def test_vllms_requests_give_the_percentiles_and_rates_that_vllm_wrote_beside_them() -> None:
     written = json.loads((RESULTS / "vllm_detailed.json").read_text())
     run = one("vllm_detailed.json")

@@ -65,6 +65,7 @@ DOCUMENTS: dict[str, list[Any]] = {
     ],
 }  # fmt: skip
 CSV = {
+    "k6": "metric_name,timestamp,metric_value,expected_response,status\nhttp_req_duration,1700000000,5.0,true,200\nhttp_req_duration,1700000001,7,false,500\n",
     "Locust's stats": "Type,Name,Request Count,Failure Count,50%,90%,99%\n,Aggregated,9,1,5,8,11\n",
     "Locust's history": "Timestamp,Name,Total Request Count,Total Failure Count,50%,90%,99%\n1,Aggregated,9,1,5,8,11\n",
     "Locust's requests": "timestamp,response_time,exception\n1700000000,5,\n1700000001,7,x\n",

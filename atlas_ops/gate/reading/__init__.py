@@ -1,6 +1,6 @@
 """Reads what load generators write, and recognises it by its content: names of files say nothing. Called by the command.
 
-k6 (points and summaries), Locust (CSV), vllm bench serve and SGLang's (JSON), GenAI-Perf and AIPerf (JSON), JSON lines; gzipped or not.
+k6 (points as JSON and CSV, summaries), Locust (CSV), vllm bench serve and SGLang's (JSON), GenAI-Perf and AIPerf (JSON), JSON lines; gzipped or not.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from atlas_ops.gate.reading.source import opened
 from atlas_ops.gate.runs import Run
 
 _KNOWN = (
-    "known are: k6 run --out json=FILE or --summary-export FILE, Locust's --csv (NAME_stats.csv, NAME_stats_history.csv), "
+    "known are: k6 run --out json=FILE, --out csv=FILE or --summary-export FILE, Locust's --csv (NAME_stats.csv, NAME_stats_history.csv), "
     "vllm bench serve --save-result, sglang.bench_serving --output-file, GenAI-Perf's profile_export_genai_perf.json, AIPerf's "
     f"profile_export.jsonl and profile_export_aiperf.json, and JSON lines with {lines.LATENCY_KEY}"
 )
@@ -76,6 +76,8 @@ def _csv(path: Path, first: str, skip_seconds: float) -> tuple[Run, ...]:
         return locust.history(path)
     if locust.STATS_KEY in columns:
         return locust.stats(path)
+    if k6.CSV_KEY in columns:
+        return k6.table(path, skip_seconds)
     if locust.REQUEST_KEY in columns:
         return locust.requests(path, skip_seconds)
     found = f"the first line {first.strip()[:80]!r}" if first else "an empty file"

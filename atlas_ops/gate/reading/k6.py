@@ -1,4 +1,6 @@
-"""Results of k6: its points (`k6 run --out json=FILE`) and its summary (`--summary-export FILE`, or handleSummary). Called by `reading`.
+"""Results of k6: its points (`k6 run --out json=FILE` or `csv=FILE`) and its summary (`--summary-export FILE`, or handleSummary).
+
+Called by `reading`.
 
 Times are milliseconds. A request is good when k6 tags its duration `expected_response: true` (a status of 200 to 399, unless the
 script says otherwise); `http_req_failed` is 1 for the others. gRPC has durations alone, and its summary does not say what failed.
@@ -16,14 +18,16 @@ from pathlib import Path
 from typing import Any
 
 from atlas_ops.errors import DataError
-from atlas_ops.gate.reading.source import MOST, Record, records, seconds, short, wrong
+from atlas_ops.gate.reading.source import MOST, Record, records, rows, seconds, short, wrong
 from atlas_ops.gate.runs import ERROR_SHARE, LATENCY, Reading, Requests, Run
 
+CSV_KEY = "metric_name"
+"""A column that only its points have."""
 _TOOL = "k6"
 _MILLISECOND = 1e-3
 _DURATIONS = ("http_req_duration", "grpc_req_duration")
 _GOOD = "http_req_duration{expected_response:true}"
-_HOW = "run it with --summary-trend-stats 'med,p(90),p(99)' (which k6's new summary leaves out as well), or with --out json=FILE"
+_HOW = "run it with --out json=FILE or, but for k6's new summary, with --summary-trend-stats 'med,p(90),p(99)'"
 _PERCENTILES = {"p50": ("med", "p(50)"), "p90": ("p(90)",), "p99": ("p(99)",)}
 
 
@@ -34,6 +38,24 @@ def points(path: Path, skip_seconds: float) -> tuple[Run, ...]:
         if record.get("type") == "Point" and record.get("metric") in _DURATIONS:
             _add(requests, path, number, record)
     return (requests.run(name=path.name, tool=_TOOL, skip_seconds=skip_seconds),)
+
+
+def table(path: Path, skip_seconds: float) -> tuple[Run, ...]:
+    """Return the run of a file of points as CSV, whose times are whole seconds unless `timeFormat` says otherwise."""
+    requests = Requests()
+    for number, row in rows(path):
+        if row[CSV_KEY] in _DURATIONS:
+            told = {key: value for key, value in row.items() if value}
+            took = seconds(path, number, told, "metric_value", _MILLISECOND)
+            requests.add(latency=took, start=_ended(path, number, told) - took, failed=_failed(told))
+    return (requests.run(name=path.name, tool=_TOOL, skip_seconds=skip_seconds),)
+
+
+def _ended(path: Path, number: int, row: Mapping[str, str]) -> float:
+    moment = row.get("timestamp", "")
+    if "T" in moment:
+        return _moment(path, number, {"time": moment})
+    return seconds(path, number, row, "timestamp")
 
 
 def _add(requests: Requests, path: Path, number: int, record: Record) -> None:

@@ -10,14 +10,13 @@ Single requests are no file of Locust's own: a listener of its `request` event w
 
 from __future__ import annotations
 
-import csv
 import math
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
 
 from atlas_ops.errors import DataError
-from atlas_ops.gate.reading.source import opened, seconds, wrong
+from atlas_ops.gate.reading.source import rows, seconds, wrong
 from atlas_ops.gate.runs import ERROR_SHARE, LATENCY, Reading, Requests, Run
 
 STATS_KEY, HISTORY_KEY, REQUEST_KEY = "Request Count", "Total Request Count", "response_time"
@@ -31,12 +30,12 @@ _NOTE = "Locust's percentiles are rounded to two digits and count failed request
 
 def stats(path: Path) -> tuple[Run, ...]:
     """Return the run of a `_stats.csv`."""
-    rows = [row for row in _rows(path) if row[1].get("Name") == _ALL]
-    if len(rows) != 1:
+    found = [row for row in rows(path) if row[1].get("Name") == _ALL]
+    if len(found) != 1:
         raise DataError(
-            f"{path}: found {len(rows)} rows {_ALL}, expected one", next_step="let Locust end by itself (--run-time)"
+            f"{path}: found {len(found)} rows {_ALL}, expected one", next_step="let Locust end by itself (--run-time)"
         )
-    number, row = rows[0]
+    number, row = found[0]
     run = _run(path, number, row, ("Request Count", "Failure Count"), dict(_PERCENTILES))
     rate = seconds(path, number, row, "Requests/s")
     return (replace(run, load=rate if rate > 0 else None),)
@@ -44,35 +43,25 @@ def stats(path: Path) -> tuple[Run, ...]:
 
 def history(path: Path) -> tuple[Run, ...]:
     """Return the run of a `_stats_history.csv`: its last row."""
-    rows = list(_rows(path))
-    last = next((row for row in reversed(rows) if row[1].get("Name") == _ALL), None)
+    found = list(rows(path))
+    last = next((row for row in reversed(found) if row[1].get("Name") == _ALL), None)
     if last is None:
         raise DataError(f"{path}: found no row {_ALL}", next_step="let Locust end by itself (--run-time)")
-    full = any(row.get("Name") != _ALL for _, row in rows)
+    full = any(row.get("Name") != _ALL for _, row in found)
     columns = {"p50": "Total Median Response Time"} if full else dict(_PERCENTILES)
     run = _run(path, *last, ("Total Request Count", "Total Failure Count"), columns)
-    lasted = seconds(path, *last, "Timestamp") - seconds(path, *rows[0], "Timestamp")
+    lasted = seconds(path, *last, "Timestamp") - seconds(path, *found[0], "Timestamp")
     return (replace(run, load=run.requests / lasted if lasted > 0 else None),)
 
 
 def requests(path: Path, skip_seconds: float) -> tuple[Run, ...]:
     """Return the run of a file of single requests."""
     found = Requests()
-    for number, row in _rows(path):
+    for number, row in rows(path):
         took = seconds(path, number, row, REQUEST_KEY, _MILLISECOND)
         end = seconds(path, number, row, "timestamp")
         found.add(latency=took, start=end - took, failed=row.get("exception") not in (None, "", "None"))
     return (found.run(name=path.name, tool=_TOOL, skip_seconds=skip_seconds),)
-
-
-def _rows(path: Path) -> Iterator[tuple[int, Mapping[str, str]]]:
-    with opened(path) as file:
-        reader = csv.DictReader(file)
-        for row in reader:
-            if None in row or None in row.values():
-                count = len(reader.fieldnames or ())
-                raise wrong(path, reader.line_num, f"a row of another length than the {count} columns of the header")
-            yield reader.line_num, row
 
 
 def _run(path: Path, number: int, row: Mapping[str, str], counted: tuple[str, str], columns: Mapping[str, str]) -> Run:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 import gzip
 import json
 import math
@@ -46,6 +47,17 @@ def _record(path: Path, number: int, line: str) -> Record:
     if not isinstance(found, dict):
         raise wrong(path, number, f"found {type(found).__name__}, expected a JSON object")
     return found
+
+
+def rows(path: Path) -> Iterator[tuple[int, Mapping[str, str]]]:
+    """Yield the rows of a CSV file with their line numbers; DataError for one of another length than the header."""
+    with opened(path) as file:
+        reader = csv.DictReader(file)
+        for row in reader:
+            if None in row or None in row.values():
+                count = len(reader.fieldnames or ())
+                raise wrong(path, reader.line_num, f"a row of another length than the {count} columns of the header")
+            yield reader.line_num, row
 
 
 def wrong(path: Path, number: int, text: str) -> DataError:
