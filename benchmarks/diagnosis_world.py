@@ -27,6 +27,8 @@ def nodes(table: Table, fault_from: float) -> None:  # noqa: ARG001 - an amendme
         found = _SERVER.match(labels.get(c.K8S_POD) or labels.get(c.SERVER) or f"llama-{labels.get(c.GPU, '')}")
         if found and c.HOST_NAME in labels:
             _rename(table, series, labels | {c.HOST_NAME: f"node-{found[1]}"})
+    for series in _chosen(table, "atlas_gpu_expected", None):
+        table.values[series] = np.ones(len(table.times))
 
 
 def scaled(name: str, factor: float, *, where: Mapping[str, str] | None = None, since: bool = False) -> Amendment:
