@@ -66,7 +66,7 @@ def calibrate(observed: Observed, watched: Sequence[Statistic]) -> Calibration:
     z = [np.zeros_like(mean.mean) for mean in over]
     for fold in folds(observed, over, sampling):
         for place, mean in enumerate(over):
-            z[place][fold.inside] = mean.z(fold.spread, place)[fold.inside]
+            z[place][fold.inside] = mean.of(fold.inside).z(fold.spread, place)
     days = (observed.times - observed.times[0]) // DAY
     seen = observed.rows.sum(axis=1) > 0
     return Calibration(

@@ -26,6 +26,10 @@ class Mean:
     rows: Floats
     known: NDArray[np.bool_]
 
+    def of(self, windows: NDArray[np.bool_]) -> Mean:
+        """Return that of some of the windows."""
+        return Mean(self.mean[windows], self.rows[windows], self.known[windows])
+
     def z(self, spread: Spread, place: int) -> Floats:
         """Return it in standard deviations; 0 where it is not known. `place` is that of its horizon."""
         return np.where(self.known, self.mean / spread.deviation(place, self.rows), 0.0)
