@@ -21,7 +21,8 @@ MAX_BODY_BYTES = 16 * 1024 * 1024
 MAX_TEXT = 8192
 """Characters of one label or annotation that are kept; real ones have a few hundred."""
 _MOST_TRUNCATED = 1_000_000_000
-_SHOWN_MISTAKES = 20
+_SHOWN_MISTAKES, _MOST_MISTAKES = 20, 100
+"""After so many nothing more is looked at: a body of millions would keep the pager busy for minutes."""
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 Json = dict[str, object]
@@ -83,7 +84,7 @@ def _alert(reader: _Reader, entry: object, path: str) -> Alert:
 
 
 class _Reader:
-    """Takes typed values out of JSON, and collects every mistake instead of stopping at the first."""
+    """Takes typed values out of JSON, and collects mistakes instead of stopping at the first."""
 
     def __init__(self) -> None:
         self._mistakes: list[str] = []
@@ -94,8 +95,9 @@ class _Reader:
             return
         shown = self._mistakes[:_SHOWN_MISTAKES]
         more = len(self._mistakes) - len(shown)
+        count = f"at least {more}" if len(self._mistakes) >= _MOST_MISTAKES else str(more)
         raise BadWebhook(
-            "; ".join(shown) + (f"; and {more} more" if more else ""),
+            "; ".join(shown) + (f"; and {count} more" if more else ""),
             next_step="only Alertmanager's webhook_configs (version 4) may post to /webhook",
         )
 
@@ -149,3 +151,5 @@ class _Reader:
     def _note(self, path: str, expected: str, found: object) -> None:
         name = {type(None): "nothing", dict: "an object", list: "a list"}.get(type(found)) or clip(repr(found), 60)
         self._mistakes.append(scrub(f"{clip(path, 200)}: expected {expected}, found {name}"))
+        if len(self._mistakes) >= _MOST_MISTAKES:
+            self.close()
