@@ -11,6 +11,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from statistics import NormalDist
 
 import numpy as np
 from numpy.typing import NDArray
@@ -36,6 +37,7 @@ _FOLDS = 8
 _SLACK = 0.1
 """Share of a part that may be lacking at the end of the live rows."""
 _EULER = 0.5772156649
+_NORMAL = NormalDist()
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -61,8 +63,9 @@ class Limits:
         beyond = -math.log(-math.log1p(-RATE / max(looks, 1)))
         # The scale is known from some parts only; the tail of Gumbel's distribution is exponential, and this its predictive quantile.
         beyond = self.parts[length] * math.expm1(beyond / self.parts[length])
-        # Rare clumps have longer tails: what the reference did once by itself is no drift.
-        return max(float(self.centre[length] + self.scale[length] * beyond), float(self.greatest[length]))
+        # Rare clumps have longer tails: what the reference did once by itself is no drift. What never moved has no tail at all.
+        chance = -_NORMAL.inv_cdf(RATE / max(looks, 1) / 2)
+        return max(float(self.centre[length] + self.scale[length] * beyond), float(self.greatest[length]), chance)
 
     def nearest(self, rows: float) -> int:
         """Return the place of the longest length, among those with a limit, that is not much longer than so many rows."""

@@ -292,6 +292,18 @@ def test_vectors_of_another_length_are_told_by_it(tmp_path: Path, capsys: pytest
     assert "note: 1,000 vectors of vector have 5 numbers and not 3: they count as missing" in capsys.readouterr().out
 
 
+@pytest.mark.parametrize("timed", [False, True])
+def test_a_column_that_never_varied_is_no_drift_until_it_does(tmp_path: Path, timed: bool) -> None:
+    def rows(size: int, days: int, first: str, start: float = data.MONDAY) -> dict[str, Any]:
+        kind = np.where(np.arange(size) % 4 == 0, first, "stop")
+        return {"kind": kind, **({"at": data.timed(size, days, seed=1, start=start)["at"]} if timed else {})}
+
+    reference = _fitted(tmp_path, rows(40_000, 28, "stop"))
+    live = data.MONDAY + 28 * data.DAY
+    assert _checked(reference, tmp_path, rows(4_000, 1, "stop", live)) == 0
+    assert _checked(reference, tmp_path, rows(4_000, 1, "length", live)) == 1
+
+
 def test_a_name_of_a_column_is_one_line_of_a_message_and_never_told_raw(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
