@@ -50,9 +50,9 @@ class Rotation:
         """Return who has the turn at a moment, and when the next one begins."""
         local = datetime.fromtimestamp(moment, zone).date()
         number = (local - self.starts).days // self.days
-        if self.turn(number, zone) > moment:
+        while self.turn(number, zone) > moment:  # twice where a zone has skipped a day, here and below
             number -= 1
-        while (after := self.turn(number + 1, zone)) <= moment:  # twice where a zone has skipped a day
+        while (after := self.turn(number + 1, zone)) <= moment:
             number += 1
         return self.people[number % len(self.people)], after
 

@@ -63,6 +63,15 @@ def test_an_hour_that_is_skipped_or_comes_twice_has_one_handover(day: str, hando
     assert [str(local(turn.until, ZoneInfo("UTC"))) for turn in turns] == [handover]
 
 
+def test_a_day_that_a_zone_skipped_is_nobodys_turn() -> None:
+    """On Samoa the 29th of December 2011 was followed by the 31st."""
+    daily = "{people: [ann, bob], starts: 2011-12-29, handover: '00:01', every: day}"
+    plan = schedule.parse(f"{{time_zone: Pacific/Apia, rotations: [{daily}]}}")
+    last_second = datetime(2011, 12, 31, 0, 0, 59, tzinfo=plan.zone).timestamp()
+    assert [plan.at(last_second + after).who for after in (-3600, 0, 1)] == ["ann", "ann", "ann"]
+    assert plan.at(last_second + 86_401).who == "bob"
+
+
 @st.composite
 def schedules(draw: st.DrawFn) -> Schedule:
     zone = ZoneInfo(draw(st.sampled_from(ZONES)))
