@@ -22,7 +22,7 @@ _ASSIGNED = re.compile(
       | authorization\s*[=:]\s*["']?(?:bearer\s+|basic\s+)?
       | bearer\s+(?=[^\s]{20})
       # `token` is an everyday word here (first token, tokens: 12): only a long value with a digit counts.
-      | (?:(?:access|auth|api|bearer|bot|id|refresh|session)[_-])?token\s*[=:]\s*["']?(?=[^\s&,;"']{16})(?=[^\s&,;"']*\d)
+      | (?:(?:access|auth|api|bearer|bot|id|refresh|session)[_-])?token\s*[=:]\s*["']?(?=[^\s&,;"']{16})(?=[^\s&,;"']{0,100}\d)
     )
     (?!\[redacted\])[^\s&,;"']+
     """
