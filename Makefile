@@ -98,7 +98,7 @@ bench-capacity: setup-dev ## Measure how near capacity's saturation is to the tr
 bench-pager: setup-dev ## Measure what the pager takes in, how soon Slack hears of it, and what a storm leaves of it: ten minutes (ARGS goes to it)
 	$(BIN)/python -m benchmarks.pager $(ARGS)
 
-bench-diagnosis: setup-dev ## Measure whether diagnoses name the cause that each fault's scenario plays: ten minutes (ARGS=FAULT for one)
+bench-diagnosis: setup-dev ## Measure whether diagnoses name the cause that is played, each fault in several ways: twenty minutes (ARGS=FAULT for one)
 	$(BIN)/python -m benchmarks.diagnosis $(ARGS)
 
 test-chaos: setup-dev ## Kill pagers 50 times at random moments on each database: a quarter of an hour (ARGS="--kills 10" for fewer)
