@@ -1,6 +1,6 @@
 """Whose a GPU is: the pod that has it for itself, found once for all rules of the family.
 
-An alert about a GPU then says whom it hurts, and can hold back the symptoms of that pod alone. `RECORDING` has exactly one
+An alert about a GPU then says whom it hurts, and can hold back the symptoms of that pod alone. `recording` has exactly one
 series for each GPU, with or without a pod on it, so that a join can neither fail nor lose an alert.
 """
 
