@@ -68,7 +68,7 @@ class Alert:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Notification:
-    """One webhook of Alertmanager: the alerts of a group. `key` stands for the group and its receiver."""
+    """One webhook of Alertmanager: the alerts of a group. `key` stands for the group and its receiver (see `by_severity`)."""
 
     key: str
     alerts: tuple[Alert, ...]
@@ -146,7 +146,7 @@ class Headline:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Incident:
-    """One group of alerts from its first alert to the resolve."""
+    """The alerts of one group and severity, from the first alert to the resolve."""
 
     headline: Headline
     alerts: tuple[Alert, ...]

@@ -4,7 +4,7 @@ One thread, started by `atlas_ops.cli.pager`, which asks every minute and when i
 alert is Alertmanager's own word, by the alerts' fingerprints; nothing is matched here.
 
 Alertmanager says nothing of a silenced alert, not even that it is over, nor of a group that its routes do not make any more
-since they were changed. So here the end is noticed: by the alert's absence.
+since they were changed. So here the end is noticed: by the alert's absence. And what was taken for over, and fires, is told anew.
 """
 
 from __future__ import annotations
