@@ -1,5 +1,5 @@
 """Compares a canary with the baseline and gives a verdict: what `atlas-ops gate` does. `detect.gate` has the mathematics.
 
-`reading` makes runs of result files, `histograms` of what Prometheus knows, `interleaved` by running load itself; `judge` compares them,
-`report` tells of it.
+`reading` makes runs of result files, `histograms` of what Prometheus knows (which `windows` asks), `interleaved` by running load itself;
+`judge` compares them, `suspicions` and `doubts` say what is wrong with them, `report` tells of it.
 """

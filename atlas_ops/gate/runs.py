@@ -20,6 +20,8 @@ MEAN = "_mean"
 """After the name of a time, as `_p50`."""
 ERROR_SHARE = "error_share"
 TOKENS_PER_SECOND = "tokens_per_second"
+_SHORTEST = 1e-6
+"""Seconds; what is shorter is no run."""
 COST = "cost_per_million_tokens"
 ENERGY = "energy_per_token"
 
@@ -147,8 +149,13 @@ def _load(starts: Floats, seconds: float | None) -> float | None:
     """Return the requests per second, by their starts where all tell them."""
     span = float(starts.max() - starts.min()) if len(starts) > 1 else 0.0
     if span > 0:  # which no unknown start is
-        return (len(starts) - 1) / span
-    return len(starts) / seconds if seconds else None
+        return per_second(len(starts) - 1, span)
+    return per_second(len(starts), seconds or 0.0)
+
+
+def per_second(requests: float, seconds: float) -> float | None:
+    """Return the load; None where the time is none, or no length of a run."""
+    return requests / seconds if seconds > _SHORTEST and requests else None
 
 
 def _column(values: array[float]) -> Floats:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import replace
 from pathlib import Path
 
@@ -12,7 +13,7 @@ from atlas_ops.errors import DataError
 from atlas_ops.gate.judge import Finding, Judgement, judge
 from atlas_ops.gate.metrics import Tolerances, standard
 from atlas_ops.gate.reading import read
-from atlas_ops.gate.report import words
+from atlas_ops.gate.report import document, words
 from atlas_ops.gate.runs import COST, Run
 from tests.gate import runs
 
@@ -128,6 +129,7 @@ def test_a_canary_that_had_less_load_does_not_pass(tmp_path: Path) -> None:
     idle = judged(baseline, [without(run, "tokens_per_second") for run in light])
     assert idle.verdict is Verdict.CANNOT_TELL
     assert "the canary had 0.5 times the load of the baseline" in words.sentence(idle)
+    assert json.loads(document.text(idle))["doubts"] == list(idle.doubts) != []
     assert judged(baseline, read(runs.side(tmp_path, "a", first=1, apart=0.105))).verdict is Verdict.PASS
     busy = judged(baseline, read(runs.side(tmp_path, "busy", first=1, slower=1.5, apart=0.05)))
     assert busy.verdict is Verdict.FAIL

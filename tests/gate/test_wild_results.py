@@ -98,6 +98,7 @@ def survives(path: Path) -> None:
         assert path.name in str(error)  # noqa: PT017 - either is right
         return
     for run in found:
+        assert run.load is None or 0 < run.load < math.inf
         for reading in run.readings.values():
             assert math.isfinite(reading.value)
             assert reading.value >= 0

@@ -19,7 +19,7 @@ from typing import Any
 
 from atlas_ops.errors import DataError
 from atlas_ops.gate.reading.source import MOST, Record, records, rows, seconds, short, wrong
-from atlas_ops.gate.runs import ERROR_SHARE, LATENCY, Reading, Requests, Run
+from atlas_ops.gate.runs import ERROR_SHARE, LATENCY, Reading, Requests, Run, per_second
 
 CSV_KEY = "metric_name"
 """A column that only its points have."""
@@ -146,7 +146,7 @@ def _load(path: Path, document: Record, sent: Mapping[str, Any], count: int) -> 
         return rate
     config = document.get("config")
     lasted = _number(path, config, ("duration",), 0.0) if isinstance(config, Mapping) else 0.0
-    return count / lasted if lasted > 0 else None
+    return per_second(count, lasted)
 
 
 def _values(path: Path, name: str, metric: object) -> Mapping[str, Any]:

@@ -17,7 +17,7 @@ from pathlib import Path
 
 from atlas_ops.errors import DataError
 from atlas_ops.gate.reading.source import rows, seconds, wrong
-from atlas_ops.gate.runs import ERROR_SHARE, LATENCY, Reading, Requests, Run
+from atlas_ops.gate.runs import ERROR_SHARE, LATENCY, Reading, Requests, Run, per_second
 
 STATS_KEY, HISTORY_KEY, REQUEST_KEY = "Request Count", "Total Request Count", "response_time"
 """A column that each kind of file has, and no other."""
@@ -51,7 +51,7 @@ def history(path: Path) -> tuple[Run, ...]:
     columns = {"p50": "Total Median Response Time"} if full else dict(_PERCENTILES)
     run = _run(path, *last, ("Total Request Count", "Total Failure Count"), columns)
     lasted = seconds(path, *last, "Timestamp") - seconds(path, *found[0], "Timestamp")
-    return (replace(run, load=run.requests / lasted if lasted > 0 else None),)
+    return (replace(run, load=per_second(run.requests, lasted)),)
 
 
 def requests(path: Path, skip_seconds: float) -> tuple[Run, ...]:

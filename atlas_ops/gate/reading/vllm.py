@@ -29,6 +29,7 @@ from atlas_ops.gate.runs import (
     Reading,
     Requests,
     Run,
+    per_second,
     timings,
 )
 
@@ -79,7 +80,7 @@ def _run(name: str, result: Record, skip_seconds: float) -> Run:
         readings[TOKENS_PER_SECOND] = Reading(value=rate, of=good)
     return Run(
         name=name, tool=_tool(result), requests=every, readings=readings, began=_date(result, lasted),
-        load=every / lasted if lasted > 0 else None, notes=(_NOTES[_tool(result)],),
+        load=per_second(every, lasted), notes=(_NOTES[_tool(result)],),
     )  # fmt: skip
 
 

@@ -13,7 +13,7 @@ def text(judgement: Judgement) -> str:
     """Return it.
 
     Keys: `verdict` (pass, fail, cannot tell), `sentence`, `runs` (baseline, canary), `needed` (more runs on each side; null when
-    they would be too many or do not help), `looks`, `notes`, `metrics`. Of a metric: `key`, `title`, `unit`, `verdict` (null where
+    they would be too many or do not help), `looks`, `doubts` (why there can be no pass), `notes`, `metrics`. Of a metric: `key`, `title`, `unit`, `verdict` (null where
     it is not judged, then `reason` says why), `baseline` and `canary` (a value for each run, in the unit), and where it was
     compared `change`, `between` (lower bound at the level of a fail and upper bound at that of a pass, the smaller first),
     `margin` and `detect`: ratios minus 1, for `error_share` differences; `needed`.
@@ -24,6 +24,7 @@ def text(judgement: Judgement) -> str:
         "runs": {"baseline": judgement.runs[0], "canary": judgement.runs[1]},
         "needed": judgement.needed,
         "looks": judgement.looks,
+        "doubts": list(judgement.doubts),
         "notes": list(judgement.notes),
         "metrics": [_metric(finding) for finding in judgement.findings],
     }
