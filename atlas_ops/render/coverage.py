@@ -1,4 +1,4 @@
-"""Prints `alerts/README.md`: every alert, and for which runtimes it can fire.
+"""Prints `alerts/README.md`: every alert, for which runtimes it can fire, and every limit that can be set.
 
 The table follows from the rules and the dialects, so a change of either that takes a runtime out of sight shows in it.
 Read by people; `atlas-ops explain` says what a runtime lacks.
@@ -7,8 +7,10 @@ Read by people; `atlas-ops explain` says what a runtime lacks.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from dataclasses import fields
 
 from atlas_ops.catalog.dialect_entries import SPOKEN_SIGNALS
+from atlas_ops.catalog.limits import LimitInfo, Limits
 from atlas_ops.catalog.model import Catalog, Family, Fault
 from atlas_ops.catalog.signals import WATCHER_SIGNALS
 from atlas_ops.expressions import parsed
@@ -24,12 +26,25 @@ One file of rules for each family of faults. `atlas-ops explain NAME` says of ea
 they are, what a runtime lacks where it cannot fire, and what to do.
 
 `page` wakes a person, `ticket` is looked at within days, `info` is context. Whoever loads these files needs no metric that the
-exporter does not publish: the last column says for which runtimes the servers tell enough, on a page with everything switched on."""
+exporter does not publish: the last column says for which runtimes the servers tell enough, on a page with everything switched on. Below are the
+[limits](#limits) that they are judged by."""
+_LIMITS = """
+## Limits
+
+What stands under `limits` in `atlas-ops.yaml`, with its value in these rules. Many are guesses, and say so; `atlas-ops explain NAME` says
+which of them an alert reads.
+
+| limit | value | unit | between | why |
+|---|---|---|---|---|"""
 
 
 def render(catalog: Catalog, settings: Settings) -> Mapping[str, str]:
     """Return the page."""
-    return {PATH: "\n".join(_lines(catalog, judge(catalog, dialects=settings.exporter.dialects))) + "\n"}
+    lines = (
+        *_lines(catalog, judge(catalog, dialects=settings.exporter.dialects)),
+        *_limits(settings.parameters.limits),
+    )
+    return {PATH: "\n".join(lines) + "\n"}
 
 
 def _lines(catalog: Catalog, judged: Judge) -> Iterator[str]:
@@ -60,3 +75,13 @@ def _runtimes(fault: Fault, judged: Judge) -> str:
             return "all, when a watcher publishes it"
         return "all" if read & {*SPOKEN_SIGNALS} else "all (reads nothing that servers tell)"
     return ", ".join(f"`{runtime}`" for runtime in able) or "none"
+
+
+def _limits(limits: Limits) -> Iterator[str]:
+    yield _LIMITS
+    for entry in sorted(fields(limits), key=lambda entry: entry.name):
+        info: LimitInfo = entry.metadata["limit"]
+        yield (
+            f"| `{entry.name}` | {getattr(limits, entry.name):,g} | {info.unit} | {info.above:,g} and {info.below:,g} | "
+            f"{info.reason} |"
+        )

@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import re
+from dataclasses import fields
+
 from atlas_ops.catalog import build_catalog
+from atlas_ops.catalog.limits import Limits
 from atlas_ops.catalog.parameters import Parameters
 from atlas_ops.render import coverage, runbooks
 from atlas_ops.settings import Settings
@@ -26,3 +30,11 @@ def test_a_fault_with_a_page_and_a_ticket_says_both_the_graver_first() -> None:
     assert fault is not None
     assert row(fault.name)[1] == "page, ticket"
     assert "severity `page`, `ticket`\n" in runbooks.facts(fault)
+
+
+def test_every_limit_that_can_be_set_is_told_with_the_value_that_it_has() -> None:
+    mine = Settings(parameters=Parameters(limits=Limits(stall_seconds=1800)))
+    page = coverage.render(CATALOG, mine)[coverage.PATH]
+    told = dict(re.findall(r"^\| `(\w+)` \| (\S+) \|", page.partition("## Limits")[2], re.MULTILINE))
+    assert set(told) == {entry.name for entry in fields(Limits)}
+    assert (told["stall_seconds"], told["kv_cache_usage_ratio"]) == ("1,800", "0.9")
