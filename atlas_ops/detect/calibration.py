@@ -28,6 +28,8 @@ YEAR_DAYS = 365.0
 month after four weeks of history, for the tail of a month is guessed (`benchmarks.drift_quality`)."""
 TICKET_DAYS = 150.0
 """Likewise of the slower chart, which only writes tickets: measured as 0.1 to 0.6 a month."""
+_LEAST_THRESHOLD = 3.0
+"""Standard deviations: a history in which nothing ever moved, such as a model that has given one class alone, has no tail to take one from."""
 _EULER = 0.5772156649
 _HOUR = round(3600 / STEP)
 """Windows from one mean to the next that a spread is fitted to: those between tell hardly more."""
@@ -72,8 +74,8 @@ def calibrate(observed: Observed, watched: Sequence[Statistic]) -> Calibration:
     return Calibration(
         season=_usual(observed.times, observed.values, _rows(observed)),
         spread=spread_of(over, sampling),
-        page=return_level(_daily(greatest(z).max(axis=1, initial=0.0), days), YEAR_DAYS),
-        ticket=return_level(_daily(charted(z[0], observed.times).max(axis=1, initial=0.0), days), TICKET_DAYS),
+        page=_threshold(over, greatest(z), days, YEAR_DAYS),
+        ticket=_threshold(over, charted(z[0], observed.times), days, TICKET_DAYS),
         days=float(np.unique(days[seen]).size),
     )
 
@@ -93,6 +95,13 @@ def spread_of(over: Sequence[Mean], sampling: Floats, used: NDArray[np.bool_] | 
     chosen &= True if used is None else used
     fits = [fitted(mean.mean[chosen], mean.rows[chosen], mean.known[chosen], sampling) for mean in over]
     return Spread(np.array([wander for wander, _ in fits]), np.array([per_row for _, per_row in fits]))
+
+
+def _threshold(over: Sequence[Mean], scores: Floats, days: Floats, once_in: float) -> float:
+    """Return the score that is drift; infinite where nothing ever had rows enough for one."""
+    if not any(mean.known.any() for mean in over):
+        return math.inf
+    return max(_LEAST_THRESHOLD, return_level(_daily(scores.max(axis=1, initial=0.0), days), once_in))
 
 
 def return_level(maxima: Floats, days: float) -> float:

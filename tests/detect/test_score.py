@@ -78,6 +78,23 @@ def test_quiet_traffic_is_quiet_and_a_shift_is_found_and_named() -> None:
     assert moved(quiet, score(quiet, calibration), calibration, seen) == {}
 
 
+@pytest.mark.parametrize("each", [0, 1, 60])
+def test_what_never_varied_is_drift_when_it_does_and_what_never_had_rows_is_not_judged(each: int) -> None:
+    def kinds(days: int, shift_from: int) -> Windows:
+        counts = np.zeros((days * DAY, 5), dtype=np.int64)
+        late = np.arange(days * DAY) >= shift_from
+        counts[~late, 0], counts[late, 1] = each, each
+        return Windows(times=(np.arange(days * DAY) + 1.0) * 300, counts={"kind": counts})
+
+    history = kinds(14, 10**9)
+    seen = statistics(KIND, smoothed(history.counts["kind"].sum(axis=0)))
+    calibration = calibrate(observe(history, seen), seen)
+    found = drifted(score(observe(kinds(3, 2 * DAY), seen), calibration).score, calibration.page)
+    assert not found[: 2 * DAY].any()
+    assert found[-1] == (each > 0)
+    assert math.isinf(calibration.page) == (each == 0)
+
+
 def test_the_rhythm_of_the_day_is_no_drift() -> None:
     calibration, seen = fitted()
     observed = observe(world(7, seed=5), seen)
