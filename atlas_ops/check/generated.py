@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 from atlas_ops.catalog import conventions
 from atlas_ops.check.finding import Finding
@@ -16,6 +16,7 @@ _NATIVE = "name its scrape job under `native` in the settings, or delete it: it 
 _FOLDERS = (
     "alerts/*", "alerts/native/*", "dashboards/*", "dashboards/configmaps/*", "dashboards/provisioning/*/*", "exporters/deploy/*",
 )  # fmt: skip
+_BEFORE, _SHOWN = 40, 120
 _OUR_DASHBOARD = re.compile(rf'^ *"uid": "{conventions.DASHBOARD_UID_PREFIX}', re.MULTILINE)
 
 
@@ -46,14 +47,23 @@ def _is_ours(text: str) -> bool:
 
 
 def first_difference(found: str, expected: str) -> tuple[int, str, str]:
-    """Return the first line that differs, as its number and what each text says there."""
+    """Return the first line that differs, as its number and what each text says there, from shortly before they part."""
     left, right = found.splitlines(), expected.splitlines()
-    same = next(
-        (number for number, (one, other) in enumerate(zip(left, right, strict=False)) if one != other),
-        min(len(left), len(right)),
-    )
-    return same + 1, _quoted(left, same), _quoted(right, same)
+    same = _same(left, right)
+    lines = (left[same].strip() if same < len(left) else None, right[same].strip() if same < len(right) else None)
+    begin = max(0, _same(lines[0] or "", lines[1] or "") - _BEFORE) if None not in lines else 0
+    return same + 1, _quoted(lines[0], begin), _quoted(lines[1], begin)
 
 
-def _quoted(lines: list[str], number: int) -> str:
-    return repr(lines[number].strip()) if number < len(lines) else "the end of the file"
+def _same(left: Sequence[str], right: Sequence[str]) -> int:
+    """Return how many items are the same from the beginning on."""
+    pairs = enumerate(zip(left, right, strict=False))
+    return next((number for number, (one, other) in pairs if one != other), min(len(left), len(right)))
+
+
+def _quoted(line: str | None, begin: int) -> str:
+    """Return a line to be read: a dashboard in a ConfigMap is one line of 100 kB."""
+    if line is None:
+        return "the end of the file"
+    shown = line[begin : begin + _SHOWN]
+    return f"{'...' if begin else ''}{shown!r}{'...' if begin + _SHOWN < len(line) else ''}"
