@@ -30,6 +30,7 @@ TOOL = "Prometheus"
 _HISTOGRAMS = {LATENCY: s.REQUEST_DURATION, FIRST_TOKEN: s.TIME_TO_FIRST_TOKEN, INTER_TOKEN: s.INTER_TOKEN_LATENCY}
 _TITLES = {LATENCY: "requests", FIRST_TOKEN: "first tokens", INTER_TOKEN: "tokens"}
 _SLOWER = "_slower_than_"
+_CANCELLED = "cancelled"
 _SHARES = (0.5, 0.1, 0.01)
 _BULK = 0.1
 """A bound that fewer exceed says nothing of the bulk of the requests."""
@@ -52,13 +53,19 @@ class _Side:
 
     histograms: Mapping[str, Mapping[float, Histogram]]
     outcomes: Mapping[float, Mapping[str, float]]
+    """But for what was cancelled."""
+    cancelled: Mapping[float, float]
     servers: Mapping[float, float]
 
     @classmethod
     def asked(cls, ask: Asker, selector: str) -> _Side:
+        outcomes = ask.outcomes(selector)
         return cls(
             histograms={name: ask.histograms(signal, selector) for name, signal in _HISTOGRAMS.items()},
-            outcomes=ask.outcomes(selector),
+            outcomes={
+                at: {how: count for how, count in of.items() if how != _CANCELLED} for at, of in outcomes.items()
+            },
+            cancelled={at: of.get(_CANCELLED, 0.0) for at, of in outcomes.items()},
             servers=ask.servers(selector),
         )
 
@@ -67,6 +74,12 @@ class _Side:
         """The windows with a request."""
         ended = {at for at, outcomes in self.outcomes.items() if sum(outcomes.values()) >= 1}
         return frozenset(ended.union(*self.histograms.values()))
+
+    def given_up(self, moments: Sequence[float]) -> float:
+        """Return the share of the requests that were cancelled."""
+        cancelled = sum(self.cancelled.get(at, 0.0) for at in moments)
+        every = cancelled + sum(sum(self.outcomes.get(at, {}).values()) for at in moments)
+        return cancelled / every if every else 0.0
 
 
 def read(
@@ -87,7 +100,10 @@ def read(
     baseline, canary = (energy.read(prometheus, model, selector, times) for selector in selectors)
     spent, (old, new) = energy.added((baseline, canary), runs, tolerances)
     return Found(
-        baseline=old, canary=new, metrics=(*metrics, errors(tolerances), *spent), doubts=_silent(sides, moments)
+        baseline=old,
+        canary=new,
+        metrics=(*metrics, errors(tolerances), *spent),
+        doubts=(*_silent(sides, moments), *_given_up(sides, moments, tolerances)),
     )
 
 
@@ -111,6 +127,15 @@ def _silent(sides: Sequence[_Side], moments: Sequence[float]) -> tuple[str, ...]
     of = len(moments) + len(silent)
     told = f"the canary had no request in {len(silent)} of {of} windows in which the baseline had: it was down, or gets too little traffic"
     return (f"{told}; give longer windows (--run-minutes)",)
+
+
+def _given_up(sides: Sequence[_Side], moments: Sequence[float], tolerances: Tolerances) -> tuple[str, ...]:
+    """Return the doubt of clients that give up on the canary: answers that nobody waits for are in no histogram."""
+    old, new = (side.given_up(moments) for side in sides)
+    if new - old <= tolerances.error_detect:
+        return ()
+    told = f"{100 * new:.3g} % of the canary's requests were cancelled, of the baseline's {100 * old:.3g} %"
+    return (f"{told}: clients that give up on slow answers hide them",)
 
 
 def _metrics(name: str, sides: Sequence[_Side], moments: Sequence[float], tolerances: Tolerances) -> list[Metric]:

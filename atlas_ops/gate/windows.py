@@ -13,7 +13,6 @@ from atlas_ops.catalog.model import Signal
 from atlas_ops.errors import DataError, UsageError
 from atlas_ops.prometheus import Course, Prometheus, QueryRefused
 
-_CANCELLED = "cancelled"
 _SETTLED_SECONDS = 60.0
 """The newest samples are still on their way."""
 Counts = Mapping[float, float]
@@ -90,8 +89,8 @@ class Asker:
         return found
 
     def outcomes(self, selector: str) -> dict[float, dict[str, float]]:
-        """Return how many requests ended how in each window, but for those that were cancelled."""
-        return self._grown("outcome", s.REQUESTS.name, selector, f'outcome!="{_CANCELLED}"')
+        """Return how many requests ended how in each window."""
+        return self._grown("outcome", s.REQUESTS.name, selector)
 
     def servers(self, selector: str) -> dict[float, float]:
         """Return how many servers told of requests in each window."""
@@ -107,12 +106,10 @@ class Asker:
     def _of_model(self) -> str:
         return f"{c.MODEL}={promql.quote(self.model)}"
 
-    def _grown(
-        self, label: str, name: str, selector: str, *matchers: str, how: str = "sum by"
-    ) -> dict[float, dict[str, float]]:
+    def _grown(self, label: str, name: str, selector: str, *, how: str = "sum by") -> dict[float, dict[str, float]]:
         """Return the growth of a counter in each window by a label."""
         window = promql.duration(self.windows.seconds)
-        grown = promql.increase(name, window, self._of_model, selector, *matchers)
+        grown = promql.increase(name, window, self._of_model, selector)
         found: dict[float, dict[str, float]] = {}
         for course in self._asked(f"{how} ({label}) ({grown})", self.first, repr(selector)):
             for at, value in zip(course.times, course.values, strict=True):

@@ -40,6 +40,8 @@ class Release:
     failing: float = 0.0
     rate: float = 20.0
     bounds: tuple[float, ...] = BOUNDS
+    cancelled: float = 1.0
+    """Requests that were cancelled, for each other one."""
     form: str = "{:g}"
     """How its bounds are written."""
     down: tuple[int, int] = (0, 0)
@@ -57,6 +59,7 @@ RELEASES = {
     "other bounds, slow": Release(slower=1.3, bounds=(0.2, 0.4, 0.8, 3.0, 9.0)),
     "wide": Release(bounds=(0.001, 60.0)),
     "wide, slow": Release(slower=1.3, bounds=(0.001, 60.0)),
+    "given up": Release(cancelled=1.5),
     "gone": Release(down=(40, 75)),
     "late": Release(down=(0, 30)),
     "first": Release(down=(35, SCRAPES)),
@@ -87,7 +90,11 @@ def columns(server: str, seed: int) -> dict[Series, np.ndarray[tuple[int], np.dt
     )
     found[Series(f"{s.REQUEST_DURATION}_count", labels)] = within[:, -1]
     failed = np.cumsum(chance.binomial(arrived, of.failing)).astype(np.float64)
-    for outcome, counted in (("ok", within[:, -1] - failed), ("error", failed), ("cancelled", within[:, -1])):
+    for outcome, counted in (
+        ("ok", within[:, -1] - failed),
+        ("error", failed),
+        ("cancelled", of.cancelled * within[:, -1]),
+    ):
         found[Series(s.REQUESTS.name, (*labels, ("outcome", outcome)))] = counted
     for column in found.values():
         column[slice(*of.down)] = np.nan
@@ -199,6 +206,14 @@ def test_a_canary_that_was_down_for_a_while_does_not_pass(prometheus: Prometheus
     assert judged(prometheus, "gone").verdict is Verdict.CANNOT_TELL
     assert len(late.canary) < COUNT
     assert not late.doubts
+
+
+def test_a_canary_on_which_clients_give_up_does_not_pass(prometheus: Prometheus) -> None:
+    assert found(prometheus, "given up").doubts == (
+        "60 % of the canary's requests were cancelled, of the baseline's 50 %: clients that give up on slow answers hide them",
+    )
+    assert judged(prometheus, "given up").verdict is not Verdict.PASS
+    assert not found(prometheus, "same").doubts
 
 
 def test_sides_that_never_served_at_the_same_time_are_not_compared(prometheus: Prometheus) -> None:
