@@ -30,6 +30,9 @@ from atlas_ops.pager.store.store import Store
 _LOG = logging.getLogger(__name__)
 HANDS = 8
 """Threads that take webhooks and nothing else: pages that wait for a slow Prometheus must not make Alertmanager wait."""
+LARGE_BYTES = 1024 * 1024
+"""Thousands of alerts: their webhooks take seconds and much memory each, so they are taken by threads of their own, `CARTS`."""
+CARTS = 2
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -47,6 +50,7 @@ class Pager:
     token: Token | None = None
     """What whoever posts webhooks has to show; None: nothing."""
     _hands: CapacityLimiter = field(default_factory=lambda: CapacityLimiter(HANDS))
+    _carts: CapacityLimiter = field(default_factory=lambda: CapacityLimiter(CARTS))
 
     def app(self) -> Starlette:
         """Return the ASGI application."""
@@ -79,7 +83,8 @@ class Pager:
             return self._refuse(request, "failed", f"the body did not arrive within {body.SECONDS:.0f} s", 503)
         except ClientDisconnect:
             return self._refuse(request, "refused", "the sender went away before its body had arrived", 400)
-        return await to_thread.run_sync(self._take, request, content, limiter=self._hands)
+        limiter = self._hands if len(content) < LARGE_BYTES else self._carts
+        return await to_thread.run_sync(self._take, request, content, limiter=limiter)
 
     def _unknown(self, request: Request) -> Response | None:
         """Refuse a sender that has to show a token and does not; None when all is well."""

@@ -4,6 +4,7 @@ import http.client
 import json
 import re
 import socket
+import threading
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -12,9 +13,9 @@ import httpx
 import pytest
 
 from atlas_ops.errors import EnvironmentProblem
-from atlas_ops.pager import webhook
+from atlas_ops.pager import app, webhook
 from atlas_ops.pager.access.gate import Gate
-from atlas_ops.pager.app import Pager
+from atlas_ops.pager.app import CARTS, HANDS, Pager
 from atlas_ops.pager.composer import Composer
 from atlas_ops.pager.console.routes import Console
 from atlas_ops.pager.incident import Notification
@@ -101,6 +102,33 @@ def test_the_largest_real_webhook_is_taken(pager: httpx.Client, store: Store) ->
     assert pager.post("/webhook", content=body(*alerts)).status_code == 200
     assert store.incidents.open()[0].total == 10_000
     assert "and 9900 more" in pager.get(f"/incidents/{store.incidents.open()[0].id}").text
+
+
+def test_large_webhooks_that_take_long_do_not_keep_a_page_waiting(
+    pager: httpx.Client, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    accept, done, begun = Inbox.accept, threading.Event(), threading.Semaphore(0)
+
+    def slow(self: Inbox, notification: Notification, now: float) -> bool:
+        if len(notification.alerts) > 1:
+            begun.release()
+            done.wait(30)
+        return accept(self, notification, now)
+
+    monkeypatch.setattr(Inbox, "accept", slow)
+    large = body(*[alert(pod=f"p-{number}", fingerprint=str(number)) for number in range(10)])
+    monkeypatch.setattr(app, "LARGE_BYTES", len(large))
+    senders = [threading.Thread(target=pager.post, args=("/webhook",), kwargs={"content": large}) for _ in range(HANDS)]
+    for sender in senders:
+        sender.start()
+    try:
+        assert all(begun.acquire(timeout=10) for _ in range(CARTS))
+        time.sleep(0.5)  # more would begin now, if they could
+        assert pager.post("/webhook", content=body(alert(), group="another"), timeout=10).status_code == 200
+    finally:
+        done.set()
+        for sender in senders:
+            sender.join()
 
 
 def test_a_page_in_a_group_that_holds_a_ticket_is_an_incident_of_its_own(pager: httpx.Client, store: Store) -> None:
