@@ -17,7 +17,7 @@ from atlas_ops.errors import EnvironmentProblem, UsageError
 if TYPE_CHECKING:
     from atlas_ops.drift.labels.join import Joined
     from atlas_ops.drift.labels.outcome import Wish
-    from atlas_ops.drift.labels.side import Columns, Source
+    from atlas_ops.drift.labels.side import Columns, Side, Source
 
 _DAY = 86_400.0
 _EPILOG = """\
@@ -150,10 +150,10 @@ def _joined(args: argparse.Namespace) -> Joined:
                 lambda rows: told("predictions", rows), threshold=args.threshold,
             )  # fmt: skip
             if args.time:
-                _check_times(one.span, args.time)
+                _check_times(one, args.time)
             other = sides.read(labels, of_labels, folder / "labels", lambda rows: told("labels", rows))
             if args.label_time:
-                _check_times(other.span, args.label_time)
+                _check_times(other, args.label_time)
             return join.join(one, other, timed=bool(args.time), labels_timed=bool(args.label_time), kind=args.kind)
     except OSError as error:
         raise EnvironmentProblem(
@@ -179,11 +179,12 @@ def _labels(args: argparse.Namespace, columns: Columns) -> Source:
     return Database(args.labels, query=args.query, table_name=args.table, environment=os.environ)
 
 
-def _check_times(span: tuple[float, float], column: str) -> None:
-    from atlas_ops.drift.fit import check_times  # noqa: PLC0415 - numpy
+def _check_times(side: Side, column: str) -> None:
+    from atlas_ops.drift.fit import check_times, check_untimed  # noqa: PLC0415 - numpy
 
-    if span[0] <= span[1]:
-        check_times(*span, column)
+    if side.span[0] <= side.span[1]:
+        check_times(*side.span, column)
+        check_untimed(side.untimed, side.rows - side.without_key - side.without_value, column)
 
 
 def _wish(args: argparse.Namespace) -> Wish:

@@ -77,6 +77,20 @@ def test_labels_that_changed_are_no_pass_unless_the_latest_is_known(
     assert "300 rows have a later one of their identifier, which counts" in told
 
 
+@pytest.mark.parametrize(("lacking", "code"), [(300, 0), (301, 2)])
+@pytest.mark.parametrize("option", ["--time", "--label-time"])
+def test_rows_without_a_time_are_left_out_if_they_are_few_and_refused_if_not(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], option: str, lacking: int, code: int
+) -> None:
+    rows = "".join(f'{{"id": {n}, "class": {n % 2}, "at": {"null" if n < lacking else 1.7e9}}}\n' for n in range(3_000))
+    (tmp_path / "rows.jsonl").write_text(rows)
+    files = [str(tmp_path / "rows.jsonl")] * 2
+    assert main(["drift", "labels", *files, "--key", "id", "--prediction", "class", "--label", "class", "--baseline", "95%",
+                 option, "at"]) == code  # fmt: skip
+    said = capsys.readouterr()
+    assert "300 have no time" in said.out if code == 0 else "column at: 301 of 3,000 rows have no time" in said.err
+
+
 def test_a_stated_number_is_a_baseline_as_well(tmp_path: Path) -> None:
     good = made.classes(right=0.9)
     assert labels(tmp_path, good, "--time", "at", "--baseline", "90%")[0] == 0
