@@ -20,8 +20,8 @@ _WINDOW_SECONDS = 300.0
 _EPILOG = """\
 For a drift that is wanted: a new client, a new use, a release. The level of the reference moves to what Prometheus has counted since
 --since; the rhythm of the week, how far the traffic may wander and the limits stay those of the history, so a further change is found
-again; where the new traffic itself moves more, it is granted that. What a short level does not know is added to the spread: the longer the new traffic, the smaller the change that is found. Make a
-new reference with `drift fit` when there are weeks of it.
+again; where the new traffic itself moves more, it is granted that. What a short level does not know is added to the spread: the
+longer the new traffic, the smaller the change that is found. Make a new reference with `drift fit` when there are weeks of it.
 
 The file is rewritten, and what it was before is kept beside it as REFERENCE.bak; when that is there already, as REFERENCE.bak.2, .3 and so
 on, so that the first one is never lost. To take an acceptance back, put the file of before it in its place.
@@ -35,7 +35,8 @@ examples:
 
 exit codes:
   0  the reference is written
-  2  the command line, the file of --http-config or the reference is wrong, or there is too little traffic since then (how much is needed is said)
+  2  the command line, the file of --http-config or the reference is wrong, or there is too little traffic since then (how much is
+     needed is said)
   4  numpy is not installed, the file cannot be written, or Prometheus does not answer
 """
 

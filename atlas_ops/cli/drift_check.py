@@ -15,20 +15,22 @@ if TYPE_CHECKING:
 
 _EPILOG = """\
 The live rows are judged by the reference's own spread: with two weeks of times or more, each hour, six hours and day by what is
-usual at that hour of the week; else all live rows by how parts of the reference differ from its other parts. So many rows alone are
-no drift. One of a hundred checks of data that has not drifted is meant to say drift, however much data it is (measured in ten
-worlds, four weeks of history: 0 to 2.2 % with times, 0.1 to 2.7 % without). PSI, KS and JS are printed to explain; they decide nothing. "No drift" is said only where a shift of half a standard deviation, or of ten points
-of a share, would have been seen. Vectors of another length than those of the reference count as missing, and are told.
-A reference with a detector of alibi-detect (`drift fit --detector`) is judged by that detector's p-values, in at most 20,000 live rows.
+usual at that hour of the week; else all live rows by how parts of the reference differ from its other parts. So many rows alone
+are no drift. One of a hundred checks of data that has not drifted is meant to say drift, however much data it is
+(docs/drift-measured.md has what was measured). PSI, KS and JS are printed to explain; they decide nothing. "No drift" is said
+only where a shift of half a standard deviation, or of ten points of a share, would have been seen. Vectors of another length
+than those of the reference count as missing, and are told. A reference with a detector of alibi-detect (`drift fit --detector`)
+is judged by that detector's p-values, in at most 20,000 live rows.
 
 examples:
   atlas-ops drift check fraud.json yesterday.parquet
   atlas-ops drift check fraud.json live/ --json drift.json --html drift.html
 
 The JSON has `format`, `version`, `model`, `verdict` ("drift", "no drift", "cannot tell"), `why`, `rows`, `rows_needed`
-(with two weeks of times or more: between `start` and `end`; more time adds none), `hours_needed` (of history), `start`, `end` (Unix seconds or null), `notes`, and `features`: for each `name`, `kind`, `drifted`, `of_limit` (1 and above is drift),
-`psi`, `ks` (null for categories), `js`, `chi2`, `rows`, `bins`, `reference` and `live` (counts of the bins), and `moves`: for each
-`statistic`, `words`, `value`, `usual`, `score`, `limit`, `since`.
+(with two weeks of times or more: between `start` and `end`; more time adds none), `hours_needed` (of history), `start`, `end` (Unix
+seconds or null), `notes`, and `features`: for each `name`, `kind`, `drifted`, `of_limit` (1 and above is drift), `psi`, `ks` (null
+for categories), `js`, `chi2`, `rows`, `bins`, `reference` and `live` (counts of the bins), and `moves`: for each `statistic`,
+`words`, `value`, `usual`, `score`, `limit`, `since`.
 
 exit codes:
   0  no drift

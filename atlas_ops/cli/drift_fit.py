@@ -24,8 +24,9 @@ for then the reference knows what is usual at each hour of the week.
 What a column becomes: numbers get ten bins of equal shares; text, yes-or-no, and whole numbers with at most 20 different values
 are categories (the 20 most frequent have bins of their own); lists of numbers of one length are embeddings. Left out, and said so:
 times other than --time, constant or empty columns, and text that hardly ever repeats. Rows without a time are left out too; more than
-a tenth of them is an error, here and in `drift check`. A category of more than 200 characters counts as "other". No row is kept, only the edges of
-bins (values of the data, the least and the greatest among them), the names of frequent categories, counts, and centres of embeddings.
+a tenth of them is an error, here and in `drift check`. A category of more than 200 characters counts as "other". No row is kept,
+only the edges of bins (values of the data, the least and the greatest among them), the names of frequent categories, counts, and
+centres of embeddings.
 
 With --prometheus, what the runtimes of LLM servers count becomes features: lengths of prompts and answers, whose bins are the buckets of
 the servers' own histograms, and why answers end (finish_reason). With --bins as well, so does what the servers count themselves by that

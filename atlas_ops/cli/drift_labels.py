@@ -25,7 +25,8 @@ PREDICTIONS is a file or folder of Parquet, CSV or JSON lines; LABELS as well, o
 postgresql://user@host/database (password in PGPASSWORD), with --query or --table; it is read in a read-only transaction. Both are
 streamed, and joined in parts that lie in $TMPDIR meanwhile: 24 bytes for each row, hashes of identifiers and no text. Identifiers
 that stand twice with one value count once; with different values they are left out, unless --label-time says which label is the latest,
-and where these are 5 % or more there is no "no worse"; what has no partner is counted, and not judged: where only what went wrong gets a label, let --query give the others theirs (the third example).
+and where these are 5 % or more there is no "no worse"; what has no partner is counted, and not judged: where only what went wrong
+gets a label, let --query give the others theirs (the third example).
 
 Text, yes-or-no, and whole numbers with at most 20 different values are classes: accuracy, and precision and recall of each class, with
 Wilson's intervals. Other numbers: mean and median absolute error, and mean error. Labels of one hour and of one day share its weather:

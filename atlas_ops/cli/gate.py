@@ -39,8 +39,9 @@ files      one run each, of k6 (--out json=FILE or csv=FILE, --summary-export FI
 Prometheus every window is a run, at the same time on both sides. Histograms know no quantiles, so what is compared is the share
            of requests slower than a bucket bound, one near the baseline's median, p90 and p99; --margin becomes the rise of that
            share which so much slower requests would make. Where no bound that both sides have lies among the requests, their mean
-           is compared. Windows without requests of both sides do not count; a server on both sides is refused. Throughput and cost are not compared: traffic decides them. Energy per
-           token is, where the GPUs of both sides are known (atlas_gpu_workload_info) and equally busy, within 10 %
+           is compared. Windows without requests of both sides do not count; a server on both sides is refused. Throughput and cost
+           are not compared: traffic decides them. Energy per token is, where the GPUs of both sides are known
+           (atlas_gpu_workload_info) and equally busy, within 10 %
 
 examples:
   atlas-ops gate --baseline old/*.json --canary new/*.json --junit gate.xml --markdown gate.md

@@ -25,9 +25,9 @@ _LEAST_PAUSE = 1.0
 _EPILOG = """\
 REFERENCES is a folder of references (`atlas-ops drift fit`), one JSON file for each model; a file that changes is read again, and while
 it cannot be read, the reference that it held before goes on. What the servers count is read from Prometheus: features counted by them
-(docs/drift.md, Counting features in your server), and what the runtimes of LLM servers count: lengths of prompts and answers, and why answers
-end. The counts of the last eight days are read once, then the newest alone; nothing else is kept, so a watcher that is started again says
-what the one before it would have said.
+(docs/drift.md, Counting features in your server), and what the runtimes of LLM servers count: lengths of prompts and answers, and
+why answers end. The counts of the last eight days are read once, then the newest alone; nothing else is kept, so a watcher that is
+started again says what the one before it would have said.
 
 Detectors, each a value of the label `detector`: `seasonal` and `slow` are calibrated on two weeks of history or more; before, `cold` (PSI
 of a day, less what chance gives, against 0.25) sees great shifts. atlas_drift_score is the score as a share of its limit, 1 and above is
