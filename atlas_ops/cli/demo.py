@@ -34,6 +34,7 @@ examples:
 exit codes:
   0  the alert came and was resolved (of what only looks like a fault: none came); or stopped by Ctrl-C without --once
   1  it did not
+  2  the command line is wrong
   4  a program is missing, or a part did not start
 """
 
