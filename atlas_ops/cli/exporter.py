@@ -127,7 +127,7 @@ def run(args: argparse.Namespace) -> int:
         service.start()
         reloader = Reloader(service, machine, read=lambda: exporter_settings.read(args), stopping=signals.stopping)
         reloader.begin(settings)
-        print(f"atlas-ops exporter: {service.url} ({len(reloader.servers)} servers)", file=sys.stderr, flush=True)
+        print(f"atlas-ops exporter: {service.url} (servers: {len(reloader.servers)})", file=sys.stderr, flush=True)
         while (asked := signals.wait(POLL_SECONDS)) is not Asked.STOP:
             if asked is Asked.RELOAD or file.changed():
                 file.noted()

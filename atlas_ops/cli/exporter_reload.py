@@ -105,7 +105,7 @@ class Reloader:
         else:
             self._service.guard = guard
             self._service.reloaded(success=True)
-            _log.info("the settings were read again and are in force (%d servers)", len(self.servers))
+            _log.info("the settings were read again and are in force (servers: %d)", len(self.servers))
             if settings.exporter.listen != self._listen:
                 _log.warning("still serving %s: a new `listen` needs a restart", self._listen)
             return
