@@ -35,7 +35,7 @@ def test_three_runtimes_are_served_on_one_page_that_promtool_accepts() -> None:
         servers = [stack.enter_context(serving(page)) for page in pages]
         flags = [word for server in servers for word in ("--server", f"{server.url}/metrics")]
         exporter = stack.enter_context(running(*flags, environment={"NODE_NAME": "gpu-node-7"}))
-        assert exporter.greeting == f"atlas-ops exporter: {exporter.url} (3 servers)\n"
+        assert exporter.greeting == f"atlas-ops exporter: {exporter.url} (servers: 3)\n"
         text = exporter.text()
     found = subprocess.run(["promtool", "check", "metrics"], input=text, text=True, capture_output=True, check=False)
     assert (found.returncode, found.stderr) == (0, "")

@@ -167,7 +167,7 @@ def test_servers_of_a_file_come_and_go_and_one_that_hangs_holds_up_no_other(mode
         serving(hang) as hanging,
         running(*settings(tmp_path, files=str(file))) as exporter,
     ):
-        assert exporter.greeting.endswith("(1 servers)\n")
+        assert exporter.greeting.endswith("(servers: 1)\n")
         file.write_text(f"- targets: ['{hanging.address}', '{second.address}']\n")
         await_that(lambda: states(exporter.page()).get(second.address) == "ok")
         assert model.address not in states(exporter.page())
