@@ -54,7 +54,10 @@ def _columns(scrapes: worlds.Floats) -> series.Columns:
     columns |= _only(
         _served("ungauged", "ungauged-0", scrapes, 1.15, 6), "atlas_requests_total", "atlas_request_duration_seconds"
     )
-    columns[Series(s.REPLICAS_MAXIMUM.name, (("model", "ungauged"),))] = np.full(len(scrapes), 4.0)
+    # Whoever tells of autoscalers was silent for the last twenty minutes.
+    columns |= _from(
+        {Series(s.REPLICAS_MAXIMUM.name, (("model", "ungauged"),)): np.full(len(scrapes), 4.0)}, 0, -1_200 // SCRAPE
+    )
     columns |= _from(_served("short", "short-0", scrapes, 1.0, 5), -3 * 3_600 // SCRAPE)
     idle = {one: np.zeros(len(scrapes)) for one in _served("idle", "idle-0", scrapes, 0.01, 0)}
     once = _from(_served("once", "once-0", scrapes, 0.3, 0), 1_000, 1_001)

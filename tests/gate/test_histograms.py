@@ -55,6 +55,7 @@ RELEASES = {
     "faulty": Release(failing=0.05),
     "idle": Release(slower=0.8, rate=8),
     "finer": Release(bounds=(0.05, *BOUNDS[:3], 0.75, *BOUNDS[3:]), form="{:.2f}"),
+    "finer too": Release(bounds=(0.05, *BOUNDS[:3], 0.75, *BOUNDS[3:])),
     "other bounds": Release(bounds=(0.2, 0.4, 0.8, 3.0, 9.0)),
     "other bounds, slow": Release(slower=1.3, bounds=(0.2, 0.4, 0.8, 3.0, 9.0)),
     "wide": Release(bounds=(0.001, 60.0)),
@@ -171,7 +172,8 @@ def test_the_bounds_are_those_that_both_sides_have(prometheus: Prometheus) -> No
     assert all(metric.key in run.readings for run in finer.canary for metric in finer.metrics)
     assert judged(prometheus, "finer").verdict is not Verdict.FAIL
     # A bound that only some pods of a side have would have too few requests up to it.
-    assert titles(found(prometheus, "finer|same")) == titles(finer)
+    assert "requests slower than 0.75 s" in titles(found(prometheus, "finer too", "finer"))
+    assert titles(found(prometheus, "finer too|same", "finer")) == titles(finer)
 
 
 def test_without_a_common_bound_the_mean_is_compared(prometheus: Prometheus) -> None:
