@@ -24,8 +24,8 @@ from atlas_ops.detect.statistics import Floats, Statistic
 from atlas_ops.detect.windows import HORIZONS, STEP, Observed, Windows, observe
 
 RATE = 0.01
-"""Share of checks without drift that are meant to say drift. Measured on days of simulated worlds and of traces, after 28 days: 0 to 1.0 %,
-2.2 % with a job of half an hour each week; without times 0.1 to 0.9 %, and 2.7 % where days differ much (`benchmarks.drift_quality`)."""
+"""Share of checks without drift that are meant to say drift. Measured on days of simulated worlds and of traces, after 28 days: 0 to 1.0 %;
+without times 0 to 0.6 %, and 1.3 % where days differ much (`benchmarks.drift_quality`)."""
 LEAST_PARTS = 14
 """Parts of one length that a limit is fitted to; with fewer, parts of that length are not judged."""
 BLOCKS = 256
