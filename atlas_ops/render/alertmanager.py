@@ -18,6 +18,9 @@ from atlas_ops.settings.own_routes import NOBODY, PAGER
 
 _OF_HARDWARE = {"matchers": [f'{c.FAMILY}="{Family.HARDWARE.value}"'], "group_by": ["alertname", c.SEVERITY, "node"]}
 """Hardware has no model; there the node stands in."""
+_MOST_ALERTS = 4_000
+"""Of one group in one webhook: at 4 kB each, more than our largest has, they stay below what the pager takes, and what is
+larger Alertmanager would not send again. It says how many it left out, and tells of them when others are over."""
 
 
 def render(catalog: Catalog, settings: Settings) -> dict[str, str]:
@@ -41,7 +44,11 @@ def render(catalog: Catalog, settings: Settings) -> dict[str, str]:
 
 
 def _webhook(settings: Settings) -> dict[str, yamltext.Value]:
-    webhook: dict[str, yamltext.Value] = {"url": f"{settings.links.pager}/webhook", "send_resolved": True}
+    webhook: dict[str, yamltext.Value] = {
+        "url": f"{settings.links.pager}/webhook",
+        "send_resolved": True,
+        "max_alerts": _MOST_ALERTS,
+    }
     if settings.pager.webhook_token_file:
         authorization: yamltext.Value = {"credentials_file": settings.pager.webhook_token_file}
         webhook["http_config"] = {"authorization": authorization}

@@ -6,6 +6,7 @@ import json
 import shutil
 import subprocess
 from pathlib import Path
+from urllib.parse import quote
 
 import pytest
 import yaml
@@ -13,6 +14,7 @@ import yaml
 from atlas_ops import settings
 from atlas_ops.catalog import build_catalog
 from atlas_ops.errors import ConfigError
+from atlas_ops.pager.webhook import MAX_BODY_BYTES
 from atlas_ops.render import alertmanager, prometheus, rules
 
 FALLBACK = "{alertmanager: {slack_api_url_file: /etc/alertmanager/slack-url, slack_channel: '#ml-oncall'}}"
@@ -90,6 +92,21 @@ def test_an_incident_is_a_model_and_a_cause_and_of_hardware_a_node_and_a_cause()
     for routes in (root["routes"], tickets["routes"]):
         (hardware,) = (route for route in routes if route.get("matchers") == ['family="hardware"'])
         assert hardware["group_by"] == ["alertname", "severity", "node"]
+
+
+def test_the_largest_group_of_the_largest_alert_is_never_larger_than_what_the_pager_takes() -> None:
+    """What it refuses for its size, Alertmanager does not send again."""
+    config = settings.parse("")
+    files = rules.render(build_catalog(config.parameters), config)
+    made = [rule for text in files.values() for group in yaml.safe_load(text)["groups"] for rule in group["rules"]]
+    labels = {f"label{number}": "x" * 60 for number in range(10)}
+    sizes = {
+        rule["alert"]: len(json.dumps([rule["annotations"], rule["labels"], labels]) + quote(rule["expr"]))
+        for rule in made
+        if "alert" in rule
+    }
+    (webhook,) = yaml.safe_load(configuration())["receivers"][0]["webhook_configs"]
+    assert webhook["max_alerts"] * max(sizes.values()) < MAX_BODY_BYTES
 
 
 def test_no_fault_of_blindness_hides_anything() -> None:
