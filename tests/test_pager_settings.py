@@ -51,6 +51,7 @@ def test_the_page_of_settings_shows_every_key() -> None:
         "heartbeat_reach",
         "heartbeat_late_seconds",
         "fallback_after_seconds",
+        "retention_seconds",
     }
     assert set(left) == shown_as_they_are
 
@@ -61,6 +62,7 @@ def test_all_mistakes_are_told_together_and_no_secret_with_them() -> None:
 pager:
   chanel: ml-oncall
   tickets_channel: tickets
+  retention: 24h
   heartbeat: {late_after: soon}
   targets:
     ann: {slack_user: ann}
@@ -81,6 +83,7 @@ pager:
     for words in (
         "pager.chanel: unknown key; did you mean 'channel'?",
         "pager.tickets_channel: expected channel beside it",
+        "pager.retention: expected a length of time above 1d, found 24h",
         "pager.heartbeat.late_after: expected a length of time such as 90s, 15m or 1h30m, found 'soon'",
         "pager.targets.ann.slack_user: expected the id of a member",
         "pager.targets.nobody: expected at least one of",

@@ -21,6 +21,7 @@ from atlas_ops.pager.access.gate import Gate
 from atlas_ops.pager.access.token import Token
 from atlas_ops.pager.app import Pager
 from atlas_ops.pager.charts.charts import Charts
+from atlas_ops.pager.cleanup import Cleanup
 from atlas_ops.pager.composer import Composer
 from atlas_ops.pager.console.incident_page import Sight
 from atlas_ops.pager.console.routes import Console
@@ -109,9 +110,10 @@ class _Assembly:
         performer = Performer(self._store, alertmanager, self._metrics, changed=self._wake, escalate=escalate)
         reconciler = Reconciler(self._store, alertmanager, self._metrics, changed=self._wake)
         beside = self._beside(performer, connected=reconciler.wake)
-        console = self._console(gate, performer, (reconciler, *oncall.jobs, *beside.jobs))
-        jobs = (*self._tellers, *oncall.jobs, reconciler, *beside.jobs)
-        return Parts(pager=self._pager(console, beside), jobs=jobs)
+        cleanup = Cleanup(self._store, self._settings.pager.retention_seconds)
+        others = (*oncall.jobs, reconciler, *beside.jobs, cleanup)
+        console = self._console(gate, performer, others)
+        return Parts(pager=self._pager(console, beside), jobs=(*self._tellers, *others))
 
     def _wake(self) -> None:
         """Have what changed shown."""

@@ -55,6 +55,8 @@ class Pager:
     schedules: Mapping[str, str] = field(default_factory=dict)
     """Name of a schedule: path of its file."""
     escalation: tuple[Step, ...] = ()
+    retention_seconds: float = 400 * _DAY
+    """How long an incident is kept after its end, more than a day. The default keeps a year."""
     console: Console = field(default_factory=Console)
     webhook_token_file: str = ""
     """File that holds the token which Alertmanager has to show; the same path on its machine. Empty: it shows none."""
@@ -86,6 +88,7 @@ def read_pager(section: Section) -> Pager:
         targets=targets,
         schedules=schedules,
         escalation=read_escalation(section, tuple(dict.fromkeys((*(target.name for target in targets), *schedules)))),
+        retention_seconds=read_duration(section, "retention", default.retention_seconds, above=_DAY),
         console=read_console(section.section("console")),
         webhook_token_file=read_secret_file(section, "webhook_token_file"),
     )

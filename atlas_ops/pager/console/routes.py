@@ -153,7 +153,8 @@ class Console:
     def _incident(self, request: Request, visitor: Visitor) -> str | Response:
         work = self._work(request)
         if work is None:
-            return self.missing("There is no such incident", "It may have been in another database.", visitor)
+            told = "It may have been over for longer than incidents are kept, or be in another database."
+            return self.missing("There is no such incident", told, visitor)
         return incident_page.show(
             self._printer, self.composer, self.sight, self._state, visitor, work,
             incident_page.chosen(work, request.query_params.get("alert", "")),

@@ -83,7 +83,7 @@ class Performer:
     def _perform(self, deed: Deed) -> Result:
         work = self._store.incidents.work(deed.incident, alerts=None)
         if work is None:
-            return Result(done=False, text="The pager knows no such incident; it may be of another database.")
+            return Result(done=False, text="The pager knows no such incident (any more), or it is in another database.")
         if self._store.deeds.known(deed.key):
             return Result(done=False, text="That is done already.")
         head = work.incident.headline

@@ -16,7 +16,7 @@ from atlas_ops.pager.store.rows import alert_of, headline_of
 from atlas_ops.pager.store.tables import ALERTS, EVENTS, HEARTBEATS, INCIDENTS
 from atlas_ops.pager.ways.telling import Reason
 
-_PAGER = "pager "
+PAGER = "pager "
 """So begin the names of the heartbeats of single pagers."""
 _AT_ONCE = 500
 """Steps that are taken in one round."""
@@ -68,11 +68,11 @@ class OnCall:
 
     def present(self, instance: str) -> None:
         """Note that the pager of this name is at work."""
-        row = HEARTBEATS.c.name == f"{_PAGER}{instance}"
-        with self._database.writing(hold=f"{_PAGER}{instance}") as connection:
+        row = HEARTBEATS.c.name == f"{PAGER}{instance}"
+        with self._database.writing(hold=f"{PAGER}{instance}") as connection:
             now = self._database.moment(connection)
             if connection.execute(update(HEARTBEATS).where(row).values(at=now)).rowcount == 0:
-                connection.execute(insert(HEARTBEATS).values(name=f"{_PAGER}{instance}", at=now))
+                connection.execute(insert(HEARTBEATS).values(name=f"{PAGER}{instance}", at=now))
 
     def left_behind(self, seconds: float) -> Sequence[tuple[str, Alert]]:
         """Return (key of its group, alert) of each open page of a pager's own that has not been at work for so long."""
@@ -85,7 +85,7 @@ class OnCall:
         return [
             (key, alert)
             for key, alert in found
-            if (name := alert.labels.get("instance")) and pagers.get(f"{_PAGER}{name}", seconds) >= seconds
+            if (name := alert.labels.get("instance")) and pagers.get(f"{PAGER}{name}", seconds) >= seconds
         ]
 
 

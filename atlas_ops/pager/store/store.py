@@ -19,6 +19,7 @@ from atlas_ops.pager.store.incidents import Incidents
 from atlas_ops.pager.store.oncall import OnCall
 from atlas_ops.pager.store.outbox import Outbox
 from atlas_ops.pager.store.reports import Reports
+from atlas_ops.pager.store.retention import Retention
 from atlas_ops.pager.store.search import Search
 from atlas_ops.pager.store.sightings import Sightings
 from atlas_ops.pager.store.storms import Storms
@@ -47,6 +48,7 @@ class Store:
         self.tellings = Tellings(self._database)
         self.search = Search(self._database)
         self.reports = Reports(self._database)
+        self.retention = Retention(self._database)
 
         if not self._database.shared:
             self.outbox.abandon()
