@@ -95,7 +95,7 @@ def test_the_image_starts_a_command_that_there_is_and_listens_on_the_port_that_i
     project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
     (program,) = json.loads(last("ENTRYPOINT"))
     assert program in project["project"]["scripts"]
-    args = cli._parser("exporter").parse_args(json.loads(last("CMD")))
+    args = cli.parser("exporter").parse_args(json.loads(last("CMD")))
     assert args.command == "exporter"
     assert settings.address(args.listen)[1] == int(last("EXPOSE")) == settings.address(settings.DEFAULT_EXPORTER)[1]
 

@@ -135,7 +135,7 @@ def test_every_volume_is_mounted_once_and_has_a_name_that_kubernetes_takes(found
 
 
 def test_the_program_takes_the_arguments_and_finds_its_settings_where_they_are_mounted(found: Manifest) -> None:
-    args = cli._parser("exporter").parse_args(found.container["args"])
+    args = cli.parser("exporter").parse_args(found.container["args"])
     (mount,) = (mount for mount in found.container["volumeMounts"] if mount["name"] == "config")
     (volume,) = (volume for volume in found.pod["volumes"] if volume["name"] == "config")
     assert str(args.config.parent) == mount["mountPath"]

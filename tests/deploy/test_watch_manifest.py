@@ -39,7 +39,7 @@ def test_it_keeps_every_rule_of_the_strictest_level_and_says_so() -> None:
 
 def test_the_program_takes_the_arguments_and_everything_means_its_port() -> None:
     (container,) = pod()["containers"]
-    args = cli._parser("watch").parse_args(container["args"])
+    args = cli.parser("watch").parse_args(container["args"])
     (port,) = container["ports"]
     assert settings.address(args.listen) == ("0.0.0.0", port["containerPort"])
     assert str(args.references) == container["volumeMounts"][0]["mountPath"]
@@ -76,7 +76,7 @@ def test_with_a_login_in_the_settings_it_has_a_secret_with_it_and_is_told_where(
     spec = with_login["Deployment"]["spec"]["template"]["spec"]
     assert list(forbidden(spec)) == []
     (container,) = spec["containers"]
-    args = cli._parser("watch").parse_args(container["args"])
+    args = cli.parser("watch").parse_args(container["args"])
     (mount,) = [mount for mount in container["volumeMounts"] if mount["mountPath"] == str(args.http_config.parent)]
     assert args.http_config.name == "login.yml"
     assert mount["readOnly"] is True
