@@ -6,6 +6,7 @@ import threading
 import time
 from collections.abc import Callable
 from contextlib import closing
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -16,6 +17,7 @@ from atlas_ops.pager.cleanup import Cleanup
 from atlas_ops.pager.deeds.deed import Act, Deed
 from atlas_ops.pager.incident import Kind
 from atlas_ops.pager.store import retention
+from atlas_ops.pager.store.absences import Absence
 from atlas_ops.pager.store.database import Database
 from atlas_ops.pager.store.lane import Lane
 from atlas_ops.pager.store.search import Wanted
@@ -121,10 +123,7 @@ def tell_storm(store: Store, identity: str) -> None:
 def test_what_is_old_goes_with_everything_that_is_its_own(store: Store) -> None:
     full_course(store)
     store.oncall.present("a pager that is gone")
-    store.absences.beat(100.0, gap=60.0)
-    store.absences.beat(200.0, gap=60.0)
-    (absence,) = store.absences.unseen(300.0)
-    store.absences.seen(absence)
+    store.absences.seen(missed(store, 200.0))
     storm(store)
     assert set(rows(store)) == set(NAMES), "the test leaves something in every table"
     let_pass(store, KEEP + 1)
@@ -136,6 +135,7 @@ def test_what_is_young_stays_whole(store: Store) -> None:
     full_course(store)
     storm(store)
     store.oncall.present("a pager")
+    store.absences.seen(missed(store, time.time()))
     before = rows(store)
     let_pass(store, KEEP - 60)
     clean(store)
@@ -175,14 +175,39 @@ def shares_a_storm_with_one_that_is_open(store: Store) -> None:
     tell_storm(store, identity)
 
 
+def shares_a_storm_with_one_whose_end_was_not_told(store: Store) -> None:
+    shares_a_storm_with_one_that_is_open(store)
+    hear(store, group="a", firing=False)
+
+
 def in_a_storm_that_was_not_told(store: Store) -> None:
     hear(store, firing=False)
     store.storms.fold(store.storms.gather(LANE, ""))
 
 
+def to_be_told_of_one_in_a_storm(store: Store) -> None:
+    incident = hear(store)
+    store.tellings.tell_of(incident, Reason.SLACK_DOWN, ANN, time.time())
+    identity = store.storms.gather(LANE, "")
+    hear(store, firing=False)
+    tell_storm(store, identity)
+
+
 def nobody_looked_for_what_was_missed(store: Store) -> None:
-    store.absences.beat(100.0, gap=60.0)
-    store.absences.beat(200.0, gap=60.0)
+    missed(store, 200.0)
+
+
+def nobody_has_acknowledged_what_was_missed(store: Store) -> None:
+    absence = missed(store, 200.0)
+    store.inbox.accept(replace(notification(alert()), key=absence.key), time.time())
+    store.absences.seen(absence)
+
+
+def missed(store: Store, until: float) -> Absence:
+    store.absences.beat(until - 100.0, gap=60.0)
+    store.absences.beat(until, gap=60.0)
+    (absence,) = store.absences.unseen(until)
+    return absence
 
 
 @pytest.mark.parametrize(
@@ -193,13 +218,27 @@ def nobody_looked_for_what_was_missed(store: Store) -> None:
         somebody_is_to_be_told,
         somebody_is_to_be_told_of_its_end,
         shares_a_storm_with_one_that_is_open,
+        shares_a_storm_with_one_whose_end_was_not_told,
         in_a_storm_that_was_not_told,
+        to_be_told_of_one_in_a_storm,
         nobody_looked_for_what_was_missed,
+        nobody_has_acknowledged_what_was_missed,
     ],
 )
 def test_what_is_open_or_has_still_to_be_told_stays_however_old(store: Store, make: Callable[[Store], None]) -> None:
     make(store)
     let_pass(store, 10 * KEEP)
+    before = rows(store)
+    clean(store)
+    assert rows(store) == before
+
+
+def test_a_storm_goes_when_none_of_its_incidents_is_young(store: Store) -> None:
+    storm(store)
+    let_pass(store, KEEP + 1)
+    key = notification(alert(), group="a").key
+    with store._database.writing() as connection:
+        connection.execute(update(INCIDENTS).where(INCIDENTS.c.key == key).values(until=time.time()))
     before = rows(store)
     clean(store)
     assert rows(store) == before
@@ -328,8 +367,7 @@ def test_two_pagers_that_delete_the_same_at_the_same_time_do_no_harm(server: Pos
 def test_a_webhook_comes_between_one_short_step_and_the_next(store: Store) -> None:
     many(store, 2 * retention.AT_ONCE + 1)
     with store._database.writing() as connection:
-        noted = [{"name": name, "at": store._database.moment(connection)} for name in ("retention",)]
-        connection.execute(insert(HEARTBEATS), noted)
+        connection.execute(insert(HEARTBEATS).values(name="retention", at=store._database.moment(connection)))
     job, left = Cleanup(store, KEEP), []
     for number in range(3):
         job.step()

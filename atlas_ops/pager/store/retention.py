@@ -7,8 +7,8 @@ that was off for a month makes up for it in 30 hours. With a clock that is set b
 to an end while all of these clocks were behind by more than it is kept, is taken for as old as they said.
 
 What people have still to be told stays, however old: an incident that is open, that Slack shows otherwise than it is, that
-has to be told in another way, or that shares a storm with one that Slack's message has still to tell of. What Slack never had is not among them: the
-outbox does not tell such old news (`outbox.LATE_NEWS_SECONDS`).
+has to be told in another way, or that shares a storm with one that is young or that its message has still to tell of. What
+Slack never had is not among them: the outbox does not tell such old news (`outbox.LATE_NEWS_SECONDS`).
 """
 
 from __future__ import annotations
@@ -40,7 +40,7 @@ LONGEST_STEP_SECONDS = 86_400.0
 AT_ONCE = 50
 """Incidents or storms in one transaction."""
 ROWS = 1000
-"""Alerts in one transaction, and lines of timelines: a webhook that comes meanwhile waits for it. One incident may have more alerts."""
+"""Alerts, and lines of timelines, in one transaction: webhooks may have to wait for it. One incident may have more alerts."""
 _TIME, _ROUND = "retention", "retention round"
 """Heartbeats: the time by which things are old, and when the last round was."""
 _TO_BE_TOLD = [state.value for state in (State.DUE, State.OVER_DUE, State.TOLD)]
@@ -78,7 +78,7 @@ class Retention:
         with self._database.writing() as connection:
             incidents = _old_incidents(connection, before)
             if incidents:
-                return _delete(connection, incidents, (ALERTS, DEEDS, TELLINGS, SIGHTINGS), INCIDENTS)
+                return _delete(connection, incidents, (ALERTS, DEEDS, TELLINGS), INCIDENTS)
             storms = _empty_storms(connection, before)
             return _delete(connection, storms, (), STORMS) + _delete_notes(connection, before)
 
