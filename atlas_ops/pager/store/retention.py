@@ -87,7 +87,7 @@ def _old_incidents(connection: Connection, before: float) -> Sequence[str]:
     """Return incidents that can go in one transaction, those that were over first."""
     changed = exists().where(ALERTS.c.incident == INCIDENTS.c.id, ALERTS.c.changed_at >= before)
     untold = exists().where(TELLINGS.c.incident == INCIDENTS.c.id, TELLINGS.c.state.in_(_TO_BE_TOLD))
-    alone = or_(INCIDENTS.c.storm == "", INCIDENTS.c.storm.in_(select(STORMS.c.id).where(_over(before))))
+    alone = INCIDENTS.c.storm.not_in(select(STORMS.c.id).where(~_over(before)))
     old = (INCIDENTS.c.until < before, ~_UNSENT, ~changed, ~untold, alone)
     wanted = select(INCIDENTS.c.id, INCIDENTS.c.total).where(*old).order_by(INCIDENTS.c.until).limit(AT_ONCE)
     rows = connection.execute(wanted.with_for_update(skip_locked=True)).all()
