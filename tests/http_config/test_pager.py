@@ -18,6 +18,7 @@ from atlas_ops.pager.oncall.reach import Answers, State
 from atlas_ops.pager.store.store import Store
 from tests.http_config.rig import SECRETS, TENANT, USER, Guarded, written
 from tests.pager.console_rig import hidden
+from tests.pager.lists import open_incidents
 from tests.pager.notes import alert
 from tests.pager.rig import eventually
 from tests.pager.test_command import Pager, running
@@ -103,7 +104,7 @@ def test_what_was_missed_is_asked_for_with_the_login(proxied: Guarded, tmp_path:
         login = http_config.read(proxied.config)
         job = Missed(store, proxied.url, http_config=login, rhythm=Rhythm(settle=-1.0))
         job.round()
-        (head,) = store.incidents.open()
+        (head,) = open_incidents(store)
     assert "a page began and ended: GpuLost" in head.summary
 
 

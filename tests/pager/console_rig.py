@@ -28,6 +28,7 @@ from atlas_ops.pager.deeds.perform import Performer
 from atlas_ops.pager.metrics import Metrics
 from atlas_ops.pager.store.store import Store
 from atlas_ops.stage.processes import Process, free_port, program
+from tests.pager.lists import open_incidents, past_incidents
 from tests.pager.notes import body, runbooks
 from tests.pager.rig import serving
 
@@ -49,7 +50,7 @@ class Scene:
         """Take a webhook that came a while ago, seconds, and return the incident that it is about."""
         at = time.time() - ago
         self.store.inbox.accept(webhook.parse(body(*alerts, group=group)), at)
-        heads = (*self.store.incidents.open(), *self.store.incidents.recent(1000))
+        heads = (*open_incidents(self.store), *past_incidents(self.store))
         return next(head.id for head in heads if head.heard_at == at)
 
     def page(self, address: str) -> str:

@@ -17,6 +17,7 @@ from atlas_ops.postgresql import Server
 from atlas_ops.stage.slack_http import Answer
 from atlas_ops.stage.slack_limits import Json
 from atlas_ops.stage.slack_standin import CHANNEL_ID, SlackStandIn, refusal
+from tests.pager.lists import open_incidents
 from tests.pager.notes import LATER, alert, notification
 from tests.pager.rig import CHANNEL, FAST, TOKEN, Rig, delivering, eventually, parents, replies, standing_slack
 
@@ -128,13 +129,13 @@ def test_a_missing_scope_is_said_and_the_message_goes_once_it_is_granted(
     with caplog.at_level(logging.INFO), delivering(tmp_path, slack, database=address) as rig:
         rig.hear(alert())
         assert eventually(lambda: "chat:write" in rig.delivery.problem)
-        assert eventually(lambda: "chat:write" in rig.store.incidents.open()[0].problem)
+        assert eventually(lambda: "chat:write" in open_incidents(rig.store)[0].problem)
         assert "add it to the app under OAuth & Permissions" in rig.delivery.problem
         assert "lacks the scope chat:write" in caplog.text
         slack.grant("chat:write")
         assert rig.quiet()
         assert eventually(lambda: rig.delivery.problem == "")
-        assert rig.store.incidents.open()[0].problem == ""
+        assert open_incidents(rig.store)[0].problem == ""
     assert len(parents(slack)) == 1
     assert TOKEN not in caplog.text
 

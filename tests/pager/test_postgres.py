@@ -18,6 +18,7 @@ from atlas_ops.pager.store import address
 from atlas_ops.pager.store.store import Store
 from atlas_ops.postgresql import Server
 from tests.pager import postgres
+from tests.pager.lists import open_incidents
 from tests.pager.notes import alert, notification
 
 SECRET = "correct-horse-battery"
@@ -128,7 +129,7 @@ def test_two_pagers_that_hear_of_a_group_at_the_same_moment_open_one_incident(pa
     for thread in threads:
         thread.join()
     assert sorted(changed) == [False] * 25 + [True] * 25
-    assert len(pair[0].incidents.open()) == 25
+    assert len(open_incidents(pair[0])) == 25
 
 
 def test_a_server_that_was_away_is_used_again_when_it_is_back(server: postgres.Postgres) -> None:
@@ -139,5 +140,5 @@ def test_a_server_that_was_away_is_used_again_when_it_is_back(server: postgres.P
         store.inbox.accept(notification(alert(pod="b"), group="two"), time.time())
     server.start()
     assert store.inbox.accept(notification(alert(pod="b"), group="two"), time.time())
-    assert len(store.incidents.open()) == 2
+    assert len(open_incidents(store)) == 2
     store.close()

@@ -18,6 +18,7 @@ from atlas_ops.postgresql import Server
 from atlas_ops.stage.slack_http import Answer
 from atlas_ops.stage.slack_limits import Json
 from atlas_ops.stage.slack_standin import SlackStandIn
+from tests.pager.lists import open_incidents, past_incidents
 from tests.pager.notes import alert, notification
 from tests.pager.rig import CHANNEL, FAST, TOKEN, Rig, delivering, eventually, parents, replies
 
@@ -46,7 +47,7 @@ def left_behind(folder: Path) -> Path:
 def incident_of(address: Path | Server) -> str:
     """Return the one open incident of a database."""
     store = Store(address)
-    (head,) = store.incidents.open()
+    (head,) = open_incidents(store)
     store.close()
     return head.id
 
@@ -297,7 +298,7 @@ def test_a_reply_whose_fate_was_lost_in_a_crash_is_looked_for(
         assert rig.quiet()
         rig.hear(alert(firing=False))
         assert rig.quiet()
-        incident = rig.store.incidents.recent(1)[0].id
+        incident = past_incidents(rig.store)[0].id
         work = rig.store.incidents.work(incident)
         assert work is not None
     store = Store(address)

@@ -26,6 +26,7 @@ from atlas_ops.pager.access.token import Token
 from atlas_ops.pager.console.forms import MOST_BYTES
 from atlas_ops.pager.scrub import scrub_name
 from tests.pager.console_rig import SECRET, Scene, hidden, key, scene
+from tests.pager.lists import open_incidents
 from tests.pager.notes import alert, body
 
 PAGES = ("/", "/history", "/noise", "/incidents/{}", "/incidents/{}/chart.svg", "/runbooks", "/runbooks/QueueBacklog")
@@ -377,11 +378,11 @@ def test_a_webhook_without_the_token_is_refused_and_noted(
         answer = pager.client.post("/webhook", content=body(alert()), headers={"Authorization": shown} if shown else {})
         assert answer.status_code == 401
         assert "webhook_token_file" in answer.text
-        assert pager.store.incidents.open() == ()
+        assert open_incidents(pager.store) == ()
         assert "was answered 401" in caplog.text
         assert (
             'atlas_pager_received_total{result="unauthorized"} 1.0' in pager.client.get("/metrics", headers=BEARER).text
         )
         assert SECRET not in caplog.text
         assert pager.client.post("/webhook", content=body(alert()), headers=BEARER).status_code == 200
-        assert len(pager.store.incidents.open()) == 1
+        assert len(open_incidents(pager.store)) == 1

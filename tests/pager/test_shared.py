@@ -19,6 +19,7 @@ from atlas_ops.pager.store.store import Store
 from atlas_ops.postgresql import Server
 from atlas_ops.stage.slack_standin import SlackStandIn
 from tests.pager import postgres
+from tests.pager.lists import open_incidents
 from tests.pager.notes import alert, notification
 from tests.pager.rig import CHANNEL, FAST, Rig, delivering, eventually, parents, replies
 
@@ -131,7 +132,7 @@ def test_a_storm_is_one_for_both(slack: SlackStandIn, tmp_path: Path, address: S
         for number in range(40):
             pair[number % 2].hear(alert(pod=f"p{number}"), group=str(number))
         assert all(rig.quiet() for rig in pair)
-        heads = pair[0].store.incidents.open()
+        heads = open_incidents(pair[0].store)
     own = sum(not head.storm for head in heads)
     assert len({head.storm for head in heads if head.storm}) == 1
     assert len(parents(slack)) == own + 1

@@ -18,6 +18,7 @@ from atlas_ops.pager.store.rows import SHOWN_EVENTS
 from atlas_ops.pager.store.store import Store
 from atlas_ops.pager.store.tables import ALERTS, BUCKETS, EVENTS, INCIDENTS
 from atlas_ops.postgresql import Server
+from tests.pager.lists import open_incidents, past_incidents
 from tests.pager.notes import LATER, alert, notification
 
 
@@ -36,13 +37,13 @@ def grow_old(store: Store, seconds: float) -> None:
 def test_an_incident_lasts_from_its_first_alert_to_its_last_resolve(store: Store) -> None:
     assert store.inbox.accept(notification(alert(pod="a")), 1.0)
     assert store.inbox.accept(notification(alert(pod="a"), alert(pod="b")), 2.0)
-    (head,) = store.incidents.open()
+    (head,) = open_incidents(store)
     assert (head.firing, head.total, head.until) == (2, 2, None)
     assert store.inbox.accept(notification(alert(pod="a", firing=False), alert(pod="b")), 3.0)
-    assert store.incidents.open()[0].firing == 1
+    assert open_incidents(store)[0].firing == 1
     assert store.inbox.accept(notification(alert(pod="b", firing=False)), 4.0)
-    assert store.incidents.open() == ()
-    (resolved,) = store.incidents.recent(10)
+    assert open_incidents(store) == ()
+    (resolved,) = past_incidents(store)
     assert resolved.id == head.id
     assert kinds(store, head.id) == [Kind.OPENED, Kind.JOINED, Kind.ENDED, Kind.RESOLVED]
 
@@ -53,17 +54,17 @@ def test_the_same_webhook_twice_changes_nothing(store: Store) -> None:
     assert store.inbox.accept(notification(alert(firing=False)), 3.0)
     assert not store.inbox.accept(notification(alert(firing=False)), 4.0)
     assert not store.inbox.accept(notification(alert()), 5.0)
-    assert len(store.incidents.recent(10)) == 1
-    assert store.incidents.open() == ()
-    assert kinds(store, store.incidents.recent(1)[0].id) == [Kind.OPENED, Kind.RESOLVED]
+    assert len(past_incidents(store)) == 1
+    assert open_incidents(store) == ()
+    assert kinds(store, past_incidents(store)[0].id) == [Kind.OPENED, Kind.RESOLVED]
 
 
 def test_a_group_that_fires_again_after_its_resolve_is_a_new_incident(store: Store) -> None:
     store.inbox.accept(notification(alert()), 1.0)
     store.inbox.accept(notification(alert(firing=False)), 2.0)
     store.inbox.accept(notification(alert(starts=LATER)), 3.0)
-    assert store.incidents.open()[0].id != store.incidents.recent(1)[0].id
-    assert store.incidents.open()[0].total == 1
+    assert open_incidents(store)[0].id != past_incidents(store)[0].id
+    assert open_incidents(store)[0].total == 1
 
 
 def test_a_false_resolve_does_not_swallow_the_alert_for_good(store: Store) -> None:
@@ -71,7 +72,7 @@ def test_a_false_resolve_does_not_swallow_the_alert_for_good(store: Store) -> No
     store.inbox.accept(notification(alert(firing=False)), 2.0)
     grow_old(store, LATE_SECONDS + 1)
     store.inbox.accept(notification(alert()), 3.0)
-    assert len(store.incidents.open()) == 1
+    assert len(open_incidents(store)) == 1
 
 
 def test_late_mail_is_known_as_late_although_the_clock_was_set_meanwhile(store: Store) -> None:
@@ -80,7 +81,7 @@ def test_late_mail_is_known_as_late_although_the_clock_was_set_meanwhile(store: 
     store.inbox.accept(notification(alert(firing=False)), now)
     assert not store.inbox.accept(notification(alert()), now + 7200.0)
     assert not store.inbox.accept(notification(alert()), now - 7200.0)
-    assert len(store.incidents.recent(10)) == 1
+    assert len(past_incidents(store)) == 1
 
 
 def test_late_mail_is_known_as_late_by_a_pager_that_was_started_under_another_clock(
@@ -92,7 +93,7 @@ def test_late_mail_is_known_as_late_by_a_pager_that_was_started_under_another_cl
     monkeypatch.setattr(time, "time", lambda: time.clock_gettime(time.CLOCK_REALTIME) + 7200.0)
     with closing(Store(address)) as second:
         assert not second.inbox.accept(notification(alert()), time.time())
-        assert second.incidents.open() == ()
+        assert open_incidents(second) == ()
 
 
 def test_the_clock_of_a_file_begins_anew_with_each_boot(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -111,22 +112,22 @@ def test_the_clock_of_a_file_begins_anew_with_each_boot(tmp_path: Path, monkeypa
 def test_groups_are_kept_apart(store: Store) -> None:
     store.inbox.accept(notification(alert(), group="one"), 1.0)
     store.inbox.accept(notification(alert(), group="two"), 2.0)
-    assert len({head.id for head in store.incidents.open()}) == 2
+    assert len({head.id for head in open_incidents(store)}) == 2
 
 
 def test_an_incident_first_heard_of_when_it_was_over_is_kept_as_resolved(store: Store) -> None:
     assert store.inbox.accept(notification(alert(firing=False)), 1.0)
-    assert len(store.incidents.recent(1)) == 1
-    assert store.incidents.recent(1)[0].firing == 0
+    assert len(past_incidents(store)) == 1
+    assert past_incidents(store)[0].firing == 0
 
 
 def test_everything_survives_a_restart(address: Path | Server) -> None:
     store = Store(address)
     store.inbox.accept(notification(alert(pod="a"), alert("Watchdog")), 1.0)
-    before = store.incidents.work(store.incidents.open()[0].id)
+    before = store.incidents.work(open_incidents(store)[0].id)
     store.close()
     again = Store(address)
-    assert before == again.incidents.work(again.incidents.open()[0].id)
+    assert before == again.incidents.work(open_incidents(again)[0].id)
     assert again.inbox.heartbeat() == 1.0
     again.close()
 
@@ -145,7 +146,7 @@ def test_the_heartbeat_is_kept_and_makes_no_incident(store: Store) -> None:
     assert not store.inbox.accept(notification(alert("Watchdog")), 7.0)
     assert not store.inbox.accept(notification(alert("Watchdog")), 8.0)
     assert store.inbox.heartbeat() == 8.0
-    assert store.incidents.open() == ()
+    assert open_incidents(store) == ()
 
 
 LANE = Lane(channel="ml-oncall")
@@ -170,7 +171,7 @@ def test_what_slack_does_not_show_yet_is_unsent(store: Store) -> None:
     delivered(store, incident)
     assert store.outbox.waiting() == 0
     assert store.outbox.claim(LANE, every=0.0) is None
-    assert store.incidents.open()[0].delivered
+    assert open_incidents(store)[0].delivered
     assert store.outbox.channel_id(LANE) == "C1"
     store.inbox.accept(notification(alert(pod="b")), 2.0)
     assert claimed(store) == incident
@@ -188,7 +189,7 @@ def test_what_changed_while_it_was_sent_stays_unsent(store: Store) -> None:
 
 def test_what_was_over_long_before_it_could_be_sent_is_not_news(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
     store.inbox.accept(notification(alert(firing=False)), 1.0)
-    over = store.incidents.recent(1)[0].until
+    over = past_incidents(store)[0].until
     assert over is not None
     monkeypatch.setattr(time, "time", lambda: over + 60)
     assert store.outbox.waiting() == 1
@@ -201,7 +202,7 @@ def test_pages_are_claimed_before_tickets_and_what_failed_after_what_did_not(sto
     for severity in ("ticket", "page", "info"):
         store.inbox.accept(notification(alert(severity=severity), group=severity), 1.0)
     order = [claimed(store) for _ in range(4)]
-    severities = {head.id: head.severity for head in store.incidents.open()}
+    severities = {head.id: head.severity for head in open_incidents(store)}
     assert [severities[incident] for incident in order] == ["page", "ticket", "info", "page"]
 
 
@@ -219,7 +220,7 @@ def test_what_failed_waits_for_its_next_try_but_not_for_a_clock_that_was_set_bac
     assert claim is not None
     store.outbox.release(claim, seconds=60.0, problem="Slack is away")
     assert store.outbox.claim(LANE, every=0.0) is None
-    assert store.incidents.open()[0].problem == "Slack is away"
+    assert open_incidents(store)[0].problem == "Slack is away"
     with store._database.writing() as connection:
         connection.execute(update(INCIDENTS).values(retry_at=store._database.now() + 3600.0))
     assert store.outbox.claim(LANE, every=0.0) is not None
@@ -247,7 +248,7 @@ def test_a_message_is_not_changed_again_at_once(store: Store) -> None:
 def test_a_new_incident_waits_for_its_diagnosis_but_not_for_long(store: Store) -> None:
     store.inbox.accept(notification(alert()), time.time())
     assert store.outbox.claim(LANE, every=0.0, patience=60.0) is None
-    store.diagnoses.record(store.incidents.open()[0].id, None, time.time())
+    store.diagnoses.record(open_incidents(store)[0].id, None, time.time())
     assert store.outbox.claim(LANE, every=0.0, patience=60.0) is not None
     store.inbox.accept(notification(alert(), group="old"), time.time() - 61)
     assert store.outbox.claim(LANE, every=0.0, patience=60.0) is not None
@@ -256,8 +257,8 @@ def test_a_new_incident_waits_for_its_diagnosis_but_not_for_long(store: Store) -
 def test_of_many_alerts_the_gravest_are_read_and_the_others_counted(store: Store) -> None:
     many = [alert(pod=f"p-{number}", severity="ticket", fingerprint=f"t{number}") for number in range(SHOWN_ALERTS)]
     store.inbox.accept(notification(*many, alert(pod="grave", severity="page"), alert(firing=False)), 1.0)
-    work = store.incidents.work(store.incidents.open()[0].id)
-    whole = store.incidents.work(store.incidents.open()[0].id, alerts=None)
+    work = store.incidents.work(open_incidents(store)[0].id)
+    whole = store.incidents.work(open_incidents(store)[0].id, alerts=None)
     assert work is not None
     assert whole is not None
     assert work.incident.lead.place == "grave"
@@ -268,7 +269,7 @@ def test_of_many_alerts_the_gravest_are_read_and_the_others_counted(store: Store
 
 def test_of_a_long_timeline_its_beginning_its_calls_and_its_newest_lines_are_read(store: Store) -> None:
     store.inbox.accept(notification(alert()), 1.0)
-    [head] = store.incidents.open()
+    [head] = open_incidents(store)
     with store._database.writing() as connection:
         line = {"incident": head.id, "kind": Kind.JOINED.value, "mention": ""}
         lines = [line | {"at": 2.0 + number, "text": f"line {number}"} for number in range(2 * SHOWN_EVENTS)]
@@ -288,8 +289,8 @@ def test_a_clock_that_was_set_back_neither_loses_an_incident_nor_opens_it_twice(
     store.inbox.accept(notification(alert(starts=LATER)), 60.0)
     assert not store.inbox.accept(notification(alert(starts=LATER)), 61.0)
     assert store.inbox.accept(notification(alert(starts=LATER, firing=False, ends=LATER)), 62.0)
-    assert store.incidents.open() == ()
-    assert len(store.incidents.recent(10)) == 2
+    assert open_incidents(store) == ()
+    assert len(past_incidents(store)) == 2
     grow_old(store, LATE_SECONDS + 1)
     assert store.inbox.accept(notification(alert(starts=LATER)), 63.0), "a resolve that was false"
 
@@ -303,13 +304,13 @@ def test_webhooks_of_many_groups_at_once_are_all_kept(store: Store) -> None:
         thread.start()
     for thread in threads:
         thread.join()
-    assert len(store.incidents.open()) == 10
-    assert sum(head.total for head in store.incidents.open()) == 40
+    assert len(open_incidents(store)) == 10
+    assert sum(head.total for head in open_incidents(store)) == 40
 
 
 def test_an_alert_named_twice_in_one_webhook_does_no_harm(store: Store) -> None:
     assert store.inbox.accept(notification(alert(fingerprint="x"), alert(fingerprint="x", firing=False)), 1.0)
-    assert store.incidents.open() == ()
+    assert open_incidents(store) == ()
 
 
 def test_no_secret_reaches_the_disk(tmp_path: Path) -> None:

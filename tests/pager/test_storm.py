@@ -23,6 +23,7 @@ from atlas_ops.postgresql import Server
 from atlas_ops.stage import slack_limits
 from atlas_ops.stage.slack_message import Message
 from atlas_ops.stage.slack_standin import SlackStandIn
+from tests.pager.lists import open_incidents
 from tests.pager.notes import alert, notification
 from tests.pager.rig import CHANNEL, FAST, Rig, delivering, eventually, parents, replies
 
@@ -62,7 +63,7 @@ def test_what_would_be_too_many_messages_becomes_one_that_counts(slack: SlackSta
     (storm,) = storms(slack)
     assert len(parents(slack)) == 3
     assert "5 page EngineStalled, 20 ticket KvCachePressure" in storm.text
-    listed = rig.store.incidents.open()
+    listed = open_incidents(rig.store)
     assert sum(head.storm == "" for head in listed) == 2
     identity = {head.storm for head in listed if head.storm}
     assert len(identity) == 1
@@ -138,7 +139,7 @@ def test_an_incident_that_may_have_reached_slack_does_not_join(slack: SlackStand
     fill(rig, 5)
     slack.release()
     assert rig.quiet()
-    own = [head.id for head in rig.store.incidents.open() if not head.storm]
+    own = [head.id for head in open_incidents(rig.store) if not head.storm]
     assert len(own) == 2
     assert all(sum(incident in json.dumps(posted.blocks) for posted in parents(slack)) == 1 for incident in own)
 

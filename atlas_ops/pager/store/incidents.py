@@ -1,4 +1,4 @@
-"""Incidents as they are: open ones, past ones, and one with everything about it. Asked by the worker and the pages."""
+"""An incident with everything about it. Asked by the worker and the pages; `search` lists many."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from sqlalchemy import Row, select
 
 from atlas_ops.pager.diagnosis import verdict
-from atlas_ops.pager.incident import Alert, Headline, Incident, Work, ordered
+from atlas_ops.pager.incident import Alert, Incident, Work, ordered
 from atlas_ops.pager.store.database import Database
 from atlas_ops.pager.store.rows import alert_of, gravest_of, headline_of, posting_of, timeline
 from atlas_ops.pager.store.tables import INCIDENTS
@@ -21,18 +21,6 @@ class Incidents:
 
     def __init__(self, database: Database) -> None:
         self._database = database
-
-    def open(self) -> tuple[Headline, ...]:
-        """Return the incidents that are not resolved, the newest first."""
-        wanted = select(INCIDENTS).where(INCIDENTS.c.until.is_(None)).order_by(INCIDENTS.c.received_at.desc())
-        with self._database.reading() as connection:
-            return tuple(headline_of(row) for row in connection.execute(wanted))
-
-    def recent(self, limit: int) -> tuple[Headline, ...]:
-        """Return the incidents that were resolved last."""
-        wanted = select(INCIDENTS).where(INCIDENTS.c.until.is_not(None)).order_by(INCIDENTS.c.until.desc())
-        with self._database.reading() as connection:
-            return tuple(headline_of(row) for row in connection.execute(wanted.limit(limit)))
 
     def work(self, incident: str, *, alerts: int | None = SHOWN_ALERTS) -> Work | None:
         """Return an incident with its timeline and how far it has come to Slack; None when there is none.

@@ -22,6 +22,7 @@ from atlas_ops.pager.incident import Headline, Kind
 from atlas_ops.pager.metrics import Metrics
 from atlas_ops.pager.store.store import Store
 from tests.pager.alertmanager import fire
+from tests.pager.lists import open_incidents
 from tests.pager.rig import eventually, serving
 
 LABELS = {"alertname": "QueueBacklog", "severity": "page", "model": "llama", "namespace": "prod", "pod": "llama-0"}
@@ -42,11 +43,11 @@ class Scene:
 
     def fire(self, **labels: str) -> str:
         """Fire an alert, and return its incident when it has come."""
-        known = {head.id: head.total for head in self.store.incidents.open()}
+        known = {head.id: head.total for head in open_incidents(self.store)}
         fire(self.url, {**LABELS, **labels})
 
         def news() -> list[str]:
-            return [head.id for head in self.store.incidents.open() if head.total > known.get(head.id, 0)]
+            return [head.id for head in open_incidents(self.store) if head.total > known.get(head.id, 0)]
 
         assert eventually(lambda: bool(news()))
         return news()[0]

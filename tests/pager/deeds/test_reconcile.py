@@ -23,6 +23,7 @@ from atlas_ops.settings.people import Target
 from atlas_ops.stage.processes import free_port
 from tests.pager.alertmanager import alertmanager, ask, fire
 from tests.pager.deeds.scene import LABELS, Scene, hearing, scene
+from tests.pager.lists import open_incidents
 from tests.pager.notes import alert, notification
 from tests.pager.rig import eventually
 
@@ -175,14 +176,14 @@ def test_an_incident_whose_group_alertmanager_does_not_make_any_more_ends_with_i
             new = stage.fire()
             assert new != old
             stage.reconciler._once()
-            assert {head.id for head in store.incidents.open()} == {old, new}, "its alert fires"
+            assert {head.id for head in open_incidents(store)} == {old, new}, "its alert fires"
             fire(address, LABELS, ends=time.time())
             assert eventually(lambda: stage.head(new).until is not None)
             assert stage.head(old).until is None, "Alertmanager says nothing of it"
             stage.reconciler._once()
         [told] = stage.told(old, Kind.RESOLVED)
         assert told.endswith(": Alertmanager does not know of it any more")
-        assert store.incidents.open() == ()
+        assert open_incidents(store) == ()
 
 
 def test_what_alertmanager_once_knew_ends_although_the_pager_was_restarted_meanwhile(tmp_path: Path) -> None:
@@ -217,22 +218,22 @@ def test_an_alert_that_comes_back_soon_after_its_end_is_told_although_it_could_h
         scene(tmp_path, address, store) as stage,
     ):
         fire(address, LABELS, starts=firing)
-        assert eventually(lambda: len(store.incidents.open()) == 1)
-        [first] = store.incidents.open()
+        assert eventually(lambda: len(open_incidents(store)) == 1)
+        [first] = open_incidents(store)
         fire(address, LABELS, starts=firing, ends=time.time())
         assert eventually(lambda: stage.head(first.id).until is not None)
         heard = stage.head(first.id).heard_at
         fire(address, LABELS, starts=firing)
         assert eventually(lambda: stage.head(first.id).heard_at > heard), "Alertmanager has said that it fires"
         stage.reconciler._once()
-        assert store.incidents.open() == (), "it may have been late mail"
+        assert open_incidents(store) == (), "it may have been late mail"
         monkeypatch.setattr(rules, "LATE_SECONDS", 0.0)
         stage.reconciler._once()
-        [again] = store.incidents.open()
+        [again] = open_incidents(store)
         assert again.id != first.id
         assert again.since == pytest.approx(firing, abs=1)
         stage.reconciler._once()
-        assert len(store.incidents.open()) == 1
+        assert len(open_incidents(store)) == 1
         assert len(stage.told(again.id, Kind.OPENED)) == 1
 
 
@@ -245,22 +246,22 @@ def test_what_is_over_stays_over_while_alertmanager_keeps_quiet_about_it(
     monkeypatch.setattr(rules, "LATE_SECONDS", 0.0)
     fire(stage.url, labels)
     stage.reconciler._once()
-    assert labels["model"] not in {head.model for head in stage.store.incidents.open()}
+    assert labels["model"] not in {head.model for head in open_incidents(stage.store)}
 
 
 def test_an_alertmanager_ends_nothing_that_another_one_told(stage: Scene, incident: str) -> None:
     stage.store.inbox.accept(notification(alert("OfAnother"), group="of another"), time.time())
     for _ in range(2):
         stage.reconciler._once()
-    assert {incident} < {head.id for head in stage.store.incidents.open()}
-    assert "OfAnother" in {head.fault for head in stage.store.incidents.open()}
+    assert {incident} < {head.id for head in open_incidents(stage.store)}
+    assert "OfAnother" in {head.fault for head in open_incidents(stage.store)}
     assert stage.reconciler.problem == ""
 
 
 def test_pages_of_the_pager_itself_are_not_looked_for_in_alertmanager(stage: Scene, incident: str) -> None:
     Switch(stage.store, {"heartbeat": Silent()}, Target(name="nobody"), instance="here").round()
     stage.reconciler._once()
-    own = [head for head in stage.store.incidents.open() if head.fault == "PagerDeliveryFailing"]
+    own = [head for head in open_incidents(stage.store) if head.fault == "PagerDeliveryFailing"]
     assert len(own) == 1
     assert stage.head(incident).until is None, "this Alertmanager is the one of our alerts"
 

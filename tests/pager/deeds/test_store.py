@@ -14,6 +14,7 @@ from atlas_ops.pager.incident import Kind
 from atlas_ops.pager.store import deeds
 from atlas_ops.pager.store.store import Store
 from atlas_ops.pager.store.tables import DEEDS
+from tests.pager.lists import open_incidents
 from tests.pager.notes import alert, notification
 
 NOW = 1795514460.0
@@ -22,7 +23,7 @@ NOW = 1795514460.0
 @pytest.fixture
 def deed(store: Store) -> Deed:
     store.inbox.accept(notification(alert()), NOW)
-    return Deed(key="one", act=Act.ACKNOWLEDGE, incident=store.incidents.open()[0].id, who="jane", at=NOW)
+    return Deed(key="one", act=Act.ACKNOWLEDGE, incident=open_incidents(store)[0].id, who="jane", at=NOW)
 
 
 def test_a_deed_is_written_once_with_its_line_and_a_new_revision(store: Store, deed: Deed) -> None:
@@ -46,7 +47,7 @@ def test_of_two_who_say_the_same_at_two_pagers_the_first_stays(store: Store, dee
     """Each has looked before the other wrote."""
     assert store.deeds.record(replace(deed, act=act), "jane says so")
     assert not store.deeds.record(replace(deed, act=act, key="two", who="joe"), "joe says so")
-    [head] = store.incidents.open()
+    [head] = open_incidents(store)
     assert (head.acknowledged_by, head.not_actionable_by or "jane") == ("jane", "jane")
 
 
@@ -94,7 +95,7 @@ def test_only_what_fires_since_the_same_start_was_wrongly_taken_for_over(
     monkeypatch.setattr(rules, "LATE_SECONDS", 0.0)
     now = time.time()
     store.inbox.accept(notification(alert(fingerprint="a"), alert(pod="b", fingerprint="b"), truncated=3), now)
-    [one] = store.incidents.open()
+    [one] = open_incidents(store)
     work = store.incidents.work(one.id)
     assert work
     began = work.incident.lead.starts_at
@@ -105,4 +106,4 @@ def test_only_what_fires_since_the_same_start_was_wrongly_taken_for_over(
     [told] = store.sightings.taken_for_over({"a": began + 0.4, "b": began})
     assert ([one.fingerprint for one in told.alerts], told.truncated) == (["a"], 3)
     assert store.inbox.accept(told, now)
-    assert store.incidents.open()[0].firing == 2
+    assert open_incidents(store)[0].firing == 2

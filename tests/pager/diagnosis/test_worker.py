@@ -20,6 +20,7 @@ from atlas_ops.pager.runbooks.placeholder import Values
 from atlas_ops.pager.runbooks.values import values
 from atlas_ops.pager.store.store import Store
 from atlas_ops.prometheus import Point
+from tests.pager.lists import open_incidents
 from tests.pager.notes import alert, notification
 from tests.pager.rig import eventually
 
@@ -60,7 +61,7 @@ def diagnosing(store: Store, folder: Path, query: Query, *, seconds: float = 5.0
 def page(store: Store, name: str = "QueueBacklog", pod: str = "llama-0") -> str:
     """Take a page, and return its incident."""
     store.inbox.accept(notification(alert(name, pod=pod), group=f"{name} {pod}"), time.time())
-    return next(head.id for head in store.incidents.open() if head.fault == name and head.place == pod)
+    return next(head.id for head in open_incidents(store) if head.fault == name and head.place == pod)
 
 
 def found(store: Store, incident: str) -> Diagnosis | None:

@@ -10,6 +10,7 @@ from atlas_ops.pager.deeds.deed import Act, Deed
 from atlas_ops.pager.incident import Event, Headline, Kind
 from atlas_ops.pager.store.store import Store
 from atlas_ops.settings import Pager
+from tests.pager.lists import open_incidents
 from tests.pager.notes import alert, notification
 
 SCHEDULE = "{time_zone: UTC, rotations: [{people: [ann, bob], starts: 2020-01-01, handover: '00:00', every: day}]}"
@@ -40,11 +41,11 @@ pager:
 
 def page(store: Store, minutes: float, *, severity: str = "page", group: str = "one", **labels: str) -> str:
     """Take in a page that came so many minutes ago; return its incident."""
-    before = {head.id for head in store.incidents.open()}
+    before = {head.id for head in open_incidents(store)}
     store.inbox.accept(
         notification(alert(labels=labels, severity=severity), group=group), time.time() - minutes * MINUTE
     )
-    return ({head.id for head in store.incidents.open()} - before).pop()
+    return ({head.id for head in open_incidents(store)} - before).pop()
 
 
 def resolve(store: Store, *, group: str = "one") -> None:

@@ -10,6 +10,7 @@ from atlas_ops.pager.deeds.deed import Act
 from atlas_ops.pager.oncall.escalation import Escalation
 from atlas_ops.pager.oncall.plan import Plan
 from atlas_ops.stage.slack_standin import SlackStandIn
+from tests.pager.lists import open_incidents
 from tests.pager.notes import alert
 from tests.pager.oncall.duty import deed, head, section
 from tests.pager.rig import FAST, Rig, delivering, eventually, parents, replies, standing_slack
@@ -22,7 +23,7 @@ def mentions(slack: SlackStandIn) -> int:
 def escalate(rig: Rig, folder: Path) -> None:
     """Escalate every open incident to the person on call."""
     escalation = Escalation(rig.store, Plan(section(folder)), changed=rig.delivery.wake)
-    for one in rig.store.incidents.open():
+    for one in open_incidents(rig.store):
         assert escalation.by_hand(deed(Act.ESCALATE, one.id, key=one.id), 0)
 
 
@@ -58,7 +59,7 @@ def test_in_a_storm_its_thread_calls_the_person_once_for_all_incidents(tmp_path:
     with standing_slack() as slack, delivering(tmp_path, slack, pace=pace) as rig:
         for number in range(6):
             rig.hear(alert(pod=f"p{number}"), group=str(number))
-        assert eventually(lambda: sum(bool(one.storm) for one in rig.store.incidents.open()) == 5)
+        assert eventually(lambda: sum(bool(one.storm) for one in open_incidents(rig.store)) == 5)
         assert rig.quiet()
         escalate(rig, tmp_path)
         assert eventually(lambda: "of this storm" in json.dumps([reply.blocks for reply in replies(slack)]))
@@ -66,4 +67,4 @@ def test_in_a_storm_its_thread_calls_the_person_once_for_all_incidents(tmp_path:
         told = [reply.text for reply in replies(slack) if "of this storm" in reply.text]
         assert sum(int(text.split()[0]) for text in told) == 5
         assert mentions(slack) == len(told) + 1, "one incident has a thread of its own"
-        assert all(head(rig.store, one.id).escalation == 1 for one in rig.store.incidents.open())
+        assert all(head(rig.store, one.id).escalation == 1 for one in open_incidents(rig.store))

@@ -20,6 +20,7 @@ from atlas_ops.pager.store.store import Store
 from atlas_ops.prometheus import Point
 from tests.pager.alertmanager import alertmanager
 from tests.pager.deeds.scene import hearing
+from tests.pager.lists import open_incidents, past_incidents
 from tests.pager.notes import alert, notification
 from tests.pager.oncall.duty import deed
 from tests.pager.oncall.ruling import Ruling, ruling
@@ -90,7 +91,7 @@ def away(job: Missed, clock: Clock, seconds: float = HOUR) -> None:
 
 def told(store: Store) -> list[Headline]:
     """Return the open incidents that tell what was missed."""
-    return [head for head in store.incidents.open() if head.fault == "PagerDeliveryFailing"]
+    return [head for head in open_incidents(store) if head.fault == "PagerDeliveryFailing"]
 
 
 # --- against the real ones --------------------------------------------------------------------------------------------
@@ -109,7 +110,7 @@ def test_a_page_that_begins_and_ends_while_the_pager_is_away_is_told_when_it_is_
         job = Missed(store, rules.prometheus, rhythm=QUICK)
 
         def faults() -> set[str]:
-            return {head.fault for head in (*store.incidents.open(), *store.incidents.recent(10))}
+            return {head.fault for head in (*open_incidents(store), *past_incidents(store))}
 
         with hearing(store) as webhook, alertmanager(tmp_path, rules.alertmanager, webhook):
             rules.fire("Before")
@@ -209,7 +210,7 @@ def test_two_pagers_tell_it_once(server: Postgres, known: Known, clock: Clock) -
             for job in jobs:
                 job.round()
         assert len(told(one)) == 1
-        assert len(one.incidents.recent(10)) == 0
+        assert len(past_incidents(one)) == 0
 
 
 def test_a_pager_that_is_killed_after_it_told_does_not_tell_again(

@@ -22,6 +22,7 @@ from atlas_ops.pager.store.store import Store
 from atlas_ops.pager.ways.telling import Way
 from atlas_ops.postgresql import Server
 from atlas_ops.settings.people import Target
+from tests.pager.lists import open_incidents, past_incidents
 from tests.pager.rig import eventually
 
 SECOND = Target(name="fallback", emails=("oncall@example.org",))
@@ -78,7 +79,7 @@ def switch(store: Store, said: Said, variant: str = HEARTBEAT, instance: str = "
 
 
 def only(store: Store) -> Headline:
-    (found,) = store.incidents.open()
+    (found,) = open_incidents(store)
     return found
 
 
@@ -101,8 +102,8 @@ def test_silence_is_one_page_with_a_runbook_told_by_a_second_way_too_and_over_wh
     assert len(batch.tellings) == 1
     said.heard = WELL
     work.round()
-    assert store.incidents.open() == ()
-    assert [head.id for head in store.incidents.recent(5)] == [page.id]
+    assert open_incidents(store) == ()
+    assert [head.id for head in past_incidents(store)] == [page.id]
 
 
 def test_a_page_that_did_not_change_is_not_told_again_and_the_next_silence_is_another(store: Store) -> None:
@@ -133,7 +134,7 @@ def test_after_a_restart_the_page_stays_until_something_is_known(address: Path |
         assert only(store).id == page
         said.heard = WELL
         work.round()
-        assert store.incidents.open() == ()
+        assert open_incidents(store) == ()
 
 
 def test_what_one_pager_does_not_reach_is_not_ended_by_another_that_does(store: Store) -> None:
@@ -141,7 +142,7 @@ def test_what_one_pager_does_not_reach_is_not_ended_by_another_that_does(store: 
     switch(store, Said(WELL), "prometheus", "two").round()
     assert only(store).place == "one"
     switch(store, Said(WELL), "prometheus", "one").round()
-    assert store.incidents.open() == ()
+    assert open_incidents(store) == ()
 
 
 def test_the_page_of_a_pager_that_is_gone_for_good_ends_and_that_of_one_that_is_there_stays(
@@ -151,12 +152,12 @@ def test_the_page_of_a_pager_that_is_gone_for_good_ends_and_that_of_one_that_is_
     gone, there = (switch(store, Said(SILENT), PROMETHEUS, name) for name in ("gone", "there"))
     gone.round()
     there.round()
-    assert {head.place for head in store.incidents.open()} == {"gone", "there"}, "it may only be slow"
+    assert {head.place for head in open_incidents(store)} == {"gone", "there"}, "it may only be slow"
     monkeypatch.setattr(oncall_switch, "GONE_SECONDS", 0.5)
     time.sleep(0.6)
     there.round()
     assert only(store).place == "there"
-    [over] = store.incidents.recent(5)
+    [over] = past_incidents(store)
     work = store.incidents.work(over.id)
     assert work
     assert work.events[-1].text.endswith("the pager that told it is gone")
@@ -166,7 +167,7 @@ def test_the_page_of_a_pager_that_is_gone_for_good_ends_and_that_of_one_that_is_
 def test_the_page_of_what_the_settings_do_not_have_watched_any_more_ends(store: Store, variant: str) -> None:
     switch(store, Said(SILENT), variant).round()
     Switch(store, {}, SECOND, instance="one").round()
-    assert store.incidents.open() == ()
+    assert open_incidents(store) == ()
 
 
 def test_the_page_of_an_absence_does_not_end_with_the_pager_that_told_it(
