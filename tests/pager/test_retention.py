@@ -282,9 +282,7 @@ def round_of(store: Store) -> int | None:
     return None if before is None else sum(iter(lambda: store.retention.delete(before), 0))
 
 
-def test_no_jump_of_the_clocks_deletes_anything_while_there_is_time_to_set_them_right(
-    address: Path | Server, clock: list[float]
-) -> None:
+def test_a_jump_of_all_clocks_does_not_delete_what_is_young(address: Path | Server, clock: list[float]) -> None:
     with closing(Store(address)) as store:
         incident = hear(store, firing=False)
         assert round_of(store) == 0

@@ -2,9 +2,10 @@
 
 No clock alone makes anything old. The end of an incident is by Alertmanager's clock, or that of a pager; the last change of
 its alerts is by `Database.now`: both have to be old. And the time that they are compared with goes on by a day at most in
-a round, of which there is one in an hour: a clock that jumps a year ahead leaves two weeks to set it right, and a pager
-that was off for a month makes up for it in 30 hours. With a clock that is set back, this time goes back at once. What came
-to an end while all of these clocks were behind by more than it is kept, is taken for as old as they said.
+a round, of which there are one or two in an hour, however many pagers there are and however often they start. So clocks
+that jump a year ahead together do not take a year at once, but the oldest day in each round until they are set right;
+then this time goes back with them. A pager that was off for a month makes up for it in 30 rounds. What came to an end
+while all of these clocks were behind, by more than it is kept, is taken for as old as they said.
 
 What people have still to be told stays, however old: an incident that is open, that Slack shows otherwise than it is, that
 has to be told in another way, or that shares a storm with one that is young or that its message has still to tell of. What
