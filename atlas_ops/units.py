@@ -10,7 +10,7 @@ def number(value: float) -> str:
 
 def percent(share: float) -> str:
     """Return a share as per cent."""
-    return f"{number(round(100 * share, 9))} %"
+    return f"{number(round(100 * float(share), 9))} %"
 
 
 def seconds(value: float) -> str:

@@ -165,6 +165,12 @@ class Reading:
     """For `label_lists`: (value of the signal's `state`, native label that holds the list)."""
 
     @property
+    def ends(self) -> tuple[str, ...]:
+        """How requests can end by what it reads, for `outcome`; else empty."""
+        words = dict.fromkeys((*(word for _, word in self.outcomes), self.otherwise))
+        return tuple(word for word in words if word not in ("", NO_EVENT))
+
+    @property
     def names(self) -> tuple[str, ...]:
         """The native sample names that it reads."""
         if self.decoding is Decoding.HISTOGRAM:
@@ -196,5 +202,4 @@ class Entry:
     @property
     def ends(self) -> tuple[str, ...]:
         """How requests can end by what it reads; empty for what counts no ends."""
-        words = (w for reading in self.readings for w in (*dict(reading.outcomes).values(), reading.otherwise))
-        return tuple(dict.fromkeys(word for word in words if word not in ("", NO_EVENT)))
+        return tuple(dict.fromkeys(end for reading in self.readings for end in reading.ends))

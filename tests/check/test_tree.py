@@ -337,7 +337,7 @@ def test_other_settings_than_those_of_the_build_are_noticed_and_build_mends_it(
     assert before.code == 1
     showing = {"model", "server", "capacity-cost", "incident"}
     boards = {path for name in showing for path in (f"dashboards/{name}.json", f"dashboards/configmaps/{name}.yaml")}
-    assert {CAPACITY, *boards, "runbooks/capacity/KvCachePressure.md"} == {
+    assert {CAPACITY, "alerts/README.md", *boards, "runbooks/capacity/KvCachePressure.md"} == {
         line.partition(":")[0] for line in before.text.splitlines()[:-1] if not line.startswith("  ->")
     }
     assert cli.main(["build", "--output", str(tree), "--config", str(config)]) == 0

@@ -46,7 +46,7 @@ def test_only_the_files_that_a_setting_changes_are_written_and_named(
     assert cli.main(["build", "--output", str(tmp_path), "--config", str(tmp_path / "atlas-ops.yaml")]) == 0
     written = [line for line in capsys.readouterr().out.splitlines() if line.startswith("wrote ")]
     boards = [path for name in ("fleet", "gpu-node") for path in (f"{name}.json", f"configmaps/{name}.yaml")]
-    expected = ["alerts/hardware.yaml", *(f"dashboards/{path}" for path in boards)]
+    expected = ["alerts/hardware.yaml", "alerts/README.md", *(f"dashboards/{path}" for path in boards)]
     assert sorted(written) == sorted(f"wrote {tmp_path}/{path}" for path in expected)
 
 

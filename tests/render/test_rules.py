@@ -12,7 +12,7 @@ from typing import Any
 import promql_parser
 import pytest
 import yaml
-from hypothesis import HealthCheck, given
+from hypothesis import HealthCheck, example, given
 from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 
@@ -72,6 +72,7 @@ def test_prometheus_and_alertmanager_load_what_odd_settings_print(config: Settin
 
 
 @given(config=ODD_SETTINGS)
+@example(Settings(parameters=Parameters(timing=Timing(scale=1e-6, evaluation_seconds=2), drift=Drift(promql=True))))
 @hypothesis_settings(max_examples=25)
 def test_every_expression_of_the_catalog_parses(config: Settings) -> None:
     for fault in build_catalog(config.parameters).faults:

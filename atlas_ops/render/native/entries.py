@@ -37,6 +37,8 @@ class EntryRules:
         labels = entry.signal.labels
         self._keys = (*([INSTANCE] if c.SERVER in labels else []), *([NAME] if c.MODEL in labels else []))
         self._own = next((label for label in labels if label not in c.SERVER_LABELS), "")
+        self._ends = c.OUTCOMES if entry.signal is s.REQUESTS else entry.ends
+        """How requests can end, each of which is told at 0 before the first one does; empty for what counts no ends."""
 
     def rules(self) -> Iterator[Rule]:
         """Yield what is recorded of the signal, and after it how well it is told, and whether it is found at all."""
@@ -46,11 +48,12 @@ class EntryRules:
         for told in self._told:
             yield from told.rules
         parts = dict.fromkeys(part for told in self._told for part in told.parts)
-        if self._own == "outcome":
-            parts = dict.fromkeys(("", outcome) for outcome in c.OUTCOMES)
+        if self._ends:
+            parts = dict.fromkeys(("", end) for end in self._ends)
             everyone = either(told.there for told in self._told)
             zeros = f"0 * group by ({self._by()}) ({everyone})"
-            yield Rule(record=ENDED, expr=zeros, labels={**runtime, "job": self._source.native.job})
+            of = {"job": self._source.native.job, "of": self._entry.signal.name}
+            yield Rule(record=ENDED, expr=zeros, labels={**runtime, **of})
         for part in parts:
             suffix, own = part
             labels = {**runtime, self._own: own} if own else runtime
@@ -64,8 +67,9 @@ class EntryRules:
     def _whole(self, part: Part) -> str:
         """Return a part of the signal by target and model, zeros and all."""
         vector = self._added(part) if self._entry.added else self._first(part)
-        if self._own == "outcome":
-            zeros = f"max by ({self._by()}) ({self._source.own(ENDED)})"
+        if self._ends:
+            of = f"of={promql.quote(self._entry.signal.name)}"
+            zeros = f"max by ({self._by()}) ({self._source.own(ENDED, of)})"
             vector = f"{vector}\nor {zeros}" if vector else zeros
         # A sum that lacks a part is no sum.
         parts = self._told if self._entry.added and len(self._told) > 1 else ()

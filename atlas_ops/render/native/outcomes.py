@@ -10,7 +10,7 @@ from functools import cache
 
 from atlas_ops import promql
 from atlas_ops.catalog import conventions as c
-from atlas_ops.catalog.reading import NO_EVENT, Reading
+from atlas_ops.catalog.reading import Reading
 from atlas_ops.render.native.naming import Naming
 from atlas_ops.render.native.rule import INSTANCE, NAME, SETTLED, UNFINISHED, Rule
 from atlas_ops.render.native.source import Source
@@ -38,11 +38,6 @@ def matchers(reading: Reading, outcome: str) -> Iterator[tuple[str, ...]]:
         yield tuple(part for part in (_fits(reading.label, mine), _fits(reading.label, taken, "!~")) if part)
     if reading.otherwise == outcome:
         yield (_fits(reading.label, patterns, "!~"),)
-
-
-def told(reading: Reading) -> set[str]:
-    """Return the outcomes that a reading can tell."""
-    return {*(word for _, word in reading.outcomes), reading.otherwise} - {"", NO_EVENT}
 
 
 def unfinished(source: Source, naming: Naming, reading: Reading) -> tuple[str, list[Rule]]:

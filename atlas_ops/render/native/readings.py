@@ -118,10 +118,10 @@ def _mean(readings: Readings, reading: Reading) -> dict[Part, str]:
 
 def _outcome(readings: Readings, reading: Reading) -> dict[Part, str]:
     parts: dict[Part, str] = {}
-    for outcome in c.OUTCOMES:
-        chosen = [readings.vector(reading.metric, reading, *some) for some in outcomes.matchers(reading, outcome)]
+    for end in reading.ends:
+        chosen = [readings.vector(reading.metric, reading, *some) for some in outcomes.matchers(reading, end)]
         if chosen:
-            parts["", outcome] = either(chosen)
+            parts["", end] = either(chosen)
     return parts
 
 

@@ -34,7 +34,7 @@ def past(grown_name: str, timing: Timing) -> Recording:
     looks = promql.select(grown_name, f"{c.FEATURE}={promql.quote(c.FINISH_REASON)}")
     day, week = timing.window(_DAY), timing.window_seconds(_WEEK)
     # Half an evaluation less: Prometheus 2 takes both ends of a range, and would count one look too many.
-    whole = promql.duration(week - timing.unhurried_seconds / 2)
+    whole = promql.duration(max(week - timing.unhurried_seconds / 2, week / 2))
     began = f"count_over_time({looks}[{day}] offset {promql.duration(week)})"
     return Recording(name=PAST, expr=f"sum_over_time({looks}[{whole}] offset {day})\nand {began}")
 
