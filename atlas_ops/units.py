@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
+_COUNTABLE = 1e15
+"""From here on digits tell nobody anything, and a double does not know them all."""
+
 
 def number(value: float) -> str:
     """Return a number; whole ones and those from a thousand on without a fraction."""
+    if not abs(value) < _COUNTABLE:  # nor what is no number
+        return f"{value:.3g}"
     return f"{value:,.0f}" if abs(value) >= 1000 or value == int(value) else f"{value:.3g}"
 
 

@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import math
+
 import pytest
 
 from atlas_ops.pager.diagnosis.units import UNITS
@@ -11,7 +13,10 @@ from atlas_ops.pager.diagnosis.units import UNITS
         ("number", 3.0, "3"),
         ("number", 0.12345, "0.123"),
         ("number", 12345.6, "12,346"),
+        ("number", 1e300, "1e+300"),
+        ("number", math.nan, "nan"),
         ("percent", 0.125, "12.5 %"),
+        ("percent", math.inf, "inf %"),
         ("seconds", 0.25, "250 ms"),
         ("seconds", 90.0, "90 s"),
         ("seconds", 7260.0, "2 h 1 min"),
