@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing, contextmanager
 from dataclasses import dataclass
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from http.server import BaseHTTPRequestHandler
 from pathlib import Path
 
 import bcrypt
@@ -19,6 +18,7 @@ from atlas_ops.http_config import Wire
 from atlas_ops.prometheus import Prometheus
 from atlas_ops.stage.processes import Process, free_port, program
 from tests.exporter.web.certificates import Authority
+from tests.loopback import serving
 from tests.pager.rig import eventually
 
 USER, PASSWORD = "atlas", "pa55-of-the-test:with-a-colon"
@@ -121,20 +121,6 @@ def proxy(folder: Path, behind: Guarded) -> Iterator[Guarded]:
     }
     with serving(_forwarding(behind)) as url:
         yield Guarded(f"{url}/api/prom", written(folder, document))
-
-
-@contextmanager
-def serving(handler: type[BaseHTTPRequestHandler]) -> Iterator[str]:
-    """Serve on loopback, and return where."""
-    server = ThreadingHTTPServer(("127.0.0.1", 0), handler)
-    thread = threading.Thread(target=server.serve_forever, args=(0.02,))
-    thread.start()
-    try:
-        yield f"http://127.0.0.1:{server.server_address[1]}"
-    finally:
-        server.shutdown()
-        server.server_close()
-        thread.join()
 
 
 class Handler(BaseHTTPRequestHandler):

@@ -19,7 +19,8 @@ from atlas_ops.errors import EnvironmentProblem
 from atlas_ops.http_config import LoginRefused, Wire
 from atlas_ops.prometheus import Prometheus
 from tests.exporter.web.certificates import Authority
-from tests.http_config.rig import PASSWORD, Guarded, Handler, serving, written
+from tests.http_config.rig import PASSWORD, Guarded, Handler, written
+from tests.loopback import serving
 
 
 def wire(url: str, config: Path | None = None) -> Wire:
